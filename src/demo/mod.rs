@@ -1,0 +1,1 @@
+//! Everything a newcomer needs to try a login offline: a QQ simulator and a sample mall.

@@ -1,0 +1,38 @@
+//! Menshen: a reverse proxy that adds QQ login to a web application without changing one line of it.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`config`] | `config.toml`, from text to finished settings |
+//! | [`server`] | listening, one runtime for each core, draining |
+//! | [`gateway`] | what happens to a request: the hot path |
+//! | [`login`] | from the click on the QQ button to the session; the identity providers |
+//! | [`session`] | sealed cookies, API tokens, revocations |
+//! | [`identity`] | how an upstream learns who is logged in |
+//! | [`token`] | JWTs and their keys |
+//! | [`upstream`] | connections to the application, and forwarding |
+//! | [`store`] | users, bindings, revocations, keys |
+//! | [`page`] | what visitors read |
+//! | [`telemetry`] | what operators read |
+//! | [`http`] | helpers that know no policy |
+
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod gateway;
+pub mod http;
+pub mod identity;
+pub mod login;
+pub mod page;
+pub mod random;
+pub mod secret;
+pub mod server;
+pub mod session;
+pub mod site;
+pub mod store;
+pub mod telemetry;
+pub mod token;
+pub mod units;
+pub mod upstream;

@@ -1,0 +1,169 @@
+//! One way to prove who somebody is: endpoints and quirks, never cookies or sessions.
+
+pub mod qq;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use url::Url;
+
+use crate::secret::Secret;
+
+/// A provider's name in the configuration (`[providers.qq]`), in paths and in bindings.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ProviderId(String);
+
+impl ProviderId {
+    /// The id spelt like this. The configuration has checked the spelling.
+    pub fn new(name: impl Into<String>) -> Self {
+        ProviderId(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProviderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the provider must hand back, and the page it should show.
+#[derive(Clone, Debug)]
+pub struct Challenge<'a> {
+    /// The login's `state` (RFC 6749, 4.1.1): letters and digits only.
+    pub state: &'a str,
+    /// Where the provider sends the browser afterwards; repeated word for word in the token call.
+    pub redirect_uri: &'a Url,
+    /// What kind of screen the browser sits behind.
+    pub display: Display,
+}
+
+/// Which of its pages the provider should show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Display {
+    /// A desktop browser.
+    Desktop,
+    /// A phone.
+    Mobile,
+}
+
+/// What a provider sent the browser back with, as far as a query can tell.
+#[derive(Debug)]
+pub enum Returned {
+    /// An authorization code, worth a call.
+    Code(Code),
+    /// The user pressed cancel, or the callback simply has no code.
+    Cancelled,
+    /// The provider's own error, told by redirect.
+    Refused(RefusedBy),
+}
+
+/// An authorization code whose shape has been checked. Single use; secret until spent.
+#[derive(Debug)]
+pub struct Code(Secret<String>);
+
+impl Code {
+    /// A code of 1 to 512 visible ASCII characters (RFC 6749, appendix A.11), or `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        (visible && !text.is_empty() && text.len() <= 512).then(|| Code(Secret::from(text)))
+    }
+
+    /// The code itself, for the token call alone.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+/// Who somebody is, as the provider vouches for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The provider's stable name for the user at this client id (QQ: openid).
+    pub subject: String,
+    /// The client id it was issued to; equal to ours, or there would be no identity.
+    pub client_id: String,
+    /// The id all apps of one developer share (QQ: unionid), if asked for and granted.
+    pub unionid: Option<String>,
+    /// For display only; `None` where the provider did not say.
+    pub display_name: Option<String>,
+    /// An `https` or `http` address of the user's picture.
+    pub avatar: Option<String>,
+}
+
+/// Why the provider gave no identity. `Display` is for the operator's log; none of it goes into a page.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The provider could not be reached, timed out, was cut off or answered with a server error.
+    #[error("{provider} is unavailable: {reason}")]
+    Unavailable {
+        /// Which provider.
+        provider: ProviderId,
+        /// What happened, without addresses that carry secrets.
+        reason: String,
+    },
+    /// The provider answered that it is too busy or is throttling our client id.
+    #[error("{provider} is throttling us: {reason}")]
+    Busy {
+        /// Which provider.
+        provider: ProviderId,
+        /// What it said, by number.
+        reason: String,
+    },
+    /// The provider said no.
+    #[error(transparent)]
+    Refused(#[from] RefusedBy),
+    /// The provider's answer has a shape nobody knows.
+    #[error("{provider} gave an answer that cannot be read at {step}: {reason}")]
+    Malformed {
+        /// Which provider.
+        provider: ProviderId,
+        /// At which of its endpoints.
+        step: &'static str,
+        /// What is wrong with it; never the body itself.
+        reason: &'static str,
+    },
+    /// The token was issued to another app (RFC 6749, 10.16): somebody tries to log in with a stolen token.
+    #[error("{provider} says the token was issued to another client id than ours")]
+    ForeignClient {
+        /// Which provider.
+        provider: ProviderId,
+    },
+}
+
+/// A provider's refusal, by its own number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{provider} refused at {step}: error {code}: {meaning}")]
+pub struct RefusedBy {
+    /// Which provider.
+    pub provider: ProviderId,
+    /// At which of its endpoints.
+    pub step: &'static str,
+    /// Its error number or name, if it is one that is safe to print.
+    pub code: String,
+    /// What the number means and what the operator can do.
+    pub meaning: &'static str,
+}
+
+/// One way to prove who somebody is.
+#[async_trait]
+pub trait IdentityProvider: Send + Sync + 'static {
+    /// Its name in the configuration.
+    fn id(&self) -> &ProviderId;
+
+    /// Our client id there (QQ: appid).
+    fn client_id(&self) -> &str;
+
+    /// Where the browser goes next. Pure: it cannot be slow and cannot fail.
+    fn authorize_url(&self, challenge: &Challenge<'_>) -> Url;
+
+    /// Reads the callback's query, given as decoded pairs. Pure.
+    fn read_return(&self, query: &[(String, String)]) -> Returned;
+
+    /// Trades the code for the identity it stands for: every network call of a login, and one attempt per code.
+    /// The state check has already been made.
+    async fn identify(&self, code: Code, redirect_uri: &Url) -> Result<Identity, Error>;
+}

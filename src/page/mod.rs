@@ -1,0 +1,125 @@
+//! The pages visitors see: small, self-contained, in both languages, useful without JavaScript.
+
+use crate::http::language::Language;
+
+/// A page of ours and what it has to say. Addresses are paths on this site, ready for `href`.
+#[derive(Debug)]
+pub enum Page<'a> {
+    /// Choose a way to log in.
+    Login {
+        /// What there is to choose from.
+        providers: &'a [ProviderChoice],
+        /// A provider or the store is down; try again after so many seconds.
+        unavailable: Option<u64>,
+    },
+    /// The user pressed cancel at the provider.
+    Cancelled {
+        /// Starts a fresh login.
+        login: &'a str,
+    },
+    /// The browser came back with an attempt that is not good.
+    AttemptRefused {
+        /// What is wrong with it.
+        why: AttemptRefusal,
+        /// Starts a fresh login.
+        login: &'a str,
+    },
+    /// The session is over.
+    LoggedOut {
+        /// Starts a fresh login.
+        login: &'a str,
+    },
+    /// Asks before logging out (a form that posts to `action`).
+    ConfirmLogout {
+        /// Where the form goes.
+        action: &'a str,
+        /// Who is logged in: text a person chose, to be escaped.
+        display_name: &'a str,
+    },
+    /// Something went wrong or is not allowed.
+    Error {
+        /// What.
+        kind: ErrorKind<'a>,
+        /// For the visitor to quote and the operator to search for.
+        request_id: &'a str,
+        /// A login link, where logging in would help.
+        login: Option<&'a str>,
+    },
+}
+
+/// One way to log in.
+#[derive(Debug, Clone)]
+pub struct ProviderChoice {
+    /// The provider's name in the configuration.
+    pub id: String,
+    /// Starts a login there.
+    pub href: String,
+}
+
+/// Why a returning login was not accepted. The page says so in a sentence a visitor understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptRefusal {
+    /// No attempt cookie came at all: cookies blocked, Secure over http, another host name, or another browser
+    /// (on phones, the QQ app may have opened one). The page names these causes.
+    NoCookie,
+    /// This browser has attempts, but not this one: most likely begun in another browser.
+    Foreign,
+    /// Took longer than an attempt lives.
+    Expired,
+    /// Was used already.
+    Used,
+}
+
+/// What went wrong, as far as a visitor is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorKind<'a> {
+    /// 400: the request cannot be understood safely.
+    BadRequest,
+    /// 401: log in first.
+    LoginNeeded,
+    /// 403: logged in or not, this is not allowed.
+    Forbidden,
+    /// 403: the account is blocked.
+    Blocked,
+    /// 403: the request came from another site.
+    ForeignOrigin,
+    /// 404, under our own prefix.
+    NotFound,
+    /// 405.
+    MethodNotAllowed,
+    /// 414 and 431.
+    TooLarge,
+    /// 421: no site of ours has this name. Names the Host asked for and the sites, and nginx's
+    /// `proxy_set_header Host $http_host`.
+    UnknownHost {
+        /// As the client sent it: to be escaped.
+        host: &'a str,
+        /// The configured origins.
+        sites: &'a [String],
+    },
+    /// 429: too many tries.
+    TooOften,
+    /// 500: the exchange with the provider failed (`OAuth2.0认证失败`).
+    LoginFailed,
+    /// 500.
+    Internal,
+    /// 502: the application cannot be reached or answers nonsense.
+    BadGateway,
+    /// 503: logins cannot be served now; try again after so many seconds.
+    LoginUnavailable(u64),
+    /// 503: the proxy is overloaded or going down.
+    Overloaded,
+    /// 504: the application takes too long.
+    GatewayTimeout,
+}
+
+/// The page as HTML.
+pub fn render(page: &Page<'_>, language: Language) -> String {
+    let _ = (page, language);
+    String::new()
+}
+
+/// The `Content-Security-Policy` that fits every page of [`render`].
+pub fn content_security_policy() -> &'static str {
+    "default-src 'none'"
+}

@@ -1,0 +1,37 @@
+//! Accepting connections: one thread and one runtime for each core, all on the same listening sockets.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::units::ByteSize;
+
+/// Where and how to listen.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Addresses to listen on; at least one.
+    pub listen: Vec<SocketAddr>,
+    /// Worker threads; `None`: one for each core.
+    pub cores: Option<NonZeroUsize>,
+    /// How long open requests may take to end after SIGTERM.
+    pub drain: Duration,
+    /// What one client may cost.
+    pub limits: Limits,
+}
+
+/// What one client may cost.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// For a request's head, from its first byte.
+    pub head_timeout: Duration,
+    /// How long a client's connection may idle between requests.
+    pub keep_alive: Duration,
+    /// A request's head, request line included; at least 8 KiB.
+    pub header_bytes: ByteSize,
+    /// How many header fields.
+    pub headers: usize,
+    /// The request target's length; below 64 KiB.
+    pub target_bytes: ByteSize,
+    /// Open client connections, all cores together.
+    pub connections: usize,
+}

@@ -1,0 +1,186 @@
+//! The addresses under which visitors know us. What we build, redirects, links and the issuer, is built from these and
+//! never from what a client sends as `Host`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use url::Url;
+
+use crate::http::path_pattern::PathPattern;
+
+/// Scheme, host and port (RFC 6454), as browsers write it in `Origin`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Origin {
+    text: String,
+    authority_at: usize,
+}
+
+impl Origin {
+    /// An `http` or `https` origin: no path but `/`, no query, no fragment, no user.
+    pub fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
+        (bare && url.username().is_empty() && url.password().is_none()).then_some(())?;
+        Self::of(&url)
+    }
+
+    /// The origin of an `http` or `https` address.
+    pub fn of(url: &Url) -> Option<Self> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return None;
+        }
+        url.host_str()?;
+        let text = url.origin().ascii_serialization();
+        let authority_at = url.scheme().len() + "://".len();
+        Some(Origin { text, authority_at })
+    }
+
+    /// As in an `Origin` header: `http://www.meiduo.site:8000`, the default port left out.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Host and port as in a `Host` header, the default port left out.
+    pub fn authority(&self) -> &str {
+        self.text.get(self.authority_at..).unwrap_or_default()
+    }
+
+    /// Whether it is `https`.
+    pub fn is_https(&self) -> bool {
+        self.text.starts_with("https:")
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.is_https() { "https" } else { "http" }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// One site: an origin, and what belongs to it.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The address visitors type.
+    pub origin: Origin,
+    /// Further `Host` values that are this site: lower case, default port left out.
+    pub aliases: Vec<String>,
+    /// Other origins to which a login may return.
+    pub allowed_hosts: Vec<Origin>,
+    /// The application's own logout links: the answer to a request for one also ends our session.
+    pub logout_paths: Vec<PathPattern>,
+    /// By provider: the redirect_uri word for word as registered there, where it is not the usual one.
+    pub redirect_uris: BTreeMap<String, Url>,
+    /// The `Domain` of our cookies; `None` keeps them to the host alone.
+    pub cookie_domain: Option<String>,
+}
+
+/// Every configured site; there is at least one.
+#[derive(Clone, Debug)]
+pub struct Sites {
+    first: Site,
+    others: Vec<Site>,
+    strict: bool,
+}
+
+impl Sites {
+    /// `strict` refuses any `Host` that is not listed; otherwise it belongs to the first site.
+    pub fn new(first: Site, others: Vec<Site>, strict: bool) -> Self {
+        Sites { first, others, strict }
+    }
+
+    /// The site that a `Host` header names. A default port may be written or left out; case does not count, nor does
+    /// one dot at the end of the name.
+    pub fn find(&self, host: &str) -> Option<&Site> {
+        self.iter().find(|site| site.answers_to(host)).or((!self.strict).then_some(&self.first))
+    }
+
+    /// Every site, the default one first.
+    pub fn iter(&self) -> impl Iterator<Item = &Site> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// The default site.
+    pub fn first(&self) -> &Site {
+        &self.first
+    }
+}
+
+impl Site {
+    /// Whether a `Host` value names this site.
+    pub fn answers_to(&self, host: &str) -> bool {
+        let scheme = self.origin.scheme();
+        same_authority(self.origin.authority(), host, scheme)
+            || self.aliases.iter().any(|alias| same_authority(alias, host, scheme))
+    }
+}
+
+/// Compares a configured `host[:port]` with one from a client.
+fn same_authority(ours: &str, theirs: &str, scheme: &str) -> bool {
+    let default_port = if scheme == "https" { ":443" } else { ":80" };
+    let ours = ours.strip_suffix(default_port).unwrap_or(ours);
+    let theirs = theirs.strip_suffix(default_port).unwrap_or(theirs);
+    if ours.eq_ignore_ascii_case(theirs) {
+        return true;
+    }
+    // `www.meiduo.site.` and `www.meiduo.site.:8000` name the same host with its root dot written out.
+    let (their_host, their_port) = split_port(theirs);
+    let (our_host, our_port) = split_port(ours);
+    their_port == our_port && their_host.strip_suffix('.').is_some_and(|host| host.eq_ignore_ascii_case(our_host))
+}
+
+fn split_port(authority: &str) -> (&str, &str) {
+    match authority.rfind(':') {
+        Some(at) if !authority.get(at..).unwrap_or_default().contains(']') => authority.split_at(at),
+        _ => (authority, ""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(origin: &str) -> Site {
+        Site {
+            origin: Origin::parse(origin).unwrap(),
+            aliases: vec!["shop.example".into()],
+            allowed_hosts: Vec::new(),
+            logout_paths: Vec::new(),
+            redirect_uris: BTreeMap::new(),
+            cookie_domain: None,
+        }
+    }
+
+    #[test]
+    fn origins_lose_default_ports_and_refuse_more_than_an_origin() {
+        assert_eq!(Origin::parse("HTTP://WWW.Meiduo.Site:80/").unwrap().as_str(), "http://www.meiduo.site");
+        assert_eq!(Origin::parse("https://a:8443").unwrap().authority(), "a:8443");
+        for bad in ["http://a/b", "http://a?x", "http://a#x", "http://u@a", "ftp://a", "a:80", "http://", "//a"] {
+            assert!(Origin::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_host_finds_its_site_however_it_is_spelt() {
+        let site = site("http://www.meiduo.site");
+        for host in ["www.meiduo.site", "WWW.MEIDUO.SITE", "www.meiduo.site:80", "www.meiduo.site.", "shop.example"] {
+            assert!(site.answers_to(host), "{host}");
+        }
+        for host in ["meiduo.site", "www.meiduo.site:8000", "www.meiduo.site..", "www.meiduo.site.evil", ""] {
+            assert!(!site.answers_to(host), "{host}");
+        }
+        let other = self::site("http://[::1]:8000");
+        assert!(other.answers_to("[::1]:8000"));
+        assert!(!other.answers_to("[::1]"));
+    }
+
+    #[test]
+    fn an_unknown_host_has_no_site_unless_told_otherwise() {
+        assert!(Sites::new(site("http://a"), Vec::new(), true).find("b").is_none());
+        assert_eq!(Sites::new(site("http://a"), Vec::new(), false).find("b").unwrap().origin.as_str(), "http://a");
+    }
+}

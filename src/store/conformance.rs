@@ -1,0 +1,1 @@
+//! What every store promises, as tests that run against each of them.

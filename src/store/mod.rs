@@ -1,0 +1,109 @@
+//! What outlives the process, behind one trait that every backend implements alike.
+//!
+//! A backend knows neither cookies nor providers' protocols, asks no clock and makes no random numbers. Each promise
+//! of [`Store`] is a test in `conformance.rs`, which runs against every backend.
+
+mod model;
+pub mod record;
+pub mod sled;
+
+#[cfg(test)]
+mod conformance;
+
+use async_trait::async_trait;
+
+pub use self::model::{
+    Binding, Cursor, IdentityKey, KeyPurpose, NewUser, Profile, Revocation, Revoked, SessionId, SignedIn, StoredKey,
+    User, UserId, UserState,
+};
+use crate::clock::Timestamp;
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The backend cannot serve now: it is starting, being reopened, full, or gone. Trying later may help.
+    #[error("the store is unavailable: {reason}")]
+    Unavailable {
+        /// What an operator needs to know.
+        reason: String,
+    },
+    /// A record is there but cannot be read: made by a newer version, or damaged.
+    #[error("a stored {kind} cannot be read: {reason}")]
+    Unreadable {
+        /// Which kind of record.
+        kind: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The caller named a user that is not there.
+    #[error("there is no user {0}")]
+    NoSuchUser(UserId),
+}
+
+/// Why an identity was not bound.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BindError {
+    /// The identity stands for somebody else.
+    #[error("the identity is bound to another user")]
+    BoundToAnother(UserId),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+/// Users, the identities bound to them, what has been revoked, and the keys.
+///
+/// What is answered `Ok` is on disk and survives both a kill and a power cut.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The user to whom this identity is bound.
+    async fn find_user(&self, identity: &IdentityKey) -> Result<Option<User>, Error>;
+
+    /// The user with this id.
+    async fn user(&self, id: UserId) -> Result<Option<User>, Error>;
+
+    /// Binds the identity to a new user, both in one step; of any number of racing calls one creates, and all return
+    /// that user.
+    async fn create_bound(&self, identity: &IdentityKey, new: NewUser, now: Timestamp) -> Result<SignedIn, Error>;
+
+    /// Binds one more identity to a user; binding it again to the same user changes nothing.
+    async fn bind(
+        &self,
+        identity: &IdentityKey,
+        unionid: Option<String>,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<(), BindError>;
+
+    /// Takes over what the provider now says of a user. Only a real change counts up [`User::generation`], writes, and
+    /// adds a [`Revoked::Changed`] that lasts until `revoke_until`.
+    async fn update_profile(
+        &self,
+        user: UserId,
+        profile: Profile,
+        now: Timestamp,
+        revoke_until: Timestamp,
+    ) -> Result<User, Error>;
+
+    /// The bindings after `after` in the store's own steady order, at most `limit` of them: a page, never a whole table.
+    async fn bindings(&self, after: Option<&IdentityKey>, limit: usize) -> Result<Vec<Binding>, Error>;
+
+    /// Adds to the revocation feed.
+    async fn revoke(&self, revocation: Revocation) -> Result<(), Error>;
+
+    /// Every revocation after `since` that has not run out by `now`, oldest first, and the cursor to ask with next.
+    async fn revocations(&self, since: Cursor, now: Timestamp) -> Result<(Vec<Revocation>, Cursor), Error>;
+
+    /// Forgets what has run out by `now`: revocations past their [`Revocation::until`]. Returns how many went.
+    async fn sweep(&self, now: Timestamp) -> Result<usize, Error>;
+
+    /// All keys of one purpose, oldest first; if there are none of this algorithm, `first` is kept and returned among
+    /// them. Of racing calls one key is kept, and all return it.
+    async fn keys_or_first(&self, first: StoredKey) -> Result<Vec<StoredKey>, Error>;
+
+    /// Whether the backend can serve, for the readiness page and before an exchange is begun.
+    async fn ping(&self) -> Result<(), Error>;
+
+    /// Writes out what is pending and lets go of files and connections. Calls after this answer [`Error::Unavailable`].
+    async fn close(&self);
+}

@@ -1,0 +1,1 @@
+//! How records are written down: a version byte, then the record.

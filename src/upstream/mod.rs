@@ -1,0 +1,44 @@
+//! The applications behind us.
+
+use std::time::Duration;
+
+/// One named upstream.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it listens; at least one. More than one: in turn.
+    pub endpoints: Vec<Endpoint>,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Longest wait for the answer's head, from the end of the request.
+    pub head_timeout: Duration,
+    /// Longest silence between two pieces of a body.
+    pub idle_timeout: Duration,
+    /// How long an unused connection is kept.
+    pub keep_alive: Duration,
+    /// Unused connections kept, for each core.
+    pub max_idle: usize,
+    /// Which `Host` it gets.
+    pub host: HostHeader,
+    /// Protocols a client may upgrade to, lower case.
+    pub upgrades: Vec<String>,
+}
+
+/// Where an upstream listens: plain HTTP/1.1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// A host name, or an address without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+/// Which `Host` an upstream gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostHeader {
+    /// The client's own.
+    Keep,
+    /// Always this one: `host` or `host:port`.
+    Set(String),
+}

@@ -6,6 +6,7 @@
 //! | [`server`] | listening, one runtime for each core, draining |
 //! | [`gateway`] | what happens to a request: the hot path |
 //! | [`login`] | from the click on the QQ button to the session; the identity providers |
+//! | [`account`] | whom an identity stands for |
 //! | [`session`] | sealed cookies, API tokens, revocations |
 //! | [`identity`] | how an upstream learns who is logged in |
 //! | [`token`] | JWTs and their keys |
@@ -17,6 +18,7 @@
 
 #![warn(missing_docs)]
 
+pub mod account;
 pub mod clock;
 pub mod config;
 #[cfg(feature = "demo")]
@@ -25,8 +27,10 @@ pub mod gateway;
 pub mod http;
 pub mod identity;
 pub mod login;
+pub mod master_key;
 pub mod page;
 pub mod random;
+pub mod seal;
 pub mod secret;
 pub mod server;
 pub mod session;

@@ -1,4 +1,12 @@
 //! Helpers for HTTP that know no policy.
 
+pub mod cookie;
+pub mod encode;
+pub mod forwarded;
+pub mod hop_by_hop;
+pub mod idle;
 pub mod language;
 pub mod path_pattern;
+pub mod request_path;
+pub mod safe_redirect;
+pub mod strip;

@@ -1,13 +1,18 @@
 //! How an upstream learns who is logged in: a JWT, further headers, and readable cookies for the shop's own scripts.
 
+mod ready;
+mod snapshot;
 pub mod template;
 
 use std::time::Duration;
 
 use http::HeaderName;
 
+pub use self::ready::{Identities, Identity, Ready};
+pub use self::snapshot::Snapshot;
 use self::template::Template;
 use crate::secret::Secret;
+pub use crate::token::signing_key::Algorithm;
 
 /// One `[identity.<name>]`.
 #[derive(Debug, Clone)]
@@ -43,17 +48,6 @@ pub enum Signing {
     Published(Algorithm),
     /// HS256, with a secret that the backend holds too; at least 32 bytes.
     Shared(Secret<Vec<u8>>),
-}
-
-/// The algorithms of published keys (RFC 7518, RFC 8037).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
-    /// RSASSA-PKCS1-v1_5 with SHA-256, 2048 bits.
-    Rs256,
 }
 
 /// A claim's value.

@@ -1,8 +1,33 @@
 //! Logging in: from the click on the QQ button to the session.
 
+mod attempt;
+mod exchange;
 pub mod provider;
+mod spent;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use http::header::{HeaderMap, HeaderValue};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use url::Url;
+
+use self::attempt::OpenAttempts;
+pub use self::attempt::{Attempt, AttemptError, MAX_ATTEMPTS};
+pub use self::exchange::{ExchangeError, LoggedIn};
+use self::provider::{Challenge, Code, Display, IdentityProvider, RefusedBy, Returned};
+use self::spent::{SpentStates, Turn};
+use crate::account::Accounts;
+use crate::clock::{Clock, Timestamp};
+use crate::http::safe_redirect::SafeRedirect;
+use crate::seal::Sealer;
+use crate::session::{Sessions, Wire};
+use crate::store::Store;
+
+/// When a visitor should try again after the provider or the store was found down.
+pub const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Where logins start and end, and how long they may take.
 #[derive(Debug, Clone)]
@@ -15,4 +40,234 @@ pub struct Settings {
     pub attempt_lifetime: Duration,
     /// Exchanges with providers at the same time.
     pub exchanges: usize,
+}
+
+/// A login that has begun.
+#[derive(Debug)]
+pub struct Started {
+    /// Where the browser goes.
+    pub login_url: Url,
+    /// Cookies to set: the attempt's, and removals of those that give way to it.
+    pub cookies: Vec<HeaderValue>,
+}
+
+/// Why a callback did not end in a login.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no code: the user pressed cancel, or somebody called by hand.
+    #[error("the callback has no code")]
+    NoCode,
+    /// The code or the state has a shape that nobody issues.
+    #[error("the callback's code or state has a shape that nobody issues")]
+    Malformed,
+    /// The browser brought no attempt cookie at all.
+    #[error("the browser brought no attempt cookie")]
+    NoAttempt,
+    /// It brought others, but not this state's.
+    #[error("the attempt was not begun in this browser")]
+    Foreign,
+    /// It took longer than an attempt lives.
+    #[error("the attempt is too old")]
+    Expired,
+    /// The state was used before.
+    #[error("the attempt was used before")]
+    Used,
+    /// The provider said by redirect that it refuses.
+    #[error(transparent)]
+    Provider(RefusedBy),
+    /// As many exchanges as may be are under way. Nothing was spent: the same callback may come again.
+    #[error("too many exchanges are under way")]
+    Busy,
+    /// The store is down. Nothing was spent: the same callback may come again.
+    #[error("the store is down: {0}")]
+    StoreDown(crate::store::Error),
+    /// The exchange was tried and failed.
+    #[error(transparent)]
+    Exchange(Arc<ExchangeError>),
+    /// The process is going down in the middle of it.
+    #[error("the exchange was cut off")]
+    CutOff,
+}
+
+/// What became of a callback, and the cookies to remove whatever became of it.
+#[derive(Debug)]
+pub struct Returning {
+    /// A login, or why not.
+    pub outcome: Result<Arc<LoggedIn>, Refusal>,
+    /// Removals of attempts that are over.
+    pub cookies: Vec<HeaderValue>,
+}
+
+/// What an exchange came to, for everybody who waits for it.
+type Outcome = Result<Arc<LoggedIn>, Arc<ExchangeError>>;
+
+/// Logs users in, by one provider.
+pub struct Login {
+    settings: Settings,
+    provider: Arc<dyn IdentityProvider>,
+    accounts: Accounts,
+    sessions: Arc<Sessions>,
+    store: Arc<dyn Store>,
+    sealer: Sealer,
+    clock: Clock,
+    control: Handle,
+    exchanges: Arc<Semaphore>,
+    spent: SpentStates<Outcome>,
+    /// Until when the provider counts as down, in milliseconds since the epoch.
+    down_until: AtomicU64,
+}
+
+impl Login {
+    /// `control`: the runtime on which exchanges are made, apart from the request cores.
+    #[expect(clippy::too_many_arguments, reason = "called once, where everything is put together")]
+    pub fn new(
+        settings: Settings,
+        provider: Arc<dyn IdentityProvider>,
+        accounts: Accounts,
+        sessions: Arc<Sessions>,
+        store: Arc<dyn Store>,
+        sealer: Sealer,
+        clock: Clock,
+        control: Handle,
+    ) -> Self {
+        let exchanges = Arc::new(Semaphore::new(settings.exchanges));
+        let (spent, down_until) = (SpentStates::new(), AtomicU64::new(0));
+        Login { settings, provider, accounts, sessions, store, sealer, clock, control, exchanges, spent, down_until }
+    }
+
+    /// How logins are configured.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The provider.
+    pub fn provider(&self) -> &dyn IdentityProvider {
+        self.provider.as_ref()
+    }
+
+    /// How long until it is worth trying again, if the provider was just found down.
+    pub fn unavailable(&self, now: Timestamp) -> Option<Duration> {
+        let until = Timestamp::from_millis(self.down_until.load(Ordering::Relaxed));
+        (until > now).then(|| until.since(now))
+    }
+
+    /// Begins a login. No store and no network: it cannot be slow and cannot fail halfway.
+    pub fn start(
+        &self,
+        headers: &HeaderMap,
+        wire: &Wire,
+        redirect_uri: &Url,
+        next: SafeRedirect,
+        display: Display,
+        now: Timestamp,
+    ) -> Result<Started, AttemptError> {
+        let attempt = Attempt::new(self.provider.id(), redirect_uri, next, now)?;
+        let value = attempt.seal(&self.sealer, &wire.site)?;
+        let mut cookies = OpenAttempts::of(headers, &self.sealer, wire).make_room(value.len(), &wire.jar);
+        cookies.extend(wire.jar.set(&attempt.cookie_name(&wire.jar), &value, self.settings.attempt_lifetime));
+        let challenge = Challenge { state: attempt.state(), redirect_uri, display };
+        Ok(Started { login_url: self.provider.authorize_url(&challenge), cookies })
+    }
+
+    /// Ends a login. Whatever an attacker could send is checked before anything costs a call to the provider
+    /// (RFC 6749, 10.12).
+    pub async fn finish(self: &Arc<Self>, headers: &HeaderMap, query: &[(String, String)], wire: &Wire) -> Returning {
+        let now = self.clock.now();
+        let state = single(query, "state").filter(|state| is_state(state));
+        let attempts = OpenAttempts::of(headers, &self.sealer, wire);
+        let came_without = attempts.is_empty();
+        let attempt = state.and_then(|state| attempts.take(state));
+        let removal = || attempt.as_ref().and_then(|attempt| wire.jar.remove(&attempt.cookie_name(&wire.jar)));
+        let refuse = |refusal, cookies: Option<HeaderValue>| Returning {
+            outcome: Err(refusal),
+            cookies: cookies.into_iter().collect(),
+        };
+        let code = match self.provider.read_return(query) {
+            Returned::Code(code) => code,
+            Returned::Cancelled => return refuse(Refusal::NoCode, removal()),
+            Returned::Refused(refused) => return refuse(Refusal::Provider(refused), removal()),
+        };
+        let Some(state) = state else { return refuse(Refusal::Malformed, None) };
+        let Some(attempt) = attempt.as_ref().filter(|attempt| attempt.is_with(self.provider.id())) else {
+            let refusal = match (self.spent.is_spent(state), came_without) {
+                (true, _) => Refusal::Used,
+                (false, true) => Refusal::NoAttempt,
+                (false, false) => Refusal::Foreign,
+            };
+            return refuse(refusal, None);
+        };
+        if now.since(attempt.started()) > self.settings.attempt_lifetime {
+            return refuse(Refusal::Expired, removal());
+        }
+        match self.exchange_once(attempt, code, now).await {
+            Err(spares @ (Refusal::Busy | Refusal::StoreDown(_))) => refuse(spares, None),
+            outcome => Returning { outcome, cookies: removal().into_iter().collect() },
+        }
+    }
+
+    /// The exchange for an attempt: made by its first callback, shared by those that come while it is under way.
+    async fn exchange_once(
+        self: &Arc<Self>,
+        attempt: &Attempt,
+        code: Code,
+        now: Timestamp,
+    ) -> Result<Arc<LoggedIn>, Refusal> {
+        // What is refused here spends neither state nor cookie, so that a reload works.
+        if !self.spent.is_spent(attempt.state()) {
+            if self.exchanges.available_permits() == 0 {
+                return Err(Refusal::Busy);
+            }
+            self.store.ping().await.map_err(Refusal::StoreDown)?;
+        }
+        let forget_at = attempt.started().plus(self.settings.attempt_lifetime);
+        let mut result = match self.spent.spend(attempt.state(), now, forget_at) {
+            Turn::Used => return Err(Refusal::Used),
+            Turn::Wait(result) => result,
+            Turn::First(teller) => {
+                let (login, attempt) = (Arc::clone(self), attempt.clone());
+                // On its own task: the browser may leave, the user is made all the same.
+                let exchange = self.control.spawn(async move {
+                    let result = login.exchange(&attempt, code).await;
+                    let result = Arc::new(result.map(Arc::new).map_err(Arc::new));
+                    teller.tell(Arc::clone(&result));
+                    result
+                });
+                return share(&exchange.await.map_err(|_| Refusal::CutOff)?);
+            }
+        };
+        let told = result.wait_for(Option::is_some).await.map_err(|_| Refusal::CutOff)?;
+        told.as_ref().map_or(Err(Refusal::CutOff), share)
+    }
+
+    fn note_provider(&self, is_down: bool, now: Timestamp) {
+        let until = if is_down { now.plus(RETRY_AFTER).as_millis() } else { 0 };
+        self.down_until.store(until, Ordering::Relaxed);
+    }
+}
+
+fn share(outcome: &Arc<Outcome>) -> Result<Arc<LoggedIn>, Refusal> {
+    match outcome.as_ref() {
+        Ok(logged_in) => Ok(Arc::clone(logged_in)),
+        Err(error) => Err(Refusal::Exchange(Arc::clone(error))),
+    }
+}
+
+/// A parameter's value, if it is there exactly once.
+fn single<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q str> {
+    let mut values = query.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str());
+    match (values.next(), values.next()) {
+        (Some(value), None) => Some(value),
+        _ => None,
+    }
+}
+
+/// The shape of the states we make.
+fn is_state(state: &str) -> bool {
+    state.len() == 32 && state.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login").field("settings", &self.settings).finish_non_exhaustive()
+    }
 }

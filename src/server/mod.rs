@@ -1,9 +1,24 @@
 //! Accepting connections: one thread and one runtime for each core, all on the same listening sockets.
+//!
+//! Knows nothing of what is served: a [`Handler`] answers.
 
+mod activity;
+mod client_io;
+mod connection;
+mod core;
+mod listener;
+
+use std::future::Future;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+pub use self::core::Server;
+pub use self::listener::{BindError, Listeners};
 use crate::units::ByteSize;
 
 /// Where and how to listen.
@@ -34,4 +49,13 @@ pub struct Limits {
     pub target_bytes: ByteSize,
     /// Open client connections, all cores together.
     pub connections: usize,
+}
+
+/// Answers requests, on one core.
+pub trait Handler: 'static {
+    /// What answers are made of.
+    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static;
+
+    /// Answers one request. Dropped when the client goes away.
+    fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Self::Body>>;
 }

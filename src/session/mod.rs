@@ -1,6 +1,18 @@
 //! Who is logged in: sealed cookies, API tokens, and what has been revoked.
 
+mod cookies;
+mod load;
+mod proof;
+mod revocations;
+mod sessions;
+
 use std::time::Duration;
+
+pub use self::cookies::CookieJar;
+pub use self::load::{CoreSessions, Refused, Wire};
+pub use self::proof::{Bearer, Proof};
+pub use self::revocations::{Revocations, Standing};
+pub use self::sessions::{Error, Sessions};
 
 /// How long a session lasts. Made only by [`Settings::new`], so `idle <= lifetime` holds everywhere.
 #[derive(Debug, Clone)]

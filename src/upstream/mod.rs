@@ -1,6 +1,20 @@
-//! The applications behind us.
+//! The applications behind us: connections kept for each core, and forwarding.
+
+mod body;
+mod connection;
+mod expect;
+mod forward;
+mod outgoing;
+mod permit;
+mod pool;
+mod upgrade;
 
 use std::time::Duration;
+
+pub use self::body::{RelayError, ResponseBody};
+pub use self::forward::{Error, Upstreams};
+pub use self::outgoing::{Forwarding, Visitor};
+pub use self::permit::{IdentityHeaders, Permit};
 
 /// One named upstream.
 #[derive(Debug, Clone)]

@@ -1,0 +1,147 @@
+//! `Cookie` and `Set-Cookie` (RFC 6265).
+
+use http::header::{COOKIE, HeaderMap, HeaderValue};
+
+/// Every `name=value` of every `Cookie` field, in order; duplicates included, since which of them counts is for the
+/// caller to decide.
+pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    headers.get_all(COOKIE).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b';')).filter_map(pair)
+}
+
+fn pair(item: &[u8]) -> Option<(&[u8], &[u8])> {
+    let item = item.trim_ascii();
+    let at = item.iter().position(|byte| *byte == b'=')?;
+    let (name, rest) = item.split_at(at);
+    Some((name.trim_ascii_end(), rest.get(1..)?.trim_ascii_start()))
+}
+
+/// Takes the cookies that are ours out of what travels on. All others keep their bytes; a field that would be empty goes.
+pub fn remove_ours(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
+    if !pairs(headers).any(|(name, _)| is_ours(name)) {
+        return;
+    }
+    let kept: Vec<HeaderValue> = headers.get_all(COOKIE).iter().filter_map(|field| without(field, &is_ours)).collect();
+    headers.remove(COOKIE);
+    for field in kept {
+        headers.append(COOKIE, field);
+    }
+}
+
+fn without(field: &HeaderValue, is_ours: impl Fn(&[u8]) -> bool) -> Option<HeaderValue> {
+    let mut kept: Vec<u8> = Vec::with_capacity(field.len());
+    for item in field.as_bytes().split(|byte| *byte == b';') {
+        if pair(item).is_some_and(|(name, _)| is_ours(name)) {
+            continue;
+        }
+        if !kept.is_empty() {
+            kept.push(b';');
+        }
+        kept.extend_from_slice(if kept.is_empty() { item.trim_ascii_start() } else { item });
+    }
+    if kept.trim_ascii().is_empty() { None } else { HeaderValue::from_bytes(&kept).ok() }
+}
+
+/// How a cookie of ours is kept by the browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attributes<'a> {
+    /// `Path`.
+    pub path: &'a str,
+    /// `Domain`; `None` keeps it to the host alone.
+    pub domain: Option<&'a str>,
+    /// `Secure`: the site is https.
+    pub secure: bool,
+    /// `HttpOnly`: scripts cannot read it.
+    pub http_only: bool,
+    /// `Max-Age` in seconds; 0 removes the cookie.
+    pub max_age: u64,
+}
+
+/// A `Set-Cookie` value, always `SameSite=Lax`: a login's return comes from another site, by a link. `None` if name or
+/// value hold a byte that a cookie may not (RFC 6265, 4.1.1).
+pub fn set(name: &str, value: &str, attributes: Attributes<'_>) -> Option<HeaderValue> {
+    use std::fmt::Write;
+    if name.is_empty() || !name.bytes().all(is_token) || !value.bytes().all(is_cookie_octet) {
+        return None;
+    }
+    let mut text = format!("{name}={value}; Path={}", attributes.path);
+    if let Some(domain) = attributes.domain {
+        let _ = write!(text, "; Domain={domain}");
+    }
+    let _ = write!(text, "; Max-Age={}", attributes.max_age);
+    if attributes.max_age == 0 {
+        text.push_str("; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+    if attributes.secure {
+        text.push_str("; Secure");
+    }
+    if attributes.http_only {
+        text.push_str("; HttpOnly");
+    }
+    text.push_str("; SameSite=Lax");
+    HeaderValue::try_from(text).ok()
+}
+
+/// A byte of a token (RFC 9110, 5.6.2).
+pub fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// A byte of a cookie's value.
+pub fn is_cookie_octet(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"\",;\\".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cookies(fields: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(COOKIE, field.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn pairs_keep_order_duplicates_and_odd_spellings() {
+        let headers = cookies(&["a=1; b=2;a = 3 ;junk; c=x=y", "d="]);
+        let found: Vec<_> = pairs(&headers)
+            .map(|(name, value)| (std::str::from_utf8(name).unwrap(), std::str::from_utf8(value).unwrap()))
+            .collect();
+        assert_eq!(found, [("a", "1"), ("b", "2"), ("a", "3"), ("c", "x=y"), ("d", "")]);
+    }
+
+    #[test]
+    fn our_cookies_never_travel_on_and_others_keep_their_bytes() {
+        let cases = [
+            ("m=1", None),
+            ("m=1; a=2", Some("a=2")),
+            ("a=2; m=1; b= \"q\" ;m=9", Some("a=2; b= \"q\" ")),
+            ("a=2;b=3", Some("a=2;b=3")),
+            ("junk; m=1", Some("junk")),
+        ];
+        for (before, after) in cases {
+            let mut headers = cookies(&[before]);
+            remove_ours(&mut headers, |name| name == b"m");
+            assert_eq!(headers.get(COOKIE).map(|value| value.to_str().unwrap()), after, "{before}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_could_break_out_of_its_header_is_not_made() {
+        let attributes = Attributes { path: "/", domain: None, secure: true, http_only: true, max_age: 60 };
+        assert_eq!(set("a", "b", attributes).unwrap(), "a=b; Path=/; Max-Age=60; Secure; HttpOnly; SameSite=Lax");
+        for (name, value) in
+            [("a", "b;c"), ("a", "b\r\nX: y"), ("a", "b c"), ("a", "名"), ("a b", "c"), ("", "c"), ("a=", "c")]
+        {
+            assert!(set(name, value, attributes).is_none(), "{name}={value}");
+        }
+        let gone =
+            Attributes { max_age: 0, domain: Some("meiduo.site"), secure: false, http_only: false, ..attributes };
+        assert_eq!(
+            set("a", "", gone).unwrap(),
+            "a=; Path=/; Domain=meiduo.site; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; SameSite=Lax"
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! Header fields that concern one connection alone (RFC 9110, 7.6.1).
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRANSFER_ENCODING, UPGRADE,
+};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// What the removed fields said that matters to whoever builds the next hop's.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// `Connection: upgrade` with an `Upgrade`: the protocols, as sent.
+    pub upgrade: Option<HeaderValue>,
+    /// The body was sent in chunks.
+    pub chunked: bool,
+    /// `TE: trailers`.
+    pub takes_trailers: bool,
+}
+
+/// The message's framing is not one that every parser reads alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the transfer encoding is not exactly one `chunked`")]
+pub struct AmbiguousFraming;
+
+/// Removes every hop-by-hop field, and those that `Connection` lists.
+pub fn remove(headers: &mut HeaderMap) -> Result<Hop, AmbiguousFraming> {
+    let mut hop = Hop::default();
+    if headers.contains_key(TRANSFER_ENCODING) {
+        hop.chunked = is_exactly_chunked(headers)?;
+        headers.remove(TRANSFER_ENCODING);
+    }
+    if let Some(te) = headers.remove(TE) {
+        hop.takes_trailers = lists(&te, "trailers");
+    }
+    let upgrade = headers.remove(UPGRADE);
+    if headers.contains_key(CONNECTION) {
+        let connection: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+        headers.remove(CONNECTION);
+        if connection.iter().any(|value| lists(value, "upgrade")) {
+            hop.upgrade = upgrade;
+        }
+        remove_listed(headers, &connection);
+    }
+    for name in [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {
+        headers.remove(name);
+    }
+    Ok(hop)
+}
+
+fn is_exactly_chunked(headers: &HeaderMap) -> Result<bool, AmbiguousFraming> {
+    let mut values = headers.get_all(TRANSFER_ENCODING).iter();
+    match (values.next(), values.next()) {
+        (Some(one), None) if one.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(true),
+        _ => Err(AmbiguousFraming),
+    }
+}
+
+fn remove_listed(headers: &mut HeaderMap, connection: &[HeaderValue]) {
+    for value in connection {
+        for token in value.as_bytes().split(|byte| *byte == b',') {
+            let Ok(name) = HeaderName::from_bytes(token.trim_ascii()) else { continue };
+            // Listing these would change whom the message is for and where it ends, which no sender may do.
+            if name != HOST && name != CONTENT_LENGTH {
+                headers.remove(name);
+            }
+        }
+    }
+}
+
+/// Whether a comma-separated list holds a token, whatever its case.
+pub fn lists(value: &HeaderValue, token: &str) -> bool {
+    value.as_bytes().split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn what_concerns_one_connection_does_not_travel_on() {
+        let mut headers = map(&[
+            ("connection", "close, X-Secret"),
+            ("connection", "x-more"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("proxy-authorization", "Basic x"),
+            ("te", "trailers, deflate"),
+            ("upgrade", "websocket"),
+            ("x-secret", "1"),
+            ("x-more", "2"),
+            ("x-kept", "3"),
+        ]);
+        let hop = remove(&mut headers).unwrap();
+        assert_eq!(headers, map(&[("x-kept", "3")]));
+        assert_eq!(hop, Hop { upgrade: None, chunked: false, takes_trailers: true });
+    }
+
+    #[test]
+    fn an_upgrade_counts_only_if_connection_lists_it() {
+        let mut headers = map(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
+        assert_eq!(remove(&mut headers).unwrap().upgrade.unwrap(), "websocket");
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn the_next_hop_keeps_host_and_length_even_if_connection_lists_them() {
+        let mut headers = map(&[("connection", "host, content-length"), ("host", "a"), ("content-length", "3")]);
+        remove(&mut headers).unwrap();
+        assert_eq!(headers, map(&[("host", "a"), ("content-length", "3")]));
+    }
+
+    #[test]
+    fn only_exactly_one_chunked_is_a_framing_everybody_reads_alike() {
+        assert!(remove(&mut map(&[("transfer-encoding", "Chunked ")])).unwrap().chunked);
+        for bad in ["gzip, chunked", "chunked, chunked", "identity", "", "xchunked", "chunked;q=1"] {
+            assert_eq!(remove(&mut map(&[("transfer-encoding", bad)])), Err(AmbiguousFraming), "{bad}");
+        }
+        let mut twice = map(&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]);
+        assert_eq!(remove(&mut twice), Err(AmbiguousFraming));
+    }
+}

@@ -1,0 +1,142 @@
+//! Where a login may send the browser afterwards.
+
+use http::HeaderValue;
+use url::Url;
+
+use crate::site::{Origin, Site};
+
+/// A place on this site, or on a host that the site lists. The only thing a `Location` after a login can be made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SafeRedirect(String);
+
+impl SafeRedirect {
+    /// Longest `next`, in bytes; of a longer one only the path is kept.
+    pub const MAX: usize = 1024;
+
+    /// The site's front page.
+    pub fn home() -> Self {
+        SafeRedirect("/".to_owned())
+    }
+
+    /// `next` as a client gave it, percent-decoded once. Whatever is not surely a place on this site, or on a host that
+    /// the site lists, is the front page.
+    ///
+    /// Decided by the very parser that browsers' rules are written for (WHATWG URL), on the text as it will be sent:
+    /// backslashes, tabs and the like mean to it what they mean to a browser.
+    pub fn parse(next: &str, site: &Site) -> Self {
+        Self::checked(next, site).unwrap_or_else(Self::home)
+    }
+
+    fn checked(next: &str, site: &Site) -> Option<Self> {
+        // Browsers drop control characters and fold backslashes before they look at an address: nothing honest has them.
+        if next.chars().any(|char| char.is_control() || char.is_whitespace() && char != ' ' || char == '\\') {
+            return None;
+        }
+        let base = Url::parse(site.origin.as_str()).ok()?;
+        let url = base.join(next).ok()?;
+        let origin = Origin::of(&url)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return None;
+        }
+        let place = if origin == site.origin {
+            // A path must look like one to every parser, not just to this one.
+            let is_path = next.starts_with('/') && !next.starts_with("//");
+            let is_absolute = next.starts_with("http://") || next.starts_with("https://");
+            (is_path || is_absolute).then_some(())?;
+            url.path().to_owned() + &suffix(&url)
+        } else if site.allowed_hosts.contains(&origin) && (next.starts_with("http://") || next.starts_with("https://"))
+        {
+            url.as_str().to_owned()
+        } else {
+            return None;
+        };
+        let fitting = if place.len() <= Self::MAX { place } else { place.split(['?', '#']).next()?.to_owned() };
+        // `//evil.example` can also come out of `/.//evil.example`.
+        let stays = !fitting.starts_with("//") && fitting.len() <= Self::MAX;
+        stays.then_some(SafeRedirect(fitting))
+    }
+
+    /// A path of our own, or the site's origin with one: text of the program's, not of a client's.
+    pub fn own(path: &'static str) -> Self {
+        SafeRedirect(path.to_owned())
+    }
+
+    /// One that was made before, out of a sealed cookie.
+    pub fn from_sealed(text: String) -> Self {
+        SafeRedirect(text)
+    }
+
+    /// The address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As a `Location`. It is ASCII already: the parser percent-encodes the rest.
+    pub fn location(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("/"))
+    }
+}
+
+fn suffix(url: &Url) -> String {
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let fragment = url.fragment().map(|fragment| format!("#{fragment}")).unwrap_or_default();
+    query + &fragment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn site() -> Site {
+        Site {
+            origin: Origin::parse("http://www.meiduo.site:8000").unwrap(),
+            aliases: Vec::new(),
+            allowed_hosts: vec![Origin::parse("https://m.meiduo.site").unwrap()],
+            logout_paths: Vec::new(),
+            redirect_uris: BTreeMap::new(),
+            cookie_domain: None,
+        }
+    }
+
+    #[test]
+    fn places_on_this_site_and_on_listed_hosts_are_kept() {
+        let cases = [
+            ("/user/center/", "/user/center/"),
+            ("/list?page=2&sort=price#top", "/list?page=2&sort=price#top"),
+            ("/搜索?q=手机", "/%E6%90%9C%E7%B4%A2?q=%E6%89%8B%E6%9C%BA"),
+            ("/a b", "/a%20b"),
+            ("/?next=//evil.example", "/?next=//evil.example"),
+            ("http://www.meiduo.site:8000/cart/", "/cart/"),
+            ("https://m.meiduo.site/x?y", "https://m.meiduo.site/x?y"),
+        ];
+        for (next, expected) in cases {
+            assert_eq!(SafeRedirect::parse(next, &site()).as_str(), expected, "{next}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_the_front_page() {
+        for next in include_str!("../../tests/data/open_redirects.txt").lines() {
+            let next = next.replace("<TAB>", "\t").replace("<LF>", "\n").replace("<CR>", "\r").replace("<NUL>", "\0");
+            assert_eq!(SafeRedirect::parse(&next, &site()), SafeRedirect::home(), "{next:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_long_next_the_path_alone_is_kept() {
+        let long = format!("/list?{}", "x".repeat(1020));
+        assert_eq!(SafeRedirect::parse(&long, &site()).as_str(), "/list");
+        assert_eq!(SafeRedirect::parse(&"/x".repeat(600), &site()), SafeRedirect::home());
+    }
+
+    #[test]
+    fn what_was_kept_stays_on_its_origin_when_a_browser_resolves_it() {
+        let base = Url::parse("http://www.meiduo.site:8000/oauth_callback/?code=1").unwrap();
+        for next in ["/a/..//b", "/./x", "/%2f%2fevil.example", "/;/x", "/a//b", "/..//evil.example"] {
+            let kept = SafeRedirect::parse(next, &site());
+            let resolved = base.join(kept.as_str()).unwrap();
+            assert_eq!(Origin::of(&resolved).unwrap(), site().origin, "{next}");
+        }
+    }
+}

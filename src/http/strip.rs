@@ -1,0 +1,121 @@
+//! Fields that clients must not send on.
+//!
+//! Backends fold header names: WSGI and CGI turn both `X-User` and `X_User` into `HTTP_X_USER`. So names are compared
+//! with every byte that is neither letter nor digit folded to `-`, and names with `_` never pass.
+
+use http::header::{HeaderMap, HeaderName};
+
+/// Change method, path or script name in frameworks behind us, past the route that was checked here.
+const OVERRIDES: [&str; 11] = [
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-script-name",
+    "script-name",
+    "path-info",
+    "proxy",
+    "x-accel-redirect",
+];
+
+/// Claim where a request comes from; ours are put in their place.
+const FORWARDING: [&str; 9] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-protocol",
+    "x-forwarded-scheme",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-real-ip",
+];
+
+/// A set of header names to remove in every spelling that a backend could fold into them.
+#[derive(Debug, Clone)]
+pub struct StripList {
+    /// By length, so that most fields of a request are told apart without a comparison.
+    by_length: Vec<Vec<Box<[u8]>>>,
+}
+
+impl StripList {
+    /// The names that never pass, and `identity`'s beside them.
+    pub fn new<'a>(identity: impl IntoIterator<Item = &'a HeaderName>) -> Self {
+        let mut list = StripList { by_length: Vec::new() };
+        OVERRIDES.iter().chain(&FORWARDING).for_each(|name| list.add(name.as_bytes()));
+        identity.into_iter().for_each(|name| list.add(name.as_str().as_bytes()));
+        list
+    }
+
+    fn add(&mut self, name: &[u8]) {
+        let folded: Box<[u8]> = name.iter().map(|byte| fold(*byte)).collect();
+        if self.by_length.len() <= folded.len() {
+            self.by_length.resize(folded.len() + 1, Vec::new());
+        }
+        if let Some(same_length) = self.by_length.get_mut(folded.len())
+            && !same_length.contains(&folded)
+        {
+            same_length.push(folded);
+        }
+    }
+
+    /// Whether a field of this name must not pass.
+    pub fn holds(&self, name: &HeaderName) -> bool {
+        let name = name.as_str().as_bytes();
+        if name.contains(&b'_') {
+            return true;
+        }
+        let Some(same_length) = self.by_length.get(name.len()) else { return false };
+        same_length.iter().any(|listed| listed.iter().zip(name).all(|(ours, theirs)| *ours == fold(*theirs)))
+    }
+
+    /// Removes what must not pass.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        if headers.keys().any(|name| self.holds(name)) {
+            let doomed: Vec<HeaderName> = headers.keys().filter(|name| self.holds(name)).cloned().collect();
+            for name in doomed {
+                headers.remove(name);
+            }
+        }
+    }
+}
+
+/// `HeaderName` is lower case already.
+fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte } else { b'-' }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn identity_headers_are_dropped_in_every_spelling_that_folds_into_them() {
+        let list = StripList::new([&HeaderName::from_static("x-menshen-user")]);
+        for name in
+            ["X-Menshen-User", "x_menshen_user", "X-MENSHEN_USER", "x.menshen.user", "x!menshen#user", "x-menshen~user"]
+        {
+            assert!(list.holds(&HeaderName::from_bytes(name.as_bytes()).unwrap()), "{name}");
+        }
+        for name in ["x-menshen-users", "x-menshen-use", "xmenshenuser", "accept", "x-requested-with"] {
+            assert!(!list.holds(&HeaderName::from_bytes(name.as_bytes()).unwrap()), "{name}");
+        }
+    }
+
+    #[test]
+    fn fields_that_change_path_method_or_origin_downstream_are_dropped() {
+        let list = StripList::new([]);
+        let mut headers = HeaderMap::new();
+        for name in OVERRIDES.iter().chain(&FORWARDING) {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static("2"));
+        }
+        headers.insert("x-any_thing", HeaderValue::from_static("1"));
+        headers.insert("accept", HeaderValue::from_static("*/*"));
+        list.apply(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["accept"]);
+    }
+}

@@ -1,0 +1,137 @@
+//! What one kind of upstream is told of one session, made once and used for many requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::header::{HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+
+use super::template::{Field, Template};
+use super::{ClaimValue, Settings, Snapshot};
+use crate::clock::Timestamp;
+use crate::http::encode;
+use crate::token::TokenError;
+use crate::token::upstream::Signer;
+
+/// A token that is about to expire is not sent: backends answer 401 to an expired one even on public pages.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// Header fields for one session and one kind of upstream.
+#[derive(Debug)]
+pub struct Ready {
+    /// The fields.
+    pub headers: Arc<[(HeaderName, HeaderValue)]>,
+    /// From when on new ones should be made, while these still serve.
+    pub renew_after: Timestamp,
+    /// From when on these must not be sent.
+    pub usable_until: Timestamp,
+}
+
+/// Every `[identity.<name>]`, ready for use.
+#[derive(Debug)]
+pub struct Identities(Vec<Identity>);
+
+impl Identities {
+    /// In the configuration's order.
+    pub fn new(list: Vec<Identity>) -> Self {
+        Identities(list)
+    }
+
+    /// The identity that a route names by its index.
+    pub fn get(&self, index: usize) -> Option<&Identity> {
+        self.0.get(index)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Identity> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Every header by which an upstream may be told of an identity: no client may send one of them, on any route.
+    /// `Authorization` is not among them: it has rules of its own.
+    pub fn header_names(&self) -> impl Iterator<Item = &HeaderName> {
+        let named = self.0.iter().flat_map(|identity| {
+            std::iter::once(&identity.settings.header).chain(identity.settings.headers.iter().map(|(name, _)| name))
+        });
+        named.filter(|name| *name != http::header::AUTHORIZATION)
+    }
+}
+
+/// One `[identity.<name>]`, ready for use.
+#[derive(Debug)]
+pub struct Identity {
+    /// As configured.
+    pub settings: Settings,
+    signer: ArcSwap<Signer>,
+}
+
+impl Identity {
+    /// With the key it signs by now.
+    pub fn new(settings: Settings, signer: Signer) -> Self {
+        Identity { settings, signer: ArcSwap::from_pointee(signer) }
+    }
+
+    /// Makes the header fields. Signs, so it is not for the request cores.
+    pub fn make(&self, snapshot: &Snapshot, site: &str, now: Timestamp) -> Result<Ready, TokenError> {
+        let lifetime = self.settings.lifetime;
+        let token = self.signer.load().sign(self.claims(snapshot, site), now, lifetime)?;
+        let text = match self.settings.scheme.as_str() {
+            "" => token.expose().clone(),
+            scheme => format!("{scheme} {}", token.expose()),
+        };
+        let mut value = HeaderValue::try_from(text).map_err(|error| TokenError::Signing(error.to_string()))?;
+        value.set_sensitive(true);
+        let mut headers = vec![(self.settings.header.clone(), value)];
+        for (name, template) in &self.settings.headers {
+            let value = encoded(template, snapshot, site).and_then(|text| HeaderValue::try_from(text).ok());
+            headers.extend(value.map(|value| (name.clone(), value)));
+        }
+        Ok(Ready {
+            headers: headers.into(),
+            renew_after: now.plus(lifetime * 4 / 5),
+            usable_until: now.plus(lifetime).minus(MARGIN.min(lifetime / 10)),
+        })
+    }
+
+    fn claims(&self, snapshot: &Snapshot, site: &str) -> Map<String, Value> {
+        let mut claims = Map::new();
+        claims.insert("iss".into(), self.settings.issuer.as_deref().unwrap_or(site).into());
+        claims.insert("sub".into(), snapshot.user.to_string().into());
+        if let Some(audience) = &self.settings.audience {
+            claims.insert("aud".into(), audience.as_str().into());
+        }
+        for (name, value) in &self.settings.claims {
+            let value = match value {
+                ClaimValue::Fixed(value) => Some(value.clone()),
+                ClaimValue::Text(template) => template.fill(|field| snapshot.field(field, site)).map(Value::String),
+            };
+            // What this user has not is left out: an empty claim would name somebody else.
+            if let Some(value) = value {
+                claims.insert(name.clone(), value);
+            }
+        }
+        claims
+    }
+
+    /// The readable cookies for the shop's own scripts, names and values; those of which the user has not the parts are
+    /// left out.
+    pub fn companion_cookies<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        site: &'a str,
+    ) -> impl Iterator<Item = (&'a str, String)> {
+        let cookies = self.settings.cookies.iter();
+        cookies.filter_map(move |(name, template)| Some((name.as_str(), encoded(template, snapshot, site)?)))
+    }
+}
+
+/// Fields are percent-encoded, the template's own text is not: whatever people call themselves stays one value.
+fn encoded(template: &Template, snapshot: &Snapshot, site: &str) -> Option<String> {
+    template.fill(|field: Field| snapshot.field(field, site).map(|text| encode::percent(&text).into()))
+}

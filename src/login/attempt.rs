@@ -1,0 +1,175 @@
+//! Login attempts that have started and not come back. Each is sealed in a cookie of the browser's own, so that the
+//! server holds nothing for strangers, several tabs can log in at once, and nobody can finish another's attempt.
+
+use http::header::{HeaderMap, HeaderValue};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::provider::ProviderId;
+use crate::clock::Timestamp;
+use crate::http::cookie;
+use crate::http::safe_redirect::SafeRedirect;
+use crate::random::{self, NoRandomness};
+use crate::seal::{SealError, Sealer};
+use crate::secret::Secret;
+use crate::session::{CookieJar, Wire};
+
+/// Attempts a browser may have open at once; the oldest gives way.
+pub const MAX_ATTEMPTS: usize = 8;
+
+/// Bytes that all attempt cookies of a browser may take together: they ride on every request.
+const MAX_BYTES: usize = 4096;
+
+/// How many attempt cookies of one request are opened: more than [`MAX_ATTEMPTS`] come only from somebody who plants them.
+const MAX_CANDIDATES: usize = 24;
+
+/// Characters of the state that name its cookie.
+const SHORT_NAME: usize = 8;
+
+/// A login that was begun here.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Attempt {
+    #[serde(rename = "s")]
+    state: String,
+    #[serde(rename = "p")]
+    provider: String,
+    #[serde(rename = "r")]
+    redirect_uri: Url,
+    #[serde(rename = "n")]
+    next: String,
+    #[serde(rename = "t")]
+    started: Timestamp,
+}
+
+/// An attempt cannot be made.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub enum AttemptError {
+    /// No random bytes for a state.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// Nothing can be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+impl Attempt {
+    /// A fresh attempt with a state of 128 random bits.
+    pub fn new(
+        provider: &ProviderId,
+        redirect_uri: &Url,
+        next: SafeRedirect,
+        now: Timestamp,
+    ) -> Result<Self, NoRandomness> {
+        Ok(Attempt {
+            state: random::token_128()?,
+            provider: provider.as_str().to_owned(),
+            redirect_uri: redirect_uri.clone(),
+            next: next.as_str().to_owned(),
+            started: now,
+        })
+    }
+
+    /// The `state` that the provider hands back (RFC 6749, 10.12).
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+
+    /// Whether this is the attempt of a state, in a time that tells nothing.
+    pub fn has_state(&self, state: &str) -> bool {
+        Secret::from(self.state.as_str()).matches(state.as_bytes())
+    }
+
+    /// Whether it was begun with this provider.
+    pub fn is_with(&self, provider: &ProviderId) -> bool {
+        self.provider == provider.as_str()
+    }
+
+    /// The address the provider was given; the token call repeats it word for word.
+    pub fn redirect_uri(&self) -> &Url {
+        &self.redirect_uri
+    }
+
+    /// Where the user goes afterwards.
+    pub fn next(&self) -> SafeRedirect {
+        SafeRedirect::from_sealed(self.next.clone())
+    }
+
+    /// When it began.
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// The name of its cookie.
+    pub fn cookie_name(&self, jar: &CookieJar) -> String {
+        jar.attempt(short_name(&self.state))
+    }
+
+    /// The value of its cookie.
+    pub fn seal(&self, sealer: &Sealer, site: &str) -> Result<String, AttemptError> {
+        // Plain data of ours; serialising it cannot fail.
+        let text = serde_json::to_vec(self).map_err(|_| SealError::Cipher)?;
+        Ok(sealer.seal(&purpose(site), &text)?)
+    }
+}
+
+fn short_name(state: &str) -> &str {
+    state.get(..SHORT_NAME).unwrap_or(state)
+}
+
+/// A cookie of one site opens nothing at another.
+fn purpose(site: &str) -> String {
+    format!("login {site}")
+}
+
+/// The attempts a browser has open, as its cookies tell.
+pub(super) struct OpenAttempts<'r> {
+    found: Vec<Found<'r>>,
+}
+
+struct Found<'r> {
+    short_name: &'r str,
+    size: usize,
+    attempt: Option<Attempt>,
+}
+
+impl<'r> OpenAttempts<'r> {
+    /// Opens every attempt cookie of a request.
+    pub(super) fn of(headers: &'r HeaderMap, sealer: &Sealer, wire: &Wire) -> Self {
+        let purpose = purpose(&wire.site);
+        let cookies = cookie::pairs(headers).filter_map(|(name, value)| Some((wire.jar.attempt_name(name)?, value)));
+        let found = cookies.take(MAX_CANDIDATES).map(|(short_name, value)| {
+            let attempt = sealer.open(&purpose, value).and_then(|text| serde_json::from_slice(&text).ok());
+            Found { short_name, size: value.len(), attempt }
+        });
+        OpenAttempts { found: found.collect() }
+    }
+
+    /// Whether the browser brought any attempt cookie at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The attempt that a returned state belongs to.
+    pub(super) fn take(self, state: &str) -> Option<Attempt> {
+        let named = self.found.into_iter().filter(|found| found.short_name == short_name(state));
+        named.filter_map(|found| found.attempt).find(|attempt| attempt.has_state(state))
+    }
+
+    /// What must go so that one more attempt of `size` bytes fits: whatever is no attempt of ours, and the oldest.
+    pub(super) fn make_room(mut self, size: usize, jar: &CookieJar) -> Vec<HeaderValue> {
+        // Junk sorts as if it had begun at the epoch.
+        self.found.sort_by_key(|found| found.attempt.as_ref().map_or(Timestamp::EPOCH, Attempt::started));
+        let mut count = self.found.len() + 1;
+        let mut bytes = size + self.found.iter().map(|found| found.size).sum::<usize>();
+        let mut doomed = Vec::new();
+        for found in &self.found {
+            if found.attempt.is_some() && count <= MAX_ATTEMPTS && bytes <= MAX_BYTES {
+                break;
+            }
+            count -= 1;
+            bytes -= found.size;
+            doomed.extend(jar.remove(&jar.attempt(found.short_name)));
+        }
+        doomed
+    }
+}

@@ -1,0 +1,146 @@
+//! The one secret that is not in the store: everything kept there that is secret is sealed under it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::hkdf;
+
+use crate::random::{self, NoRandomness};
+use crate::secret::Secret;
+
+const LEN: usize = 32;
+
+/// Why there is no master key.
+#[derive(Debug, thiserror::Error)]
+pub enum MasterKeyError {
+    /// The file cannot be read or made.
+    #[error("master key {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The file holds something else.
+    #[error("master key {}: expected 64 hexadecimal digits; restore the file from a backup, or move store and file away to begin anew (everybody is logged out, bindings are lost)", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others on this machine can read it.
+    #[error("master key {}: mode {mode:o} lets others read it; run: chmod 600 {}", path.display(), path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// None could be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+/// The master key.
+#[derive(Debug, Clone)]
+pub struct MasterKey(Secret<Vec<u8>>);
+
+impl MasterKey {
+    /// Reads the file, or makes it with mode 0600 if it is absent.
+    pub fn open_or_create(path: &Path) -> Result<Self, MasterKeyError> {
+        let failed = |source| MasterKeyError::File { path: path.to_owned(), source };
+        match fs::read(path) {
+            Ok(text) => Self::check_mode(path).and_then(|()| Self::parse(path, &Secret::new(text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let key: [u8; LEN] = random::bytes()?;
+                create(path, &random::hex(&key)).map_err(failed)?;
+                Ok(MasterKey(Secret::new(key.to_vec())))
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// One for a process that keeps nothing.
+    pub fn ephemeral() -> Result<Self, NoRandomness> {
+        Ok(MasterKey(Secret::new(random::bytes::<LEN>()?.to_vec())))
+    }
+
+    fn check_mode(path: &Path) -> Result<(), MasterKeyError> {
+        let metadata = fs::metadata(path);
+        let mode =
+            metadata.map_err(|source| MasterKeyError::File { path: path.to_owned(), source })?.permissions().mode();
+        if mode & 0o077 != 0 {
+            return Err(MasterKeyError::Exposed { path: path.to_owned(), mode: mode & 0o777 });
+        }
+        Ok(())
+    }
+
+    fn parse(path: &Path, text: &Secret<Vec<u8>>) -> Result<Self, MasterKeyError> {
+        let digits = text.expose().trim_ascii();
+        let bytes: Option<Vec<u8>> =
+            digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
+        match bytes {
+            Some(bytes) if digits.len() == 2 * LEN => Ok(MasterKey(Secret::new(bytes))),
+            _ => Err(MasterKeyError::Malformed { path: path.to_owned() }),
+        }
+    }
+
+    /// A key of 32 bytes for one purpose (HKDF-SHA-256, RFC 5869): knowing one tells nothing of another.
+    pub fn derive(&self, purpose: &str) -> Secret<Vec<u8>> {
+        struct Length;
+        impl hkdf::KeyType for Length {
+            fn len(&self) -> usize {
+                LEN
+            }
+        }
+        let mut key = vec![0; LEN];
+        let pseudo_random = hkdf::Salt::new(hkdf::HKDF_SHA256, b"menshen").extract(self.0.expose());
+        let info = [purpose.as_bytes()];
+        // Fails only for lengths beyond 255 hashes.
+        if let Ok(material) = pseudo_random.expand(&info, Length) {
+            let _ = material.fill(&mut key);
+        }
+        Secret::new(key)
+    }
+}
+
+/// On disk before anything is sealed under it.
+fn create(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_once_and_read_back_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/master.key");
+        let made = MasterKey::open_or_create(&path).unwrap();
+        let read = MasterKey::open_or_create(&path).unwrap();
+        assert!(made.derive("a").matches(read.derive("a").expose()));
+        assert!(!made.derive("a").matches(made.derive("b").expose()));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_or_that_is_damaged_is_refused_with_the_fix() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        MasterKey::open_or_create(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(MasterKey::open_or_create(&path).unwrap_err().to_string().contains("chmod 600"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, "abc").unwrap();
+        assert!(matches!(MasterKey::open_or_create(&path), Err(MasterKeyError::Malformed { .. })));
+    }
+}

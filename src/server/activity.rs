@@ -1,0 +1,73 @@
+//! What a client's connection is doing: known to its socket, its service and its answers alike.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::time::{Duration, Instant};
+
+/// What happens on the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Between requests: waiting for a first byte.
+    Idle,
+    /// A head has begun to arrive.
+    Head,
+    /// A request is being answered.
+    Busy,
+}
+
+/// Shared between the socket, which sees bytes, and the service, which sees requests. An atomic only because hyper asks
+/// for `Send` where it supports upgrades: all of it lives on one core.
+#[derive(Debug, Clone)]
+pub(super) struct Activity(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    began: Instant,
+    /// Milliseconds since `began`, times four, plus the phase.
+    packed: AtomicU64,
+}
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        Activity(Arc::new(Shared { began: Instant::now(), packed: AtomicU64::new(0) }))
+    }
+
+    /// The phase, and when it began.
+    pub(super) fn phase(&self) -> (Phase, Instant) {
+        let packed = self.0.packed.load(Ordering::Relaxed);
+        let phase = match packed & 3 {
+            0 => Phase::Idle,
+            1 => Phase::Head,
+            _ => Phase::Busy,
+        };
+        (phase, self.0.began + Duration::from_millis(packed >> 2))
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        let bits = match phase {
+            Phase::Idle => 0,
+            Phase::Head => 1,
+            Phase::Busy => 2,
+        };
+        let since = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or_default();
+        self.0.packed.store((since << 2) | bits, Ordering::Relaxed);
+    }
+}
+
+/// Lives as long as an answer does: dropped, the connection is idle again.
+#[derive(Debug)]
+pub(super) struct Answering(Activity);
+
+impl Answering {
+    pub(super) fn new(activity: &Activity) -> Self {
+        activity.enter(Phase::Busy);
+        Answering(activity.clone())
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.enter(Phase::Idle);
+    }
+}

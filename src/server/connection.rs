@@ -1,0 +1,94 @@
+//! One client connection: HTTP/1.1 until it ends.
+
+use std::error::Error as _;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use pin_project_lite::pin_project;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::activity::{Activity, Answering};
+use super::client_io::ClientIo;
+use super::{Handler, Limits};
+
+/// Serves one client until it leaves, misbehaves, or the server drains and its present request is answered.
+pub(super) async fn serve<H: Handler>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: &Limits,
+    handler: Rc<H>,
+    mut draining: watch::Receiver<bool>,
+) {
+    let activity = Activity::new();
+    let io = ClientIo::new(stream, activity.clone(), limits);
+    let service = service_fn(|request| {
+        let answering = Answering::new(&activity);
+        let handler = Rc::clone(&handler);
+        async move {
+            let response = handler.handle(request, peer).await;
+            Ok::<_, std::convert::Infallible>(response.map(|body| Answer { body, answering }))
+        }
+    });
+    let connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_headers(limits.headers)
+        .max_buf_size(limits.header_bytes.as_usize())
+        .pipeline_flush(true)
+        .serve_connection(io, service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        _ = draining.wait_for(|draining| *draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        log_end(peer, &error);
+    }
+}
+
+/// hyper answers what its parser refuses by itself, without a page and past the access log: this line is its trace.
+fn log_end(peer: SocketAddr, error: &hyper::Error) {
+    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    if error.is_parse() || error.is_parse_too_large() {
+        tracing::info!(%peer, %error, "refused a request that is not HTTP as we speak it");
+    } else {
+        tracing::debug!(%peer, %error, cause, "a client's connection broke off");
+    }
+}
+
+pin_project! {
+    /// An answer's body, which keeps the connection busy until it is gone.
+    struct Answer<B> {
+        #[pin]
+        body: B,
+        answering: Answering,
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for Answer<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

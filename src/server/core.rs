@@ -1,0 +1,171 @@
+//! The cores: a thread each, with a runtime, an accept loop and a handler of its own.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio::task::LocalSet;
+
+use super::{Handler, Limits, Listeners, Settings, connection};
+
+/// How long to wait after an accept that failed for want of descriptors or memory: they come back when others leave.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Running cores.
+#[derive(Debug)]
+pub struct Server {
+    cores: Vec<JoinHandle<()>>,
+    draining: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Starts the cores. `make_handler` is called once on each core's own thread, inside its runtime.
+    pub fn start<H: Handler>(
+        settings: &Settings,
+        listeners: &Listeners,
+        make_handler: impl Fn() -> H + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let (draining, watching) = watch::channel(false);
+        let make_handler = Arc::new(make_handler);
+        let all_open = Arc::new(AtomicUsize::new(0));
+        let count = match settings.cores {
+            Some(count) => count.get(),
+            None => std::thread::available_parallelism()?.get(),
+        };
+        let mut cores = Vec::with_capacity(count);
+        for index in 0..count {
+            let core = Core {
+                limits: settings.limits.clone(),
+                drain: settings.drain,
+                draining: watching.clone(),
+                all_open: Arc::clone(&all_open),
+            };
+            let sockets = listeners.share()?;
+            let make_handler = Arc::clone(&make_handler);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let run = move || {
+                let local = LocalSet::new();
+                let ended = local.block_on(&runtime, core.run(sockets, || make_handler()));
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a core cannot listen");
+                }
+            };
+            cores.push(std::thread::Builder::new().name(format!("core-{index}")).spawn(run)?);
+        }
+        Ok(Server { cores, draining })
+    }
+
+    /// Stops accepting, lets open requests end, closes idle connections; returns when all are gone or the time that
+    /// the settings give has passed. Blocks.
+    pub fn drain(self) {
+        self.draining.send_replace(true);
+        for core in self.cores {
+            if core.join().is_err() {
+                tracing::error!("a core had panicked");
+            }
+        }
+    }
+}
+
+/// One core's share of the work.
+struct Core {
+    limits: Limits,
+    drain: Duration,
+    draining: watch::Receiver<bool>,
+    /// Open connections, all cores together.
+    all_open: Arc<AtomicUsize>,
+}
+
+impl Core {
+    async fn run<H: Handler>(self, sockets: Vec<std::net::TcpListener>, make: impl Fn() -> H) -> io::Result<()> {
+        let handler = Rc::new(make());
+        let (drain, mut draining) = (self.drain, self.draining.clone());
+        let core = Rc::new(self);
+        let open = Rc::new(Open { count: Cell::new(0), none: Notify::new() });
+        for socket in sockets {
+            let listener = TcpListener::from_std(socket)?;
+            tokio::task::spawn_local(accept(Rc::clone(&core), listener, Rc::clone(&handler), Rc::clone(&open)));
+        }
+        // An error means that the server itself is gone, which asks for the same.
+        let _ = draining.wait_for(|draining| *draining).await;
+        if open.count.get() > 0 && tokio::time::timeout(drain, open.none.notified()).await.is_err() {
+            tracing::warn!(connections = open.count.get(), "cut off connections that did not end in time");
+        }
+        Ok(())
+    }
+}
+
+async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, handler: Rc<H>, open: Rc<Open>) {
+    let mut draining = core.draining.clone();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = draining.wait_for(|draining| *draining) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => admit(&core, stream, peer, &handler, &open),
+            // The client left before its turn; the next one may be there already.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn admit<H: Handler>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, handler: &Rc<H>, open: &Rc<Open>) {
+    let place = Place::take(core, open);
+    if core.all_open.load(Ordering::Relaxed) > core.limits.connections {
+        tracing::debug!(%peer, "turned a connection away: too many are open");
+        return;
+    }
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "a client left at once");
+        return;
+    }
+    let (core, handler) = (Rc::clone(core), Rc::clone(handler));
+    tokio::task::spawn_local(async move {
+        connection::serve(stream, peer, &core.limits, handler, core.draining.clone()).await;
+        drop(place);
+    });
+}
+
+/// This core's open connections.
+struct Open {
+    count: Cell<usize>,
+    none: Notify,
+}
+
+/// A connection's place among the open ones, for exactly as long as it lives.
+struct Place {
+    core: Rc<Core>,
+    open: Rc<Open>,
+}
+
+impl Place {
+    fn take(core: &Rc<Core>, open: &Rc<Open>) -> Self {
+        core.all_open.fetch_add(1, Ordering::Relaxed);
+        open.count.set(open.count.get() + 1);
+        Place { core: Rc::clone(core), open: Rc::clone(open) }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.core.all_open.fetch_sub(1, Ordering::Relaxed);
+        self.open.count.set(self.open.count.get() - 1);
+        if self.open.count.get() == 0 {
+            self.open.none.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Which session a request proves: the step that every request but those for public routes takes.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, HeaderMap};
+
+use super::CookieJar;
+use super::proof::Proof;
+use super::revocations::Standing;
+use super::sessions::Sessions;
+use crate::clock::Timestamp;
+use crate::http::cookie;
+use crate::token::api::{ApiTokenError, claims_issuer};
+
+/// How many session cookies of one request are looked at. A browser sends one; more come from somebody who plants them.
+const MAX_CANDIDATES: usize = 4;
+
+/// A request's token claims to be ours and does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Forged or expired.
+    #[error(transparent)]
+    Token(#[from] ApiTokenError),
+    /// Its session is over.
+    #[error("the token's session has been ended")]
+    Revoked,
+}
+
+/// What a site's sessions look like on the wire.
+#[derive(Debug)]
+pub struct Wire {
+    /// The site's origin: what tokens name as their issuer.
+    pub site: Arc<str>,
+    /// What its cookies are called.
+    pub jar: CookieJar,
+}
+
+/// Sessions as one core sees them: proofs it has seen are found without a lock.
+#[derive(Debug)]
+pub struct CoreSessions {
+    shared: Arc<Sessions>,
+    seen: RefCell<quick_cache::unsync::Cache<Box<[u8]>, Arc<Proof>>>,
+}
+
+impl CoreSessions {
+    /// For one core.
+    pub fn new(shared: Arc<Sessions>) -> Self {
+        let seen = RefCell::new(quick_cache::unsync::Cache::new(shared.settings().cache()));
+        CoreSessions { shared, seen }
+    }
+
+    /// What all cores share.
+    pub fn shared(&self) -> &Arc<Sessions> {
+        &self.shared
+    }
+
+    /// The session that a request proves, if any. A token of ours in `Authorization` (`Bearer`, or `scheme`) comes
+    /// before the cookie: somebody put it there on purpose; one that claims to be ours and is not is refused.
+    pub async fn load(
+        &self,
+        headers: &HeaderMap,
+        wire: &Wire,
+        scheme: &str,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Proof>>, Refused> {
+        if let Some(token) = authorization(headers, scheme)
+            && claims_issuer(token, std::iter::once(wire.site.as_ref()))
+        {
+            let proof = self.find(token.as_bytes(), wire, |shared| shared.prove_api_token(token, &wire.site, now))?;
+            return match self.current(token.as_bytes(), proof, now).await {
+                Some(proof) => Ok(Some(proof)),
+                None => Err(Refused::Revoked),
+            };
+        }
+        Ok(self.load_cookie(headers, wire, now).await)
+    }
+
+    async fn load_cookie(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Option<Arc<Proof>> {
+        let name = wire.jar.session().as_bytes();
+        let values = cookie::pairs(headers).filter(|(found, _)| *found == name).map(|(_, value)| value);
+        let mut proved: Option<Arc<Proof>> = None;
+        for value in values.take(MAX_CANDIDATES) {
+            let found = self.find(value, wire, |shared| shared.prove_cookie(value, &wire.site).ok_or(()));
+            let Ok(proof) = found else { continue };
+            let Some(proof) = self.current(value, proof, now).await else { continue };
+            match &proved {
+                Some(first) if first.snapshot.user != proof.snapshot.user => {
+                    tracing::warn!(
+                        first = %first.snapshot.session, second = %proof.snapshot.session,
+                        "one request brought valid sessions of two users: taken for anonymous"
+                    );
+                    return None;
+                }
+                Some(_) => {}
+                None => proved = Some(proof),
+            }
+        }
+        proved
+    }
+
+    fn find<E>(
+        &self,
+        presented: &[u8],
+        wire: &Wire,
+        prove: impl FnOnce(&Sessions) -> Result<Arc<Proof>, E>,
+    ) -> Result<Arc<Proof>, E> {
+        if let Some(proof) = self.seen.borrow_mut().get(presented).filter(|proof| proof.site == wire.site) {
+            return Ok(Arc::clone(proof));
+        }
+        let proof = prove(&self.shared)?;
+        self.seen.borrow_mut().insert(presented.into(), Arc::clone(&proof));
+        Ok(proof)
+    }
+
+    /// The proof if it still stands, refreshed if its user has changed.
+    async fn current(&self, presented: &[u8], proof: Arc<Proof>, now: Timestamp) -> Option<Arc<Proof>> {
+        match proof.standing(self.shared.revocations(), now) {
+            Standing::Good => Some(proof),
+            Standing::Revoked => None,
+            Standing::Stale => {
+                let fresh = self.shared.refresh(presented, &proof).await?;
+                self.seen.borrow_mut().insert(presented.into(), Arc::clone(&fresh));
+                Some(fresh)
+            }
+        }
+    }
+}
+
+/// The token in `Authorization`, under `Bearer` or the given scheme (RFC 9110, 11.4: schemes have no case).
+fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let (given, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let is_ours = given.eq_ignore_ascii_case("bearer") || given.eq_ignore_ascii_case(scheme);
+    is_ours.then(|| token.trim())
+}

@@ -1,0 +1,256 @@
+//! Sessions, as all cores share them: made, proved, refreshed and ended.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+use super::proof::{Bearer, Proof};
+use super::revocations::Revocations;
+use super::{CookieJar, Settings};
+use crate::clock::{Clock, Timestamp};
+use crate::identity::{Identities, Ready, Snapshot};
+use crate::random::{self, NoRandomness};
+use crate::seal::{SealError, Sealer};
+use crate::secret::Secret;
+use crate::store::{self, IdentityKey, Revocation, Revoked, SessionId, Store, User, UserState};
+use crate::token::TokenError;
+use crate::token::api::{ApiTokenError, ApiTokens};
+
+/// A session could not be made, or not be told of.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing can be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// No token can be made.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// No random bytes.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The process is going down.
+    #[error("the proxy is going down")]
+    GoingDown,
+}
+
+/// What the cookie holds.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    #[serde(flatten)]
+    snapshot: Snapshot,
+    /// When this cookie was made; the idle time runs from here.
+    #[serde(rename = "r")]
+    renewed: Timestamp,
+}
+
+/// Everything sessions need. One for the process.
+pub struct Sessions {
+    settings: Settings,
+    clock: Clock,
+    sealer: Sealer,
+    api: ApiTokens,
+    store: Arc<dyn Store>,
+    identities: Arc<Identities>,
+    revocations: Revocations,
+    /// Where signing and the store's work are done, out of the request cores' way.
+    control: Handle,
+    proofs: quick_cache::sync::Cache<Box<[u8]>, Arc<Proof>>,
+}
+
+impl Sessions {
+    /// `control` is the runtime for whatever may be slow.
+    #[expect(clippy::too_many_arguments, reason = "called once, where everything is put together")]
+    pub fn new(
+        settings: Settings,
+        clock: Clock,
+        sealer: Sealer,
+        api: ApiTokens,
+        store: Arc<dyn Store>,
+        identities: Arc<Identities>,
+        revocations: Revocations,
+        control: Handle,
+    ) -> Self {
+        let proofs = quick_cache::sync::Cache::new(settings.cache());
+        Sessions { settings, clock, sealer, api, store, identities, revocations, control, proofs }
+    }
+
+    /// How sessions are configured.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What has been revoked.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// A new session for a user who has just proved an identity: always a new id.
+    pub fn begin(&self, user: &User, identity: &IdentityKey, now: Timestamp) -> Result<Snapshot, Error> {
+        let session = SessionId::from_bytes(random::bytes()?);
+        Ok(Snapshot::of(user, identity, session, now))
+    }
+
+    /// The session cookie that carries a snapshot, as a `Set-Cookie`.
+    pub fn cookie(
+        &self,
+        snapshot: &Snapshot,
+        site: &str,
+        jar: &CookieJar,
+        now: Timestamp,
+    ) -> Result<Option<HeaderValue>, Error> {
+        let sealed = Sealed { snapshot: snapshot.clone(), renewed: now };
+        // Plain data of ours; serialising it cannot fail.
+        let text = serde_json::to_vec(&sealed).map_err(|_| SealError::Cipher)?;
+        let value = self.sealer.seal(&purpose(site), &text)?;
+        let remaining = snapshot.began.plus(self.settings.lifetime()).since(now);
+        Ok(jar.set(jar.session(), &value, remaining.min(self.settings.idle())))
+    }
+
+    /// An API token for a session.
+    pub fn api_token(&self, snapshot: &Snapshot, site: &str, now: Timestamp) -> Result<Secret<String>, Error> {
+        let expires = now.plus(self.settings.api_token_lifetime()).min(snapshot.began.plus(self.settings.lifetime()));
+        Ok(self.api.issue(site, snapshot, now, expires)?)
+    }
+
+    /// Whether the cookie should be renewed, so that a visitor who keeps coming is not signed out.
+    pub fn wants_renewal(&self, proof: &Proof, now: Timestamp) -> bool {
+        proof.bearer == Bearer::Cookie && now.since(proof.renewed) >= self.settings.idle() / 8
+    }
+
+    /// The session that a cookie's value proves at a site.
+    pub fn prove_cookie(&self, value: &[u8], site: &Arc<str>) -> Option<Arc<Proof>> {
+        if let Some(proof) = self.remembered(value, site) {
+            return Some(proof);
+        }
+        let text = self.sealer.open(&purpose(site), value)?;
+        let Sealed { snapshot, renewed } = serde_json::from_slice(&text).ok()?;
+        let expires = renewed.plus(self.settings.idle()).min(snapshot.began.plus(self.settings.lifetime()));
+        Some(self.remember(value, snapshot, Bearer::Cookie, site, renewed, expires))
+    }
+
+    /// The session that an API token proves at a site.
+    pub fn prove_api_token(&self, token: &str, site: &Arc<str>, now: Timestamp) -> Result<Arc<Proof>, ApiTokenError> {
+        if let Some(proof) = self.remembered(token.as_bytes(), site) {
+            return if proof.expires > now { Ok(proof) } else { Err(ApiTokenError::Expired) };
+        }
+        let (snapshot, expires): (Snapshot, _) = self.api.verify(site, token, now)?;
+        Ok(self.remember(token.as_bytes(), snapshot, Bearer::ApiToken, site, now, expires))
+    }
+
+    fn remembered(&self, presented: &[u8], site: &Arc<str>) -> Option<Arc<Proof>> {
+        self.proofs.get(presented).filter(|proof| proof.site == *site)
+    }
+
+    fn remember(
+        &self,
+        presented: &[u8],
+        snapshot: Snapshot,
+        bearer: Bearer,
+        site: &Arc<str>,
+        renewed: Timestamp,
+        expires: Timestamp,
+    ) -> Arc<Proof> {
+        let identities = self.identities.count();
+        let proof = Arc::new(Proof::new(snapshot, bearer, Arc::clone(site), renewed, expires, identities));
+        self.proofs.insert(presented.into(), Arc::clone(&proof));
+        proof
+    }
+
+    /// The session as its user is now; `None` if the user is gone or blocked. While the store is down the session goes
+    /// on as it was.
+    pub async fn refresh(&self, presented: &[u8], stale: &Arc<Proof>) -> Option<Arc<Proof>> {
+        let (store, user) = (Arc::clone(&self.store), stale.snapshot.user);
+        let found = self.control.spawn(async move { store.user(user).await }).await;
+        let user = match found {
+            Ok(Ok(user)) => user?,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, %user, "a changed user could not be looked up: the session goes on as it was");
+                return Some(Arc::clone(stale));
+            }
+            Err(_) => return Some(Arc::clone(stale)),
+        };
+        if user.state == UserState::Blocked {
+            return None;
+        }
+        let snapshot = stale.snapshot.refreshed(&user);
+        // As if last renewed long ago: the next answer brings a cookie with the new snapshot.
+        let renewed = if stale.bearer == Bearer::Cookie { Timestamp::EPOCH } else { stale.renewed };
+        Some(self.remember(presented, snapshot, stale.bearer, &stale.site, renewed, stale.expires))
+    }
+
+    /// Ends a session: at once here, on disk before this returns, and on every other node within a second.
+    pub async fn end(&self, snapshot: &Snapshot, now: Timestamp) -> Result<(), Error> {
+        let revocation = Revocation {
+            subject: Revoked::Session(snapshot.session),
+            at: now,
+            until: snapshot.began.plus(self.settings.lifetime()),
+        };
+        self.revocations.apply(std::slice::from_ref(&revocation), now);
+        let store = Arc::clone(&self.store);
+        self.control.spawn(async move { store.revoke(revocation).await }).await.map_err(|_| Error::GoingDown)??;
+        Ok(())
+    }
+
+    /// What the upstreams of one identity are told of a session: made once for all requests and cores, and anew, in the
+    /// background, before it expires.
+    pub async fn identity_headers(
+        self: &Arc<Self>,
+        proof: &Arc<Proof>,
+        identity: usize,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Ready>>, Error> {
+        let Some(slot) = proof.slot(identity) else { return Ok(None) };
+        if let Some(ready) = slot.ready.load_full().filter(|ready| now < ready.usable_until) {
+            if now >= ready.renew_after && !slot.renewing.swap(true, Ordering::AcqRel) {
+                self.control.spawn(Arc::clone(self).renew(Arc::clone(proof), identity));
+            }
+            return Ok(Some(ready));
+        }
+        let making = Arc::clone(self).make_headers(Arc::clone(proof), identity, now);
+        self.control.spawn(making).await.map_err(|_| Error::GoingDown)?
+    }
+
+    async fn make_headers(
+        self: Arc<Self>,
+        proof: Arc<Proof>,
+        identity: usize,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Ready>>, Error> {
+        let Some((slot, identity)) = proof.slot(identity).zip(self.identities.get(identity)) else { return Ok(None) };
+        let _making = slot.making.lock().await;
+        // Somebody else may have made them while this one waited.
+        if let Some(ready) = slot.ready.load_full().filter(|ready| now < ready.renew_after) {
+            return Ok(Some(ready));
+        }
+        let ready = Arc::new(identity.make(&proof.snapshot, &proof.site, self.clock.now())?);
+        slot.ready.store(Some(Arc::clone(&ready)));
+        Ok(Some(ready))
+    }
+
+    async fn renew(self: Arc<Self>, proof: Arc<Proof>, identity: usize) {
+        let now = self.clock.now();
+        if let Err(error) = Arc::clone(&self).make_headers(Arc::clone(&proof), identity, now).await {
+            tracing::error!(%error, "an upstream token could not be renewed ahead of its expiry");
+        }
+        if let Some(slot) = proof.slot(identity) {
+            slot.renewing.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sessions").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// A cookie of one site opens nothing at another.
+fn purpose(site: &str) -> String {
+    format!("session {site}")
+}

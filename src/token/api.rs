@@ -1,0 +1,177 @@
+//! The token an API client holds: it proves a session to this proxy and to nobody else.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jsonwebtoken::{Header, Validation, decode, encode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::TokenError;
+use super::signing_key::SigningKey;
+use crate::clock::Timestamp;
+use crate::secret::Secret;
+
+/// `typ` (RFC 8725, 3.11): a token of another kind signed by the same key would not pass.
+const TYPE: &str = "menshen-api+jwt";
+
+/// What every API token says beside what it carries.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Envelope<T> {
+    iss: String,
+    aud: String,
+    iat: u64,
+    exp: u64,
+    #[serde(flatten)]
+    carried: T,
+}
+
+/// Makes and verifies API tokens. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ApiTokens {
+    key: Arc<SigningKey>,
+}
+
+/// Why a token that claims to be ours is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ApiTokenError {
+    /// Not signed by our key, of another type, for another audience, or not a token at all.
+    #[error("the token claims our issuer but is not one of ours")]
+    Forged,
+    /// Ours, and past its time.
+    #[error("the token has expired")]
+    Expired,
+}
+
+/// Whether a token claims to be issued by one of `issuers`, read without verifying anything.
+pub fn claims_issuer<'a>(token: &str, mut issuers: impl Iterator<Item = &'a str>) -> bool {
+    #[derive(Deserialize)]
+    struct Issuer {
+        iss: String,
+    }
+    let payload = token.split('.').nth(1).and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
+    let claimed = payload.and_then(|payload| serde_json::from_slice::<Issuer>(&payload).ok());
+    claimed.is_some_and(|claimed| issuers.any(|issuer| issuer == claimed.iss))
+}
+
+impl ApiTokens {
+    /// `key` is for API tokens alone.
+    pub fn new(key: Arc<SigningKey>) -> Self {
+        ApiTokens { key }
+    }
+
+    /// A token for `issuer` (a site's origin) that carries `carried` until `expires`.
+    pub fn issue<T: Serialize>(
+        &self,
+        issuer: &str,
+        carried: &T,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Result<Secret<String>, TokenError> {
+        let mut header = Header::new(self.key.algorithm.jose());
+        header.kid = Some(self.key.id.clone());
+        header.typ = Some(TYPE.to_owned());
+        let envelope = Envelope {
+            iss: issuer.to_owned(),
+            aud: audience(issuer),
+            iat: now.as_secs(),
+            exp: expires.as_secs(),
+            carried,
+        };
+        Ok(Secret::new(encode(&header, &envelope, &self.key.signing)?))
+    }
+
+    /// What a token of ours carries, and until when.
+    pub fn verify<T: DeserializeOwned + Clone>(
+        &self,
+        issuer: &str,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(T, Timestamp), ApiTokenError> {
+        // The key decides the algorithm, never the token (RFC 8725, 3.1).
+        let mut validation = Validation::new(self.key.algorithm.jose());
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[audience(issuer)]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud"]);
+        // The time is checked below, by the time that was passed in.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        let token =
+            decode::<Envelope<T>>(token, &self.key.verifying, &validation).map_err(|_| ApiTokenError::Forged)?;
+        let is_ours = token.header.typ.as_deref() == Some(TYPE) && token.header.kid.as_deref() == Some(&self.key.id);
+        if !is_ours {
+            return Err(ApiTokenError::Forged);
+        }
+        let expires = Timestamp::from_secs(token.claims.exp);
+        if expires <= now {
+            return Err(ApiTokenError::Expired);
+        }
+        Ok((token.claims.carried, expires))
+    }
+}
+
+/// The proxy itself, at one site; no upstream's tokens are for it.
+fn audience(issuer: &str) -> String {
+    format!("{issuer}#menshen")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::signing_key::Algorithm;
+    use super::super::upstream::Signer;
+    use super::*;
+    use std::time::Duration;
+
+    const ISSUER: &str = "http://www.meiduo.site:8000";
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    fn key(id: &str, algorithm: Algorithm) -> Arc<SigningKey> {
+        Arc::new(SigningKey::from_pkcs8(id.into(), algorithm, &algorithm.generate().unwrap()).unwrap())
+    }
+
+    #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+    struct Carried {
+        sub: String,
+    }
+
+    #[test]
+    fn a_token_of_ours_is_accepted_until_it_expires() {
+        for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256] {
+            let tokens = ApiTokens::new(key("k1", algorithm));
+            let carried = Carried { sub: "u".into() };
+            let until = NOW.plus(Duration::from_secs(60));
+            let token = tokens.issue(ISSUER, &carried, NOW, until).unwrap();
+            assert!(claims_issuer(token.expose(), [ISSUER].into_iter()));
+            assert_eq!(tokens.verify::<Carried>(ISSUER, token.expose(), NOW).unwrap(), (carried, until));
+            assert_eq!(tokens.verify::<Carried>(ISSUER, token.expose(), until), Err(ApiTokenError::Expired));
+            let elsewhere = tokens.verify::<Carried>("http://other", token.expose(), NOW);
+            assert_eq!(elsewhere, Err(ApiTokenError::Forged));
+        }
+    }
+
+    #[test]
+    fn an_upstreams_token_opens_nothing_here() {
+        let shared_key = key("k1", Algorithm::Es256);
+        let tokens = ApiTokens::new(Arc::clone(&shared_key));
+        let claims = serde_json::json!({ "iss": ISSUER, "sub": "u", "aud": format!("{ISSUER}#menshen") });
+        let claims = claims.as_object().unwrap().clone();
+        // Signed even by the very key: the type tells them apart.
+        for signer in [Signer::Published(shared_key), Signer::shared(&Secret::new(vec![7; 32]))] {
+            let token = signer.sign(claims.clone(), NOW, Duration::from_secs(60)).unwrap();
+            assert_eq!(tokens.verify::<Carried>(ISSUER, token.expose(), NOW), Err(ApiTokenError::Forged));
+        }
+    }
+
+    #[test]
+    fn unsigned_and_mangled_tokens_are_forged() {
+        let tokens = ApiTokens::new(key("k1", Algorithm::Es256));
+        let token = tokens.issue(ISSUER, &Carried { sub: "u".into() }, NOW, NOW.plus(Duration::from_secs(60))).unwrap();
+        let mut parts: Vec<&str> = token.expose().split('.').collect();
+        let none = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"menshen-api+jwt","kid":"k1"}"#);
+        parts[0] = &none;
+        for forged in [parts.join("."), format!("{none}.{}.", parts[1]), String::new(), "a.b.c".into(), "..".into()] {
+            assert_eq!(tokens.verify::<Carried>(ISSUER, &forged, NOW), Err(ApiTokenError::Forged), "{forged}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! One endpoint of an upstream: connecting, and the connections that wait.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::Endpoint;
+use super::body::RequestBody;
+use super::pool::Pool;
+
+/// More than browsers, servers and this proxy's own limits let through.
+const MAX_RESPONSE_HEADERS: usize = 256;
+
+/// Room for one response head. Bodies pass through the same buffer, in pieces of at most this size.
+const BUFFER: usize = 64 * 1024;
+
+/// An endpoint and this core's unused connections to it.
+#[derive(Debug)]
+pub(super) struct Target {
+    endpoint: Endpoint,
+    pub(super) pool: Rc<Pool>,
+}
+
+impl Target {
+    pub(super) fn new(endpoint: Endpoint, max_idle: usize) -> Self {
+        Target { endpoint, pool: Pool::new(max_idle) }
+    }
+
+    /// A fresh connection. Its task ends when the connection does.
+    pub(super) async fn connect(&self, limit: Duration) -> io::Result<http1::SendRequest<RequestBody>> {
+        let address = (self.endpoint.host.as_str(), self.endpoint.port);
+        let stream = tokio::time::timeout(limit, TcpStream::connect(address))
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time"))??;
+        stream.set_nodelay(true)?;
+        let handshake = http1::Builder::new()
+            .max_headers(MAX_RESPONSE_HEADERS)
+            .max_buf_size(BUFFER)
+            .handshake(TokioIo::new(stream))
+            .await;
+        let (sender, connection) = handshake.map_err(io::Error::other)?;
+        tokio::task::spawn_local(async move {
+            // What goes wrong here reaches whoever waits for the answer.
+            let _ = connection.with_upgrades().await;
+        });
+        Ok(sender)
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Endpoint { host, port } = &self.endpoint;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}

@@ -1,0 +1,257 @@
+//! Forwarding: one request to one upstream, and its answer back.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::header::{EXPECT, HeaderMap};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::http1::SendRequest;
+use hyper::upgrade::OnUpgrade;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::body::{Progress, RequestBody, ResponseBody, Upload};
+use super::connection::Target;
+
+use super::outgoing::{self, Forwarding, Visitor};
+use super::permit::Permit;
+use super::pool::Lease;
+use super::{Settings, expect, upgrade};
+use crate::http::hop_by_hop::AmbiguousFraming;
+use crate::http::idle::IdleLimit;
+use crate::http::strip::StripList;
+
+/// How often connections that have been unused for too long are closed.
+const PRUNE_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a request got no answer from its upstream.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The client's request cannot be passed on so that everybody reads it alike.
+    #[error(transparent)]
+    Framing(#[from] AmbiguousFraming),
+    /// The client broke off while it was sending its body.
+    #[error("the client broke off its request")]
+    ClientGone,
+    /// No endpoint took a connection.
+    #[error("no connection to upstream {upstream} at {endpoint}")]
+    Unreachable {
+        /// Which upstream.
+        upstream: String,
+        /// The last endpoint that was tried.
+        endpoint: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No answer within the time that the upstream has.
+    #[error("upstream {upstream} did not answer in time")]
+    TooSlow {
+        /// Which upstream.
+        upstream: String,
+    },
+    /// The connection broke before the answer's head, or the head was nonsense.
+    #[error("upstream {upstream} broke off or answered nonsense")]
+    BrokenAnswer {
+        /// Which upstream.
+        upstream: String,
+        /// What hyper made of it.
+        #[source]
+        source: hyper::Error,
+    },
+    /// The upstream switched protocols without having been asked, or to another one.
+    #[error("the upstream switched to a protocol nobody asked for")]
+    UnaskedUpgrade,
+    /// The upstream's answer has a transfer encoding that cannot be passed on.
+    #[error("the upstream's answer has a transfer encoding other than chunked")]
+    UnreadableFraming,
+    /// The permit names an upstream that is not configured: a fault of ours.
+    #[error("there is no such upstream")]
+    NoSuchUpstream,
+}
+
+/// Every configured upstream, as one core reaches it.
+#[derive(Debug)]
+pub struct Upstreams {
+    list: Vec<Upstream>,
+    forwarding: Forwarding,
+    strip: Rc<StripList>,
+}
+
+#[derive(Debug)]
+struct Upstream {
+    settings: Settings,
+    targets: Vec<Target>,
+    next: Cell<usize>,
+}
+
+impl Upstreams {
+    /// For one core. `strip` is what must not pass in trailers either. Must be called on that core's runtime.
+    pub fn new(settings: &[Settings], forwarding: Forwarding, strip: Rc<StripList>) -> Rc<Self> {
+        let upstreams =
+            Rc::new(Upstreams { list: settings.iter().cloned().map(Upstream::new).collect(), forwarding, strip });
+        spawn_pruning(&upstreams);
+        upstreams
+    }
+
+    /// The name of the upstream a permit is for.
+    pub fn name(&self, permit: &Permit) -> &str {
+        self.list.get(permit.upstream()).map_or("", |upstream| &upstream.settings.name)
+    }
+
+    /// Sends a request on, and hands back the answer as soon as its head has arrived. Dropping the future, or the
+    /// answer's body, cancels the upstream's work by closing the connection.
+    pub async fn forward(
+        &self,
+        request: Request<Incoming>,
+        permit: &Permit,
+        visitor: &Visitor,
+    ) -> Result<Response<ResponseBody>, Error> {
+        let upstream = self.list.get(permit.upstream()).ok_or(Error::NoSuchUpstream)?;
+        let settings = &upstream.settings;
+        let (mut parts, incoming) = request.into_parts();
+        let asked =
+            outgoing::prepare(&mut parts, &settings.host, self.forwarding, visitor, permit, &settings.upgrades)?;
+        let client_upgrade = parts.extensions.remove::<OnUpgrade>();
+        let is_head = parts.method == Method::HEAD;
+
+        let progress = Progress::new();
+        let (body, opener) = self.relay(incoming, &mut parts.headers, settings, &progress);
+        let mut request = Request::from_parts(parts, body);
+        if let Some(opener) = opener {
+            opener.watch(&mut request);
+        }
+        let (mut response, lease) = upstream.exchange(request, &progress).await?;
+        outgoing::accept(&mut response, &asked, is_head)?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && let Some(client) = client_upgrade
+        {
+            upgrade::spawn_tunnel(client, hyper::upgrade::on(&mut response));
+        }
+        Ok(response.map(|incoming| ResponseBody::new(incoming, lease, IdleLimit::new(settings.idle_timeout))))
+    }
+
+    fn relay(
+        &self,
+        incoming: Incoming,
+        headers: &mut HeaderMap,
+        settings: &Settings,
+        progress: &Rc<Progress>,
+    ) -> (RequestBody, Option<expect::Opener>) {
+        if incoming.is_end_stream() {
+            headers.remove(EXPECT);
+            return (RequestBody::Empty, None);
+        }
+        let (gate, opener) = expect::gate(headers).unzip();
+        let silence = IdleLimit::new(settings.idle_timeout);
+        let upload = Upload::new(incoming, gate, silence, Rc::clone(&self.strip), Rc::clone(progress));
+        (RequestBody::Relayed(Box::new(upload)), opener)
+    }
+}
+
+impl Upstream {
+    fn new(settings: Settings) -> Self {
+        let targets = settings.endpoints.iter().cloned().map(|at| Target::new(at, settings.max_idle)).collect();
+        Upstream { settings, targets, next: Cell::new(0) }
+    }
+
+    /// One request and its answer's head. A kept connection may have been closed under our hands: a request of which
+    /// not a byte was sent goes out again on another.
+    async fn exchange(
+        &self,
+        mut request: Request<RequestBody>,
+        progress: &Progress,
+    ) -> Result<(Response<Incoming>, Lease), Error> {
+        loop {
+            let (mut sender, target, is_reused) = self.connection().await?;
+            let answer = sender.try_send_request(request);
+            let answer = tokio::select! {
+                biased;
+                answer = answer => answer,
+                () = silence_after(progress, self.settings.head_timeout) => {
+                    return Err(Error::TooSlow { upstream: self.settings.name.clone() });
+                }
+            };
+            let mut error = match answer {
+                Ok(response) => {
+                    let keep_alive = kept_by_upstream(response.headers(), self.settings.keep_alive);
+                    return Ok((response, Lease::new(sender, Rc::clone(&target.pool), keep_alive)));
+                }
+                Err(error) => error,
+            };
+            match error.take_message() {
+                Some(unsent) if is_reused => request = unsent,
+                _ if progress.failed() => return Err(Error::ClientGone),
+                _ => return Err(self.broken(error.into_error())),
+            }
+        }
+    }
+
+    fn broken(&self, source: hyper::Error) -> Error {
+        Error::BrokenAnswer { upstream: self.settings.name.clone(), source }
+    }
+
+    /// A kept connection, or else a fresh one to the endpoint whose turn it is; if it takes none, the next one's.
+    async fn connection(&self) -> Result<(SendRequest<RequestBody>, &Target, bool), Error> {
+        let mut failure = None;
+        for target in self.in_turn() {
+            if let Some(sender) = target.pool.take() {
+                return Ok((sender, target, true));
+            }
+            match target.connect(self.settings.connect_timeout).await {
+                Ok(sender) => return Ok((sender, target, false)),
+                Err(source) => failure = Some((target, source)),
+            }
+        }
+        Err(match failure {
+            Some((target, source)) => {
+                Error::Unreachable { upstream: self.settings.name.clone(), endpoint: target.to_string(), source }
+            }
+            None => Error::NoSuchUpstream,
+        })
+    }
+
+    fn in_turn(&self) -> impl Iterator<Item = &Target> {
+        let count = self.targets.len();
+        let first = self.next.get();
+        self.next.set(if first + 1 < count { first + 1 } else { 0 });
+        self.targets.iter().cycle().skip(first).take(count)
+    }
+}
+
+/// How long a connection may be kept: our setting, or less where the upstream says (`Keep-Alive: timeout=5`) that it
+/// will close earlier; a second before that, so as not to meet it.
+fn kept_by_upstream(headers: &HeaderMap, ours: Duration) -> Duration {
+    let Some(said) = headers.get("keep-alive").and_then(|value| value.to_str().ok()) else { return ours };
+    let seconds = said.split(',').find_map(|item| item.trim().strip_prefix("timeout=")?.parse::<u64>().ok());
+    match seconds {
+        Some(seconds) => ours.min(Duration::from_secs(seconds.saturating_sub(1))),
+        None => ours,
+    }
+}
+
+/// Ready once the client has sent nothing for `limit` and no answer has come: a long upload is not a slow answer.
+async fn silence_after(progress: &Progress, limit: Duration) {
+    sleep(limit).await;
+    loop {
+        let until = progress.last() + limit;
+        if until <= Instant::now() {
+            return;
+        }
+        sleep_until(until).await;
+    }
+}
+
+/// Ends with the upstreams it prunes.
+fn spawn_pruning(upstreams: &Rc<Upstreams>) {
+    let upstreams = Rc::downgrade(upstreams);
+    tokio::task::spawn_local(async move {
+        loop {
+            sleep(PRUNE_EVERY).await;
+            let Some(upstreams) = upstreams.upgrade() else { return };
+            upstreams.list.iter().flat_map(|upstream| &upstream.targets).for_each(|target| target.pool.prune());
+        }
+    });
+}

@@ -1,0 +1,154 @@
+//! A request's head, made ready for the next hop, and an answer's head on its way back.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::request::Parts;
+use http::{Response, StatusCode, Uri, Version};
+
+use super::permit::Permit;
+use super::{Error, HostHeader};
+use crate::http::hop_by_hop::{self, Hop};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+
+/// Which header tells an upstream where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarding {
+    /// `X-Forwarded-For`, `-Proto` and `-Host`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// Where a request comes from, as the upstream is told. Host and scheme are the site's, not what the client wrote.
+#[derive(Debug, Clone)]
+pub struct Visitor {
+    /// `X-Forwarded-For`: the client's address, behind what trusted proxies said before us.
+    pub forwarded_for: HeaderValue,
+    /// `http` or `https`.
+    pub proto: &'static str,
+    /// The site's host and port.
+    pub host: HeaderValue,
+}
+
+/// Makes a request's head ready for the next hop. The caller has taken out what clients must not send.
+pub(super) fn prepare(
+    parts: &mut Parts,
+    host: &HostHeader,
+    forwarding: Forwarding,
+    visitor: &Visitor,
+    permit: &Permit,
+    upgrades: &[String],
+) -> Result<Hop, Error> {
+    let mut hop = hop_by_hop::remove(&mut parts.headers)?;
+    // A chunked body must stay one: without this, hyper's client would send a chunked GET with no body at all.
+    if hop.chunked {
+        parts.headers.remove(CONTENT_LENGTH);
+        parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    hop.upgrade = hop.upgrade.as_ref().and_then(|offered| allowed(offered, upgrades));
+    connection_fields(&mut parts.headers, &hop);
+    match host {
+        HostHeader::Keep if parts.headers.contains_key(HOST) => {}
+        HostHeader::Keep => {
+            parts.headers.insert(HOST, visitor.host.clone());
+        }
+        HostHeader::Set(host) => {
+            let host = HeaderValue::try_from(host).unwrap_or_else(|_| visitor.host.clone());
+            parts.headers.insert(HOST, host);
+        }
+    }
+    forwarding_fields(&mut parts.headers, forwarding, visitor);
+    if let Some(identity) = permit.identity() {
+        for (name, value) in identity.iter() {
+            parts.headers.insert(name, value.clone());
+        }
+    }
+    parts.version = Version::HTTP_11;
+    if parts.uri.authority().is_some() {
+        parts.uri = origin_form(&parts.uri);
+    }
+    Ok(hop)
+}
+
+fn connection_fields(headers: &mut HeaderMap, hop: &Hop) {
+    if let Some(protocol) = &hop.upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol.clone());
+    } else if hop.takes_trailers {
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+fn forwarding_fields(headers: &mut HeaderMap, forwarding: Forwarding, visitor: &Visitor) {
+    match forwarding {
+        Forwarding::XForwarded => {
+            headers.insert(FORWARDED_FOR, visitor.forwarded_for.clone());
+            headers.insert(FORWARDED_PROTO, HeaderValue::from_static(visitor.proto));
+            headers.insert(FORWARDED_HOST, visitor.host.clone());
+        }
+        Forwarding::Forwarded => {
+            let hops =
+                visitor.forwarded_for.to_str().unwrap_or_default().split(',').map(|hop| rfc_7239_node(hop.trim()));
+            let nodes: Vec<String> = hops.collect();
+            let host = visitor.host.to_str().unwrap_or_default();
+            let text = format!("{};host=\"{host}\";proto={}", nodes.join(", "), visitor.proto);
+            if let Ok(value) = HeaderValue::try_from(text) {
+                headers.insert(FORWARDED, value);
+            }
+        }
+    }
+}
+
+/// `for=192.0.2.1` or `for="[2001:db8::1]"` (RFC 7239, 6).
+fn rfc_7239_node(address: &str) -> String {
+    if address.contains(':') { format!("for=\"[{address}]\"") } else { format!("for={address}") }
+}
+
+/// The first of the offered protocols that may be upgraded to, and nothing else.
+fn allowed(offered: &HeaderValue, upgrades: &[String]) -> Option<HeaderValue> {
+    let offered = offered.to_str().ok()?;
+    let protocol = offered
+        .split(',')
+        .map(str::trim)
+        .find(|offer| upgrades.iter().any(|known| known.eq_ignore_ascii_case(offer)))?;
+    HeaderValue::from_str(protocol).ok()
+}
+
+/// A target in absolute form, as proxies send it, goes on in origin form.
+fn origin_form(uri: &Uri) -> Uri {
+    let path_and_query = uri.path_and_query().map_or("/", |target| target.as_str());
+    path_and_query.parse().unwrap_or_default()
+}
+
+/// Makes an answer's head ready for the client.
+pub(super) fn accept<B>(response: &mut Response<B>, asked: &Hop, is_head: bool) -> Result<(), Error> {
+    let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if is_upgrade && !answers_upgrade(response.headers(), asked) {
+        return Err(Error::UnaskedUpgrade);
+    }
+    let has_length = response.headers().contains_key(CONTENT_LENGTH);
+    let hop = hop_by_hop::remove(response.headers_mut()).map_err(|_| Error::UnreadableFraming)?;
+    if is_upgrade {
+        connection_fields(response.headers_mut(), &Hop { takes_trailers: false, ..hop });
+        return Ok(());
+    }
+    let has_body = !is_head && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    // An answer that ends with its connection cannot be told from one that was cut off. Said in chunks it would claim
+    // to be whole, so it ends with the client's connection too.
+    let ends_with_connection = has_body && !has_length && !hop.chunked;
+    *response.version_mut() = if ends_with_connection { Version::HTTP_10 } else { Version::HTTP_11 };
+    Ok(())
+}
+
+fn answers_upgrade(headers: &HeaderMap, asked: &Hop) -> bool {
+    match (&asked.upgrade, headers.get(UPGRADE)) {
+        (Some(asked), Some(given)) => asked.as_bytes().eq_ignore_ascii_case(given.as_bytes()),
+        _ => false,
+    }
+}

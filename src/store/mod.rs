@@ -1,14 +1,12 @@
 //! What outlives the process, behind one trait that every backend implements alike.
 //!
 //! A backend knows neither cookies nor providers' protocols, asks no clock and makes no random numbers. Each promise
-//! of [`Store`] is a test in `conformance.rs`, which runs against every backend.
+//! of [`Store`] is a check in [`conformance`], which every backend is put through.
 
+pub mod conformance;
 mod model;
 pub mod record;
 pub mod sled;
-
-#[cfg(test)]
-mod conformance;
 
 use async_trait::async_trait;
 
@@ -17,6 +15,7 @@ pub use self::model::{
     User, UserId, UserState,
 };
 use crate::clock::Timestamp;
+use crate::units::ByteSize;
 
 /// Why a store could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -34,6 +33,16 @@ pub enum Error {
         kind: &'static str,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The caller brought more than a store takes. Nothing was kept.
+    #[error("a {kind} of {size} bytes is too large to be kept: at most {limit}")]
+    TooLarge {
+        /// Which kind of record.
+        kind: &'static str,
+        /// Its size in bytes.
+        size: usize,
+        /// The largest there may be.
+        limit: ByteSize,
     },
     /// The caller named a user that is not there.
     #[error("there is no user {0}")]

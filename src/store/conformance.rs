@@ -1,1 +1,0 @@
-//! What every store promises, as tests that run against each of them.

@@ -1,0 +1,75 @@
+//! The seal and signing keys.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::scene::{During, LATER, MUCH_LATER, NOW, key};
+use super::{Check, Verdict, ensure, promises};
+use crate::store::{KeyPurpose, Store};
+
+pub(super) const CHECKS: &[Check] = promises![Check:
+    the_first_key_is_kept_and_found_unchanged,
+    a_second_first_key_is_not_kept,
+    of_racing_first_keys_one_is_kept_and_all_get_it,
+    keys_of_one_purpose_are_never_seen_by_another,
+    another_algorithm_gets_its_own_key_oldest_first,
+];
+
+async fn the_first_key_is_kept_and_found_unchanged(store: Arc<dyn Store>) -> Verdict {
+    let first = key("00000001", KeyPurpose::Seal, "A256GCM-SIV", NOW);
+    for when in ["at first", "again"] {
+        let keys = store.keys_or_first(first.clone()).await.during("keys_or_first")?;
+        ensure!(keys == [first.clone()], "{when} the keys are {keys:?} instead of {first:?}");
+    }
+    Ok(())
+}
+
+async fn a_second_first_key_is_not_kept(store: Arc<dyn Store>) -> Verdict {
+    let first = key("00000001", KeyPurpose::Seal, "A256GCM-SIV", NOW);
+    let second = key("00000002", KeyPurpose::Seal, "A256GCM-SIV", LATER);
+    store.keys_or_first(first.clone()).await.during("keys_or_first")?;
+    for candidate in [second, first.clone()] {
+        let keys = store.keys_or_first(candidate).await.during("keys_or_first")?;
+        ensure!(keys == [first.clone()], "the keys are {keys:?} instead of {first:?}");
+    }
+    Ok(())
+}
+
+async fn of_racing_first_keys_one_is_kept_and_all_get_it(store: Arc<dyn Store>) -> Verdict {
+    let candidates = (0..16).map(|number| key(&format!("{number:08x}"), KeyPurpose::Upstream, "ES256", NOW));
+    let outcomes = join_all(candidates.map(|candidate| store.keys_or_first(candidate))).await;
+    let answers = outcomes.into_iter().collect::<Result<Vec<_>, _>>().during("keys_or_first")?;
+    let mut distinct = answers;
+    distinct.dedup();
+    ensure!(distinct.len() == 1, "racing calls got {} different answers", distinct.len());
+    ensure!(distinct.iter().all(|keys| keys.len() == 1), "racing calls kept several keys: {distinct:?}");
+    Ok(())
+}
+
+async fn keys_of_one_purpose_are_never_seen_by_another(store: Arc<dyn Store>) -> Verdict {
+    let purposes = [KeyPurpose::Seal, KeyPurpose::Upstream, KeyPurpose::Api];
+    let candidates = purposes.map(|purpose| key("0000000a", purpose, "ES256", NOW));
+    for _ in 0..2 {
+        for candidate in &candidates {
+            let keys = store.keys_or_first(candidate.clone()).await.during("keys_or_first")?;
+            ensure!(keys == [candidate.clone()], "for {} the keys are {keys:?}", candidate.purpose);
+        }
+    }
+    Ok(())
+}
+
+async fn another_algorithm_gets_its_own_key_oldest_first(store: Arc<dyn Store>) -> Verdict {
+    // Neither the order of arrival nor that of the ids is the order of age.
+    let middle = key("00000003", KeyPurpose::Upstream, "ES256", LATER);
+    let newest = key("00000001", KeyPurpose::Upstream, "EdDSA", MUCH_LATER);
+    let oldest = key("00000002", KeyPurpose::Upstream, "RS256", NOW);
+    for candidate in [&middle, &newest, &oldest] {
+        let keys = store.keys_or_first(candidate.clone()).await.during("keys_or_first")?;
+        ensure!(keys.contains(candidate), "the key for {} is not among {keys:?}", candidate.algorithm);
+    }
+    let keys = store.keys_or_first(middle.clone()).await.during("keys_or_first")?;
+    let expected = [oldest, middle, newest];
+    ensure!(keys == expected, "the keys are {keys:?} instead of {expected:?}");
+    Ok(())
+}

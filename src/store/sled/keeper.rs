@@ -1,0 +1,99 @@
+//! Keeps the store going: serves until the database fails, lets go of it, and opens it again with growing pauses.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::committer::{self, End, Message};
+use super::open::Opener;
+use super::state::State;
+use super::trees::Trees;
+
+/// How patient the store is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// How long to wait for another process to let go of the store.
+    pub(super) lock_patience: Duration,
+    /// The pause before the first try to reopen; each further one is twice as long.
+    pub(super) first_pause: Duration,
+    /// The longest pause between tries.
+    pub(super) longest_pause: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace {
+            // A large process that was killed takes a second or two to be torn down.
+            lock_patience: Duration::from_secs(5),
+            first_pause: Duration::from_millis(100),
+            longest_pause: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The thread's whole life.
+pub(super) fn keep(opener: Opener, first: Trees, inbox: &Receiver<Message>, state: &Arc<State>, pace: Pace) {
+    let mut trees = first;
+    let closed = loop {
+        match committer::serve(&trees, inbox) {
+            End::Closed(done) => {
+                state.down("it is closed".to_owned());
+                trees.release();
+                break done;
+            }
+            End::Broken(reason) => {
+                tracing::error!(reason, "the store has failed; logins are refused until it is reopened");
+                state.down(format!("the database has failed and is being reopened: {reason}"));
+                trees.release();
+            }
+        }
+        match reopen(&opener, inbox, state, pace) {
+            Ok(reopened) => trees = reopened,
+            Err(Closed(done)) => {
+                state.down("it is closed".to_owned());
+                break done;
+            }
+        }
+        tracing::info!("the store is open again");
+        state.serving();
+    };
+    drop(opener);
+    if let Some(done) = closed {
+        let _ = done.send(());
+    }
+}
+
+/// The store was closed before it could be reopened.
+struct Closed(Option<oneshot::Sender<()>>);
+
+fn reopen(opener: &Opener, inbox: &Receiver<Message>, state: &State, pace: Pace) -> Result<Trees, Closed> {
+    let mut pause = pace.first_pause;
+    loop {
+        refuse_calls(inbox, pause)?;
+        match opener.reopen() {
+            Ok(trees) => return Ok(trees),
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                tracing::error!(error = format!("{error:#}"), retry_in = ?pause, "the store cannot be reopened");
+                state.down(format!("the database has failed and cannot be reopened: {error:#}"));
+            }
+        }
+        pause = (pause * 2).min(pace.longest_pause);
+    }
+}
+
+/// Drops, and so refuses, whatever comes within `pause`.
+fn refuse_calls(inbox: &Receiver<Message>, pause: Duration) -> Result<(), Closed> {
+    let end = Instant::now() + pause;
+    loop {
+        match inbox.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(Message::Call(call)) => drop(call),
+            Ok(Message::Close(done)) => return Err(Closed(Some(done))),
+            Err(RecvTimeoutError::Disconnected) => return Err(Closed(None)),
+            Err(RecvTimeoutError::Timeout) => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The revocation feed: numbered in the order of writing, and filed a second time under the time each runs out.
+
+use sled::transaction::{ConflictableTransactionError, Transactional, TransactionalTree};
+use sled::{Batch, IVec};
+use std::convert::Infallible;
+
+use super::failure::Failure;
+use super::tree_key;
+use super::trees::Trees;
+use crate::clock::Timestamp;
+use crate::store::{Cursor, Error, Revocation, record};
+
+/// Where [`Trees::meta`] keeps the last sequence number given. Kept apart from the feed, so that a number is never given
+/// twice even when its entry has been swept: a reader's cursor would stand beyond it.
+const LAST_SEQUENCE: &[u8] = b"revocation-sequence";
+
+/// Adds to the feed.
+pub(super) fn add(trees: &Trees, revocation: &Revocation) -> Result<(), Failure> {
+    let entry = Entry::next(trees, revocation)?;
+    (&trees.revocations, &trees.expiry, &trees.meta)
+        .transaction(|(feed, expiry, meta)| entry.add(feed, expiry, meta))?;
+    Ok(())
+}
+
+/// One entry, ready to be written together with whatever it is about.
+pub(super) struct Entry {
+    key: [u8; 8],
+    expiry_key: [u8; 16],
+    record: Vec<u8>,
+}
+
+impl Entry {
+    /// The feed's next entry. Only one is made at a time: they are made and written on one thread.
+    pub(super) fn next(trees: &Trees, revocation: &Revocation) -> Result<Self, Failure> {
+        let sequence = last_sequence(trees)?.saturating_add(1);
+        Ok(Entry {
+            key: tree_key::of_revocation(sequence),
+            expiry_key: tree_key::of_expiry(revocation.until, sequence),
+            record: record::encode(revocation)?,
+        })
+    }
+
+    /// Writes the entry within a transaction.
+    pub(super) fn add(
+        &self,
+        feed: &TransactionalTree,
+        expiry: &TransactionalTree,
+        meta: &TransactionalTree,
+    ) -> Result<(), ConflictableTransactionError<Infallible>> {
+        feed.insert(&self.key, self.record.as_slice())?;
+        expiry.insert(&self.expiry_key, &[])?;
+        meta.insert(LAST_SEQUENCE, &self.key)?;
+        Ok(())
+    }
+}
+
+/// At most `limit` entries after `since`, those that have run out left out, and the cursor behind the last one seen;
+/// `None` instead of a cursor's move when there is nothing after `since`.
+pub(super) fn page(
+    trees: &Trees,
+    since: Cursor,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Option<(Vec<Revocation>, Cursor)>, Failure> {
+    let Some(start) = since.0.checked_add(1) else { return Ok(None) };
+    let (mut alive, mut cursor) = (Vec::new(), None);
+    for entry in trees.revocations.range(tree_key::of_revocation(start)..).take(limit) {
+        let (key, bytes) = entry?;
+        cursor = Some(Cursor(tree_key::sequence(&key).ok_or_else(|| unreadable("it has no sequence number"))?));
+        let revocation: Revocation = record::decode(&bytes)?;
+        if revocation.until > now {
+            alive.push(revocation);
+        }
+    }
+    Ok(cursor.map(|cursor| (alive, cursor)))
+}
+
+/// Forgets at most `limit` entries that have run out. Returns how many went.
+pub(super) fn sweep(trees: &Trees, now: Timestamp, limit: usize) -> Result<usize, Failure> {
+    let expired = trees.expiry.range(..=tree_key::of_expiry(now, u64::MAX)).keys().take(limit);
+    let expired: Vec<IVec> = expired.collect::<Result<_, _>>()?;
+    let (mut feed, mut expiry) = (Batch::default(), Batch::default());
+    for key in &expired {
+        let sequence = tree_key::expiring(key).ok_or_else(|| unreadable("its expiry names no sequence number"))?;
+        feed.remove(&tree_key::of_revocation(sequence));
+        expiry.remove(key);
+    }
+    (&trees.revocations, &trees.expiry).transaction(|(revocations, expiries)| {
+        revocations.apply_batch(&feed)?;
+        expiries.apply_batch(&expiry)?;
+        Ok(())
+    })?;
+    Ok(expired.len())
+}
+
+fn last_sequence(trees: &Trees) -> Result<u64, Failure> {
+    match trees.meta.get(LAST_SEQUENCE)? {
+        Some(bytes) => Ok(tree_key::sequence(&bytes).ok_or_else(|| unreadable("the last sequence number is damaged"))?),
+        None => Ok(0),
+    }
+}
+
+fn unreadable(reason: &str) -> Error {
+    Error::Unreadable { kind: "revocation", reason: reason.to_owned() }
+}

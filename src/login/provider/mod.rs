@@ -1,6 +1,8 @@
 //! One way to prove who somebody is: endpoints and quirks, never cookies or sessions.
 
 pub mod qq;
+#[cfg(test)]
+pub(crate) mod suite;
 
 use std::fmt;
 
@@ -60,6 +62,8 @@ pub enum Returned {
     Cancelled,
     /// The provider's own error, told by redirect.
     Refused(RefusedBy),
+    /// A query no provider sends, such as two codes or one that is no code: nothing to exchange.
+    Malformed,
 }
 
 /// An authorization code whose shape has been checked. Single use; secret until spent.

@@ -1,0 +1,142 @@
+//! Calls to QQ. Their addresses hold the secret, the code and the token, so no address is ever printed, sent to another
+//! host or tried twice.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, Proxy, Response, StatusCode, redirect, retry};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::Settings;
+use super::answer::Members;
+use super::errors::{Fault, Step};
+use crate::login::provider::ProviderId;
+use crate::units::ByteSize;
+
+/// Longest answer read. QQ's are below 2 KiB.
+const ANSWER: ByteSize = ByteSize::kib(64);
+/// How long a connection waits for its next call: long enough for the calls of one login and of the next on a busy
+/// site, short enough that QQ does not close it while a token call is on its way, which could not be repeated.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// The client for calls to a provider cannot be built. All of it is the configuration's or the machine's fault.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BuildError {
+    /// The proxy's address. It is not printed: it may hold a password.
+    #[error("{0}: proxy is not an address such as \"http://proxy.example:3128\" or \"socks5://proxy.example:1080\"")]
+    Proxy(ProviderId),
+    /// The further certificate authorities.
+    #[error("{0}: extra_ca_file holds no certificate that can be read: expected PEM with BEGIN CERTIFICATE")]
+    ExtraCa(ProviderId),
+    /// TLS or the rest of the client.
+    #[error("{provider}: calls over https cannot be prepared: {reason}; is the package ca-certificates installed?")]
+    Client {
+        /// Which provider.
+        provider: ProviderId,
+        /// What the library says.
+        reason: String,
+    },
+}
+
+/// The client for calls to QQ.
+pub(super) struct Calls {
+    client: Client,
+}
+
+impl Calls {
+    pub(super) fn new(settings: &Settings) -> Result<Self, BuildError> {
+        let provider = &settings.id;
+        let mut builder = Client::builder()
+            .user_agent(concat!("menshen/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(settings.connect_timeout)
+            .pool_idle_timeout(IDLE)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .retry(retry::never())
+            // Only the configured proxy may see the secret, not one that an environment variable names.
+            .no_proxy();
+        if let Some(address) = &settings.proxy {
+            let proxy = Proxy::all(address.expose()).map_err(|_| BuildError::Proxy(provider.clone()))?;
+            builder = builder.proxy(proxy);
+        }
+        let authorities = match &settings.extra_ca {
+            Some(pem) => Certificate::from_pem_bundle(pem).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        if settings.extra_ca.is_some() && authorities.is_empty() {
+            return Err(BuildError::ExtraCa(provider.clone()));
+        }
+        // The machine's own authorities are loaded where TLS is spoken at all: a machine without any can still call a
+        // simulator over plain http.
+        builder = if speaks_tls(settings) {
+            builder.tls_certs_merge(authorities)
+        } else {
+            builder.tls_certs_only(authorities)
+        };
+        let client = builder.build();
+        let client = client.map_err(|error| BuildError::Client { provider: provider.clone(), reason: chain(error) })?;
+        Ok(Calls { client })
+    }
+
+    /// Asks once. What is not a readable success within the deadline is a fault.
+    pub(super) async fn get(&self, step: Step, address: Url, deadline: Instant) -> Result<Members, Fault> {
+        let answered = timeout_at(deadline, self.exchange(step, address)).await;
+        answered.unwrap_or_else(|_| Err(Fault::Unavailable("timed out".to_owned())))
+    }
+
+    async fn exchange(&self, step: Step, address: Url) -> Result<Members, Fault> {
+        let response = self.client.get(address).send().await.map_err(failed)?;
+        let status = response.status();
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(Fault::Busy("status 429".to_owned()));
+        }
+        if status == StatusCode::OK {
+            return Members::read(step, &body(response).await?);
+        }
+        let unavailable = Fault::Unavailable(format!("status {}", status.as_u16()));
+        if !status.is_client_error() {
+            return Err(unavailable);
+        }
+        // Such an answer cannot succeed, but it may still say why.
+        match Members::read(step, &body(response).await?) {
+            Err(told @ (Fault::Refused { .. } | Fault::Busy(_) | Fault::Unavailable(_))) => Err(told),
+            Err(Fault::Malformed(_) | Fault::ForeignClient) | Ok(_) => Err(unavailable),
+        }
+    }
+}
+
+/// The whole body, unless it is longer than [`ANSWER`].
+async fn body(mut response: Response) -> Result<Vec<u8>, Fault> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(failed)? {
+        if body.len().saturating_add(piece.len()) > ANSWER.as_usize() {
+            return Err(Fault::Malformed("longer than 64 KiB"));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+fn speaks_tls(settings: &Settings) -> bool {
+    let endpoints = [&settings.token_url, &settings.openid_url, &settings.user_info_url];
+    endpoints.iter().any(|url| url.scheme() == "https")
+        || settings.proxy.as_ref().is_some_and(|proxy| proxy.expose().starts_with("https:"))
+}
+
+fn failed(error: reqwest::Error) -> Fault {
+    Fault::Unavailable(chain(error))
+}
+
+/// The error and its causes in one line, without the address.
+fn chain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}

@@ -1,0 +1,191 @@
+//! QQ Connect: OAuth 2.0 with a protocol of its own. The token call is a GET with the secret in its query, answers are
+//! form pairs, JSON or JSONP under status 200 even for errors, errors are numbers, and the user's id comes in a second call.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `returned` | what the callback's query says |
+//! | `calls` | the network: one attempt, bounded in time and size, never redirected |
+//! | `answer` | from bytes to members, in any of the shapes QQ has used |
+//! | `openid`, `profile` | the two things a login takes from them |
+//! | `errors` | QQ's numbers, for the operator |
+
+mod answer;
+mod calls;
+mod errors;
+mod openid;
+mod profile;
+#[cfg(test)]
+mod recorded;
+mod returned;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+use tracing::warn;
+use url::Url;
+
+use super::{Challenge, Code, Display, Error, Identity, IdentityProvider, ProviderId, Returned};
+use crate::secret::Secret;
+
+use answer::Members;
+use calls::Calls;
+use errors::{Fault, Step};
+use profile::Profile;
+
+pub use calls::BuildError;
+pub use openid::OpenId;
+
+/// Longest wait for the name and the picture: they are not worth more of a visitor's patience, and a login does without.
+const PROFILE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How to reach QQ Connect, and as whom. Made by `config::build`.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The provider's name in the configuration.
+    pub id: ProviderId,
+    /// The appid: digits.
+    pub client_id: String,
+    /// The appkey.
+    pub client_secret: Secret<String>,
+    /// `GET`, by the browser. Default `https://graph.qq.com/oauth2.0/authorize`.
+    pub authorize_url: Url,
+    /// `GET`, by us. Default `https://graph.qq.com/oauth2.0/token`.
+    pub token_url: Url,
+    /// `GET`, by us. Default `https://graph.qq.com/oauth2.0/me`.
+    pub openid_url: Url,
+    /// `GET`, by us. Default `https://graph.qq.com/user/get_user_info`.
+    pub user_info_url: Url,
+    /// Ask for the unionid. Only for apps with that right: without it QQ answers error 100048 and no openid.
+    pub unionid: bool,
+    /// API names to ask the user for, joined with commas; empty asks for QQ's default, `get_user_info`.
+    pub scope: Vec<String>,
+    /// Longest wait for a connection to QQ.
+    pub connect_timeout: Duration,
+    /// Longest time for a whole exchange: token, openid and user info together.
+    pub exchange_timeout: Duration,
+    /// An HTTP or SOCKS5 proxy for calls to QQ; its address may hold a password.
+    pub proxy: Option<Secret<String>>,
+    /// Further certificate authorities, as PEM.
+    pub extra_ca: Option<Vec<u8>>,
+}
+
+/// QQ Connect as an identity provider.
+pub struct Qq {
+    settings: Settings,
+    calls: Calls,
+}
+
+impl Qq {
+    /// Builds the client for calls to QQ. No call is made.
+    pub fn new(settings: Settings) -> Result<Self, BuildError> {
+        let calls = Calls::new(&settings)?;
+        Ok(Qq { settings, calls })
+    }
+
+    /// Code to access token. `fmt=json` asks for the one shape whose errors cannot be taken for anything else; other
+    /// shapes are read all the same.
+    async fn fetch_token(&self, code: &Code, redirect_uri: &Url, deadline: Instant) -> Result<Secret<String>, Fault> {
+        let pairs = [
+            ("grant_type", "authorization_code"),
+            ("client_id", &self.settings.client_id),
+            ("client_secret", self.settings.client_secret.expose()),
+            ("code", code.expose()),
+            ("redirect_uri", redirect_uri.as_str()),
+            ("fmt", "json"),
+        ];
+        let members = self.fetch(Step::Token, &self.settings.token_url, &pairs, deadline).await?;
+        members.access_token()
+    }
+
+    /// Access token to openid and, where asked for, unionid.
+    async fn fetch_openid(&self, token: &str, deadline: Instant) -> Result<(OpenId, Option<String>), Fault> {
+        let mut pairs = vec![("access_token", token), ("fmt", "json")];
+        if self.settings.unionid {
+            pairs.push(("unionid", "1"));
+        }
+        let members = self.fetch(Step::OpenId, &self.settings.openid_url, &pairs, deadline).await?;
+        openid::check_client(&members, &self.settings.client_id)?;
+        let unionid = if self.settings.unionid { openid::unionid(&members)? } else { None };
+        Ok((OpenId::of(&members)?, unionid))
+    }
+
+    async fn fetch_profile(&self, token: &str, openid: &OpenId, deadline: Instant) -> Result<Profile, Fault> {
+        let pairs =
+            [("access_token", token), ("oauth_consumer_key", &self.settings.client_id), ("openid", openid.as_str())];
+        let members = self.fetch(Step::UserInfo, &self.settings.user_info_url, &pairs, deadline).await?;
+        Ok(Profile::of(&members))
+    }
+
+    async fn fetch(
+        &self,
+        step: Step,
+        endpoint: &Url,
+        pairs: &[(&str, &str)],
+        deadline: Instant,
+    ) -> Result<Members, Fault> {
+        let mut address = endpoint.clone();
+        address.query_pairs_mut().extend_pairs(pairs);
+        self.calls.get(step, address, deadline).await
+    }
+}
+
+#[async_trait]
+impl IdentityProvider for Qq {
+    fn id(&self) -> &ProviderId {
+        &self.settings.id
+    }
+
+    fn client_id(&self) -> &str {
+        &self.settings.client_id
+    }
+
+    fn authorize_url(&self, challenge: &Challenge<'_>) -> Url {
+        let mut url = self.settings.authorize_url.clone();
+        let mut query = url.query_pairs_mut();
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.settings.client_id)
+            .append_pair("redirect_uri", challenge.redirect_uri.as_str())
+            .append_pair("state", challenge.state);
+        if !self.settings.scope.is_empty() {
+            query.append_pair("scope", &self.settings.scope.join(","));
+        }
+        match challenge.display {
+            // QQ's page for phones hands over to the QQ app; its other page shows a QR code the phone cannot scan.
+            Display::Mobile => query.append_pair("display", "mobile"),
+            Display::Desktop => &mut query,
+        };
+        drop(query);
+        url
+    }
+
+    fn read_return(&self, query: &[(String, String)]) -> Returned {
+        returned::read(&self.settings.id, query)
+    }
+
+    async fn identify(&self, code: Code, redirect_uri: &Url) -> Result<Identity, Error> {
+        let id = &self.settings.id;
+        let deadline = Instant::now() + self.settings.exchange_timeout;
+        let token = self.fetch_token(&code, redirect_uri, deadline).await;
+        let token = token.map_err(|fault| fault.at(id, Step::Token))?;
+        let openid = self.fetch_openid(token.expose(), deadline).await;
+        let (openid, unionid) = openid.map_err(|fault| fault.at(id, Step::OpenId))?;
+
+        let deadline = deadline.min(Instant::now() + PROFILE_TIMEOUT);
+        let profile = self.fetch_profile(token.expose(), &openid, deadline).await.unwrap_or_else(|fault| {
+            let error = fault.at(id, Step::UserInfo);
+            warn!(provider = %id, %error, "the user's name and picture could not be fetched: logged in without them");
+            Profile::default()
+        });
+        Ok(Identity {
+            subject: openid.into_string(),
+            client_id: self.settings.client_id.clone(),
+            unionid,
+            display_name: profile.display_name,
+            avatar: profile.avatar,
+        })
+    }
+}

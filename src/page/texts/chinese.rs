@@ -4,7 +4,7 @@ use super::{Saying, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
     guarded_by: "由门神守护",
-    quote_this: "需要帮助时，请告诉客服这个编号：",
+    quote_this: ("错误 ", "。需要帮助时，请告诉客服这个编号："),
 
     log_in: "登录",
     log_in_in_this_browser: "在这个浏览器里登录",
@@ -25,7 +25,7 @@ pub(super) static TEXTS: Texts = Texts {
     no_way_to_log_in: "这个网站还没有开通登录方式。",
 
     confirm_logout_heading: "要退出登录吗？",
-    logged_in_as: ("你现在的身份是 ", ""),
+    logged_in_as: ("现在登录的账号是 ", ""),
     logged_out: Saying {
         errmsg: "OK",
         heading: "你已退出登录",

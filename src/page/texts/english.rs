@@ -4,7 +4,7 @@ use super::{Saying, Texts};
 
 pub(super) static TEXTS: Texts = Texts {
     guarded_by: "Guarded by Menshen",
-    quote_this: "If you ask for help, please quote this number:",
+    quote_this: ("Error ", ". If you ask for help, please quote this number:"),
 
     log_in: "Log in",
     log_in_in_this_browser: "Log in with this browser",

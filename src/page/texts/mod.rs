@@ -11,7 +11,8 @@ use crate::http::language::Language;
 #[derive(Debug)]
 pub(super) struct Texts {
     pub(super) guarded_by: &'static str,
-    pub(super) quote_this: &'static str,
+    /// Before and after an error's status; the request id follows.
+    pub(super) quote_this: (&'static str, &'static str),
 
     pub(super) log_in: &'static str,
     pub(super) log_in_in_this_browser: &'static str,

@@ -1,6 +1,17 @@
 //! The pages visitors see: small, self-contained, in both languages, useful without JavaScript.
+//!
+//! [`render`] makes the HTML; [`Page::status`], [`Page::code`] and [`Page::errmsg`] say the same to scripts, so that one
+//! value decides both answers. `templates/` holds the markup, [`texts`] the words.
 
-use crate::http::language::Language;
+mod answer;
+mod foreign;
+mod style;
+mod texts;
+mod view;
+
+pub use self::answer::{code, errmsg, status};
+pub use self::style::content_security_policy;
+pub use self::view::render;
 
 /// A page of ours and what it has to say. Addresses are paths on this site, ready for `href`.
 #[derive(Debug)]
@@ -113,13 +124,5 @@ pub enum ErrorKind<'a> {
     GatewayTimeout,
 }
 
-/// The page as HTML.
-pub fn render(page: &Page<'_>, language: Language) -> String {
-    let _ = (page, language);
-    String::new()
-}
-
-/// The `Content-Security-Policy` that fits every page of [`render`].
-pub fn content_security_policy() -> &'static str {
-    "default-src 'none'"
-}
+#[cfg(test)]
+mod tests;

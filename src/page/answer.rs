@@ -1,0 +1,196 @@
+//! How each page answers a script: status, code and message. The codes are text, from the family that the shops' front
+//! ends know; where that family has none, the code is the status.
+//!
+//! | page | status | `code` |
+//! | --- | --- | --- |
+//! | login, logged out, confirm logout | 200 | `0` |
+//! | cancelled (`缺少code`) | 403 | `4003` |
+//! | attempt refused | 403 | `403` |
+//! | bad request | 400 | `400` |
+//! | login needed (`用户未登录`) | 401 | `4101` |
+//! | forbidden, blocked, foreign origin | 403 | `403` |
+//! | not found | 404 | `404` |
+//! | method not allowed | 405 | `405` |
+//! | too large | 431 | `431` |
+//! | unknown host | 421 | `421` |
+//! | too often | 429 | `4002` |
+//! | login failed (`OAuth2.0认证失败`) | 500 | `5005` |
+//! | internal | 500 | `500` |
+//! | bad gateway | 502 | `502` |
+//! | login unavailable | 503 | `5000` |
+//! | overloaded | 503 | `503` |
+//! | gateway timeout | 504 | `504` |
+
+use http::StatusCode;
+
+use super::texts::{Saying, Texts};
+use super::{AttemptRefusal, ErrorKind, Page};
+use crate::http::language::Language;
+
+/// The status of an error.
+pub fn status(kind: &ErrorKind<'_>) -> StatusCode {
+    row(kind).status
+}
+
+/// The `code` of an error in JSON.
+pub fn code(kind: &ErrorKind<'_>) -> &'static str {
+    row(kind).code
+}
+
+/// The `errmsg` of an error in JSON.
+pub fn errmsg(kind: &ErrorKind<'_>, language: Language) -> &'static str {
+    (row(kind).saying)(Texts::of(language)).errmsg
+}
+
+impl Page<'_> {
+    /// The status it is sent with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Page::Login { unavailable: None, .. } | Page::LoggedOut { .. } | Page::ConfirmLogout { .. } => {
+                StatusCode::OK
+            }
+            Page::Login { unavailable: Some(seconds), .. } => status(&ErrorKind::LoginUnavailable(*seconds)),
+            Page::Cancelled { .. } | Page::AttemptRefused { .. } => StatusCode::FORBIDDEN,
+            Page::Error { kind, .. } => status(kind),
+        }
+    }
+
+    /// The `code` that says the same to a script.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Page::Login { unavailable: None, .. } | Page::LoggedOut { .. } | Page::ConfirmLogout { .. } => "0",
+            Page::Login { unavailable: Some(seconds), .. } => code(&ErrorKind::LoginUnavailable(*seconds)),
+            Page::Cancelled { .. } => "4003",
+            Page::AttemptRefused { .. } => "403",
+            Page::Error { kind, .. } => code(kind),
+        }
+    }
+
+    /// The seconds for `Retry-After`, where the page names a time.
+    pub fn retry_after(&self) -> Option<u64> {
+        match self {
+            Page::Login { unavailable, .. } => *unavailable,
+            Page::Error { kind, .. } => retry_after(kind),
+            Page::Cancelled { .. }
+            | Page::AttemptRefused { .. }
+            | Page::LoggedOut { .. }
+            | Page::ConfirmLogout { .. } => None,
+        }
+    }
+
+    /// The `errmsg` beside that code.
+    pub fn errmsg(&self, language: Language) -> &'static str {
+        let texts = Texts::of(language);
+        match self {
+            Page::Login { unavailable: None, .. } | Page::LoggedOut { .. } | Page::ConfirmLogout { .. } => "OK",
+            Page::Login { unavailable: Some(seconds), .. } => errmsg(&ErrorKind::LoginUnavailable(*seconds), language),
+            Page::Cancelled { .. } => texts.cancelled.errmsg,
+            Page::AttemptRefused { why, .. } => refusal(*why, texts).errmsg,
+            Page::Error { kind, .. } => errmsg(kind, language),
+        }
+    }
+}
+
+/// One error: how it answers, and what its page offers.
+pub(super) struct Row {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) saying: fn(&Texts) -> &Saying,
+    pub(super) way_on: WayOn,
+    /// When it is worth trying again, in seconds.
+    pub(super) retry_after: Option<u64>,
+}
+
+/// What else a visitor can do, beside logging in where that helps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum WayOn {
+    /// Load the same address again: nothing was done.
+    Retry,
+    /// Start over from the home page.
+    Home,
+    /// The page itself says where to go.
+    Elsewhere,
+}
+
+/// The one table of errors. A new kind does not compile without its row.
+pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
+    use WayOn::{Elsewhere, Home, Retry};
+    let (status, code, saying, way_on): (_, _, fn(&Texts) -> &Saying, _) = match kind {
+        ErrorKind::BadRequest => (StatusCode::BAD_REQUEST, "400", |texts| &texts.bad_request, Home),
+        ErrorKind::LoginNeeded => (StatusCode::UNAUTHORIZED, "4101", |texts| &texts.login_needed, Home),
+        ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "403", |texts| &texts.forbidden, Home),
+        ErrorKind::Blocked => (StatusCode::FORBIDDEN, "403", |texts| &texts.blocked, Home),
+        ErrorKind::ForeignOrigin => (StatusCode::FORBIDDEN, "403", |texts| &texts.foreign_origin, Home),
+        ErrorKind::NotFound => (StatusCode::NOT_FOUND, "404", |texts| &texts.not_found, Home),
+        ErrorKind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "405", |texts| &texts.method_not_allowed, Home),
+        ErrorKind::TooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "431", |texts| &texts.too_large, Home),
+        ErrorKind::UnknownHost { .. } => {
+            (StatusCode::MISDIRECTED_REQUEST, "421", |texts| &texts.unknown_host, Elsewhere)
+        }
+        ErrorKind::TooOften => (StatusCode::TOO_MANY_REQUESTS, "4002", |texts| &texts.too_often, Retry),
+        // The code of this one was spent at the provider, so loading the same address again cannot help.
+        ErrorKind::LoginFailed => (StatusCode::INTERNAL_SERVER_ERROR, "5005", |texts| &texts.login_failed, Home),
+        ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "500", |texts| &texts.internal, Retry),
+        ErrorKind::BadGateway => (StatusCode::BAD_GATEWAY, "502", |texts| &texts.bad_gateway, Retry),
+        ErrorKind::LoginUnavailable(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "5000", |texts| &texts.login_unavailable, Retry)
+        }
+        ErrorKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "503", |texts| &texts.overloaded, Retry),
+        ErrorKind::GatewayTimeout => (StatusCode::GATEWAY_TIMEOUT, "504", |texts| &texts.gateway_timeout, Retry),
+    };
+    Row { status, code, saying, way_on, retry_after: retry_after(kind) }
+}
+
+fn retry_after(kind: &ErrorKind<'_>) -> Option<u64> {
+    match kind {
+        ErrorKind::TooOften => Some(60),
+        ErrorKind::LoginUnavailable(seconds) => Some(*seconds),
+        ErrorKind::Overloaded => Some(5),
+        ErrorKind::BadRequest
+        | ErrorKind::LoginNeeded
+        | ErrorKind::Forbidden
+        | ErrorKind::Blocked
+        | ErrorKind::ForeignOrigin
+        | ErrorKind::NotFound
+        | ErrorKind::MethodNotAllowed
+        | ErrorKind::TooLarge
+        | ErrorKind::UnknownHost { .. }
+        | ErrorKind::LoginFailed
+        | ErrorKind::Internal
+        | ErrorKind::BadGateway
+        | ErrorKind::GatewayTimeout => None,
+    }
+}
+
+pub(super) fn refusal(why: AttemptRefusal, texts: &Texts) -> &Saying {
+    match why {
+        AttemptRefusal::NoCookie => &texts.no_cookie,
+        AttemptRefusal::Foreign => &texts.foreign_attempt,
+        AttemptRefusal::Expired => &texts.expired_attempt,
+        AttemptRefusal::Used => &texts.used_attempt,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn front_ends_find_the_codes_and_messages_they_know() {
+        let chinese = |kind| (status(&kind).as_u16(), code(&kind), errmsg(&kind, Language::Chinese));
+        assert_eq!(chinese(ErrorKind::LoginNeeded), (401, "4101", "用户未登录"));
+        assert_eq!(chinese(ErrorKind::LoginFailed), (500, "5005", "OAuth2.0认证失败"));
+        assert_eq!(chinese(ErrorKind::TooOften), (429, "4002", "操作过于频繁，请稍后再试"));
+        let cancelled = Page::Cancelled { login: "/" };
+        assert_eq!((cancelled.status().as_u16(), cancelled.code()), (403, "4003"));
+        assert_eq!(cancelled.errmsg(Language::Chinese), "缺少code");
+    }
+
+    #[test]
+    fn a_login_page_that_cannot_serve_says_so_to_machines_too() {
+        let page = Page::Login { providers: &[], unavailable: Some(9) };
+        assert_eq!((page.status().as_u16(), page.code()), (503, "5000"));
+        let page = Page::Login { providers: &[], unavailable: None };
+        assert_eq!((page.status().as_u16(), page.code()), (200, "0"));
+    }
+}

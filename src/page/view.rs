@@ -1,0 +1,198 @@
+//! From a [`Page`] to what its template needs. Every template is escaped by askama for HTML; the style sheet, a constant,
+//! is the one text that is not.
+
+use std::borrow::Cow;
+
+use askama::Template;
+use http::StatusCode;
+
+use super::answer::{Row, WayOn, refusal, row};
+use super::foreign::{ForeignText, local_path};
+use super::style::STYLE;
+use super::texts::{Saying, Texts};
+use super::{AttemptRefusal, ErrorKind, Page, ProviderChoice};
+use crate::http::language::Language;
+use crate::site::Origin;
+
+/// Most sites that the page for an unknown host lists.
+const MOST_SITES: usize = 8;
+
+/// The page as HTML.
+pub fn render(page: &Page<'_>, language: Language) -> String {
+    let texts = Texts::of(language);
+    let frame =
+        |heading, is_door_open| Frame { language, texts, heading, is_door_open, is_wide: false, reference: None };
+    match page {
+        Page::Login { providers, unavailable } => html(&LoginView {
+            frame: frame(texts.login_heading, true),
+            choices: providers.iter().map(Choice::of).collect(),
+            retry: unavailable.map(|seconds| texts.retry_after(seconds)),
+        }),
+        Page::Cancelled { login } => {
+            let actions = vec![Action::new(login, texts.log_in), Action::home(texts)];
+            html(&Message::new(frame(texts.cancelled.heading, true), &texts.cancelled, actions))
+        }
+        Page::AttemptRefused { why, login } => html(&refused(*why, login, frame(refusal(*why, texts).heading, true))),
+        Page::LoggedOut { login } => {
+            let actions = vec![Action::home(texts), Action::new(login, texts.log_in)];
+            html(&Message::new(frame(texts.logged_out.heading, false), &texts.logged_out, actions))
+        }
+        Page::ConfirmLogout { action, display_name } => html(&ConfirmLogout {
+            frame: frame(texts.confirm_logout_heading, true),
+            action: local_path(action),
+            display_name: Some(ForeignText(display_name)).filter(|_| !display_name.trim().is_empty()),
+        }),
+        Page::Error { kind, request_id, login } => {
+            let row = row(kind);
+            let reference = Some(Reference { request_id: ForeignText(request_id), status: row.status });
+            let frame = Frame { reference, ..frame((row.saying)(texts).heading, false) };
+            error(kind, &row, *login, frame)
+        }
+    }
+}
+
+/// What every page has.
+struct Frame<'a> {
+    language: Language,
+    texts: &'static Texts,
+    heading: &'static str,
+    /// The mark over the heading: the door stands open where one can go on to log in.
+    is_door_open: bool,
+    is_wide: bool,
+    reference: Option<Reference<'a>>,
+}
+
+impl Frame<'_> {
+    fn style(&self) -> &'static str {
+        STYLE
+    }
+}
+
+/// What a visitor quotes when asking for help.
+struct Reference<'a> {
+    request_id: ForeignText<'a>,
+    status: StatusCode,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginView<'a> {
+    frame: Frame<'a>,
+    choices: Vec<Choice<'a>>,
+    retry: Option<Cow<'static, str>>,
+}
+
+struct Choice<'a> {
+    name: ForeignText<'a>,
+    href: &'a str,
+}
+
+impl<'a> Choice<'a> {
+    fn of(choice: &'a ProviderChoice) -> Self {
+        let name = if choice.id == "qq" { "QQ" } else { &choice.id };
+        Choice { name: ForeignText(name), href: local_path(&choice.href) }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "confirm_logout.html")]
+struct ConfirmLogout<'a> {
+    frame: Frame<'a>,
+    action: &'a str,
+    display_name: Option<ForeignText<'a>>,
+}
+
+/// Something to say, and where to go from there.
+#[derive(Template)]
+#[template(path = "message.html")]
+struct Message<'a> {
+    frame: Frame<'a>,
+    body: &'static str,
+    retry: Option<Cow<'static, str>>,
+    causes: Option<Causes>,
+    /// The first one is what we suggest.
+    actions: Vec<Action<'a>>,
+}
+
+struct Causes {
+    heading: &'static str,
+    items: &'static [&'static str],
+}
+
+struct Action<'a> {
+    href: &'a str,
+    label: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "unknown_host.html")]
+struct UnknownHost<'a> {
+    frame: Frame<'a>,
+    host: ForeignText<'a>,
+    sites: Vec<Origin>,
+    has_more_sites: bool,
+}
+
+impl<'a> Message<'a> {
+    fn new(frame: Frame<'a>, saying: &'static Saying, actions: Vec<Action<'a>>) -> Self {
+        Message { frame, body: saying.body, retry: None, causes: None, actions }
+    }
+}
+
+impl<'a> Action<'a> {
+    fn new(href: &'a str, label: &'static str) -> Self {
+        Action { href: local_path(href), label }
+    }
+
+    fn home(texts: &Texts) -> Self {
+        Action { href: "/", label: texts.home }
+    }
+
+    /// An empty `href` is the address of the page itself, query included.
+    fn retry(texts: &Texts) -> Self {
+        Action { href: "", label: texts.retry }
+    }
+}
+
+fn refused<'a>(why: AttemptRefusal, login: &'a str, mut frame: Frame<'a>) -> Message<'a> {
+    let texts = frame.texts;
+    let again = Action::new(login, texts.log_in_in_this_browser);
+    let (actions, causes) = match why {
+        AttemptRefusal::NoCookie => {
+            frame.is_wide = true;
+            let causes = Causes { heading: texts.no_cookie_causes_heading, items: &texts.no_cookie_causes };
+            (vec![again], Some(causes))
+        }
+        AttemptRefusal::Foreign => (vec![again], None),
+        AttemptRefusal::Expired => (vec![Action::new(login, texts.log_in)], None),
+        AttemptRefusal::Used => (vec![Action::home(texts), Action::new(login, texts.log_in)], None),
+    };
+    Message { causes, ..Message::new(frame, refusal(why, texts), actions) }
+}
+
+fn error<'a>(kind: &'a ErrorKind<'a>, row: &Row, login: Option<&'a str>, mut frame: Frame<'a>) -> String {
+    let texts = frame.texts;
+    if let ErrorKind::UnknownHost { host, sites } = kind {
+        frame.is_wide = true;
+        return html(&UnknownHost {
+            frame,
+            host: ForeignText(host),
+            sites: sites.iter().take(MOST_SITES).filter_map(|site| Origin::parse(site)).collect(),
+            has_more_sites: sites.len() > MOST_SITES,
+        });
+    }
+    let login = login.map(|login| Action::new(login, texts.log_in));
+    let way_on = match row.way_on {
+        WayOn::Retry => Some(Action::retry(texts)),
+        WayOn::Home => Some(Action::home(texts)),
+        WayOn::Elsewhere => None,
+    };
+    let retry = row.retry_after.map(|seconds| texts.retry_after(seconds));
+    let actions = login.into_iter().chain(way_on).collect();
+    html(&Message { retry, ..Message::new(frame, (row.saying)(texts), actions) })
+}
+
+/// Writing into a `String` fails only where a `Display` of ours does, and none of them can.
+fn html(template: &impl Template) -> String {
+    template.render().unwrap_or_default()
+}

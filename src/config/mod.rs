@@ -1,8 +1,44 @@
 //! `config.toml`, from text to finished settings: each module owns its own, and none of them knows this one.
+//!
+//! ```text
+//! config.toml ── file ──> tree <── environment
+//!                          │
+//!                        shape      unknown keys refused
+//!                          │
+//!                        build      section by section, then what must hold between them
+//!                          │
+//!                        Config     what can be used, or a Report of every mistake
+//! ```
+//!
+//! Which keys there are, what they take and what they are when left out stands in `keys`, once.
 
-use std::path::PathBuf;
+mod build;
+mod environment;
+pub mod error;
+mod exposure;
+mod file;
+mod keys;
+mod lines;
+mod parse;
+mod read;
+mod secrets;
+mod section;
+mod shape;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod value;
 
-use crate::login::provider::qq;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use url::Url;
+use zeroize::Zeroizing;
+
+use self::error::Findings;
+pub use self::error::{ConfigError, Report, Warning};
+use crate::login::provider::{ProviderId, qq};
 use crate::{gateway, identity, login, server, session, site, store, telemetry, token, upstream};
 
 /// A whole configuration, checked: what can be used rather than what was written.
@@ -36,4 +72,42 @@ pub struct Config {
     pub discovery: token::DiscoverySettings,
     /// Logs.
     pub log: telemetry::Settings,
+}
+
+impl Config {
+    /// Reads the file, lays the `MENSHEN__…` variables among `environment` over it, and makes settings of both.
+    /// Relative paths in it start in the file's own folder.
+    ///
+    /// # Errors
+    /// [`Report::Unreadable`] if the file cannot be read, else [`Report::Mistakes`] with every mistake that was found.
+    /// Neither ever holds a secret.
+    pub fn load<E, K, V>(path: &Path, environment: E) -> Result<(Config, Vec<Warning>), Report>
+    where
+        E: IntoIterator<Item = (K, V)>,
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let unreadable = |reason| Report::Unreadable { path: path.to_owned(), reason };
+        let bytes = std::fs::read(path).map(Zeroizing::new).map_err(unreadable)?;
+        let mut log = Findings::new(&path.display().to_string());
+        let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let config = file::parse(&bytes, &mut log).and_then(|mut tree| {
+            exposure::check(path, &tree, &mut log);
+            environment::overlay(&mut tree, environment, &mut log);
+            shape::check(&tree, &mut log);
+            build::build(&tree, path.parent().unwrap_or(Path::new("")), &mut log)
+        });
+        log.finish(config)
+    }
+
+    /// The address a provider sends the browser back to, word for word as it has to be registered there: the site's own
+    /// entry for it, or else its origin and the callback's path without the last slash.
+    pub fn redirect_uri(&self, site: &site::Site, provider: &ProviderId) -> Option<Url> {
+        site.redirect_uris.get(provider.as_str()).cloned().or_else(|| usual_redirect_uri(site, &self.login))
+    }
+}
+
+/// The redirect_uri of a site that states none.
+fn usual_redirect_uri(site: &site::Site, login: &login::Settings) -> Option<Url> {
+    Url::parse(&format!("{}{}", site.origin, login.callback.trim_end_matches('/'))).ok()
 }

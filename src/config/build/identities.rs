@@ -1,0 +1,183 @@
+//! `[identity.<name>]`.
+
+use http::HeaderName;
+use http::header::AUTHORIZATION;
+use serde_json::{Number, Value};
+
+use crate::config::error::{Findings, Remark, Spot};
+use crate::config::parse::name;
+use crate::config::read;
+use crate::config::section::{Given, Section};
+use crate::config::suggest;
+use crate::config::tree::{Item, Node, quoted};
+use crate::identity::template::{FIELDS, Template, TemplateError};
+use crate::identity::{Algorithm, ClaimValue, Settings, Signing};
+use crate::secret::Secret;
+
+/// The identity that routes have where they name none; it exists even if nothing is written about it.
+pub(super) const DEFAULT: &str = "default";
+
+/// RFC 7518, 3.2: a key shorter than the hash can be guessed from one token.
+const LEAST_SECRET: usize = 32;
+
+/// What is known of one identity.
+pub(super) struct Known {
+    pub(super) settings: Settings,
+    pub(super) cookies: Vec<Given<String>>,
+    pub(super) spot: Spot,
+    pub(super) is_written: bool,
+}
+
+/// Reads every identity, the default one among them.
+pub(super) fn read(identity: &Section<'_>, log: &mut Findings) -> Option<Vec<Known>> {
+    let mut named = identity.named();
+    if named.iter().all(|(name, _)| name != DEFAULT) {
+        named.insert(0, (DEFAULT.to_owned(), identity.section(DEFAULT)));
+    }
+    let known: Vec<_> = named.into_iter().map(|(name, section)| one(name, &section, log)).collect();
+    known.into_iter().collect()
+}
+
+fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Option<Known> {
+    let good_name = name::chosen(&name).map_err(|remark| log.error(&section.own_spot(), remark));
+    let header = section.value("header", log, read::text(name::identity_header));
+    let scheme = section.value("scheme", log, read::text(name::scheme));
+    let signing = signing(section, log);
+    let lifetime = section.value("lifetime", log, read::duration);
+    let issuer = section.optional("issuer", log, read::text(claim_text));
+    let audience = section.optional("audience", log, read::text(claim_text));
+    let claims = section.entries("claims", log, claim);
+    let headers = section.entries("headers", log, further_header);
+    let cookies = section.entries("cookies", log, cookie);
+    let forward_authorization = section.value("forward_authorization", log, read::flag);
+    let (header, headers, cookies, forward) = (header?, headers?, cookies?, forward_authorization?);
+    no_header_twice(&header, &headers, log);
+    if forward.value && header.value == AUTHORIZATION {
+        let remark = Remark::new(format!("{} is where the identity goes", header.spot.quoted()))
+            .so("the application could not tell the client's own from ours");
+        log.error(&forward.spot, remark.fix("give the identity another header, such as \"X-Menshen-Token\""));
+    }
+    let ((), issuer, audience) = (good_name.ok()?, issuer?, audience?);
+    let settings = Settings {
+        name,
+        header: header.value,
+        scheme: scheme?.value,
+        signing: signing?,
+        lifetime: lifetime?.value,
+        issuer: issuer.map(|issuer| issuer.value),
+        audience: audience.map(|audience| audience.value),
+        claims: claims?.into_iter().map(|claim| claim.value).collect(),
+        headers: headers.into_iter().map(|header| header.value).collect(),
+        cookies: cookies.iter().map(|cookie| cookie.value.clone()).collect(),
+        forward_authorization: forward.value,
+    };
+    let name_of = |cookie: Given<(String, Template)>| Given { value: cookie.value.0, spot: cookie.spot };
+    let cookies = cookies.into_iter().map(name_of).collect();
+    Some(Known { settings, cookies, spot: section.own_spot(), is_written: section.is_written() })
+}
+
+fn signing(section: &Section<'_>, log: &mut Findings) -> Option<Signing> {
+    let published = [Some(Algorithm::Es256), Some(Algorithm::EdDsa), Some(Algorithm::Rs256), None];
+    let algorithm = section.value("algorithm", log, read::choice(&published));
+    let secret = section.secret("secret", log);
+    let (algorithm, secret) = (algorithm?, secret?);
+    match (algorithm.value, secret) {
+        (Some(algorithm), None) => Some(Signing::Published(algorithm)),
+        (Some(_), Some(secret)) => {
+            let remark = Remark::new(format!("goes with HS256 alone, not with {}", algorithm.spot.quoted()));
+            let remark = remark.so("tokens are signed by a key of Menshen's own, and the secret would prove nothing");
+            log.error(&secret.spot, remark.fix("algorithm = \"HS256\", or leave the secret out"));
+            None
+        }
+        (None, None) => {
+            let remark = Remark::new("needs the secret that the application holds too");
+            log.error(&algorithm.spot, remark.fix("secret_file = \"/run/secrets/jwt\", at least 32 bytes"));
+            None
+        }
+        (None, Some(secret)) if secret.value.len() < LEAST_SECRET => {
+            let length = secret.value.len();
+            let remark = Remark::new(format!("is {length} bytes long; HS256 takes at least {LEAST_SECRET}"));
+            let remark = remark.so("whoever holds one token could guess it and be anybody");
+            log.error(&secret.spot, remark.fix("openssl rand -base64 48"));
+            None
+        }
+        (None, Some(secret)) => Some(Signing::Shared(Secret::new(secret.value.to_vec()))),
+    }
+}
+
+fn claim_text(text: &str) -> Result<String, Remark> {
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        return Err(Remark::expected("some text").fix("leave the key out to have its default"));
+    }
+    Ok(text.to_owned())
+}
+
+fn claim(name: &str, node: &Node) -> Result<(String, ClaimValue), Remark> {
+    name::claim(name)?;
+    let value = match &node.item {
+        Item::Text(text) => ClaimValue::Text(template(text)?),
+        Item::Flag(flag) => ClaimValue::Fixed(Value::Bool(*flag)),
+        Item::Integer(number) => {
+            let number = i64::try_from(*number).map_err(|_| Remark::new("is beyond what JSON readers agree on"))?;
+            ClaimValue::Fixed(Value::from(number))
+        }
+        Item::Float(number) => {
+            let number = Number::from_f64(*number).ok_or_else(|| Remark::new("is no number that JSON knows"))?;
+            ClaimValue::Fixed(Value::Number(number))
+        }
+        Item::Date(_) | Item::List(_) | Item::Table(_) => {
+            return Err(Remark::new(format!("expected text, a number, true or false, not {}", node.kind())));
+        }
+    };
+    Ok((name.to_owned(), value))
+}
+
+fn further_header(name: &str, node: &Node) -> Result<(HeaderName, Template), Remark> {
+    Ok((name::identity_header(name)?, template(text(node)?)?))
+}
+
+fn cookie(name: &str, node: &Node) -> Result<(String, Template), Remark> {
+    Ok((name::cookie(name)?, template(text(node)?)?))
+}
+
+fn text(node: &Node) -> Result<&str, Remark> {
+    match &node.item {
+        Item::Text(text) => Ok(text),
+        Item::Integer(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::List(_) | Item::Table(_) => {
+            Err(Remark::new(format!("expected text in quotes, not {}", node.kind())))
+        }
+    }
+}
+
+fn template(text: &str) -> Result<Template, Remark> {
+    Template::parse(text).map_err(|error| {
+        let remark = Remark::new(error.to_string());
+        match error {
+            TemplateError::UnknownField(written) => {
+                let known: Vec<_> = FIELDS.iter().map(|(name, _)| *name).collect();
+                // `{nickname}` and `{id}` mean what others call them.
+                let last = |name: &&str| name.rsplit('.').next() == Some(written.trim());
+                match known.iter().copied().find(last).or_else(|| suggest::nearest(&written, known.iter().copied())) {
+                    Some(name) => remark.fix(format!("did you mean {{{name}}}?")),
+                    None => {
+                        let all: Vec<_> = known.iter().map(|name| format!("{{{name}}}")).collect();
+                        remark.fix(format!("there are {}", all.join(", ")))
+                    }
+                }
+            }
+            TemplateError::LoneBrace | TemplateError::Control => remark,
+        }
+    })
+}
+
+fn no_header_twice(header: &Given<HeaderName>, headers: &[Given<(HeaderName, Template)>], log: &mut Findings) {
+    for (at, further) in headers.iter().enumerate() {
+        let name = &further.value.0;
+        let earlier = headers.iter().take(at).any(|other| other.value.0 == *name);
+        if earlier || header.value == *name {
+            let remark = Remark::new(format!("the header {} is set twice", quoted(name.as_str())));
+            let remark = remark.so("the application would see one of the two, and nobody knows which");
+            log.error(&further.spot, remark.fix("give one of them another name"));
+        }
+    }
+}

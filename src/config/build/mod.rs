@@ -1,0 +1,86 @@
+//! From what was written to what can be used: one file for each section, then what must hold between them.
+//!
+//! Nothing stops at the first mistake. A part that cannot be made is `None`, and the reason has been noted down.
+
+mod between;
+mod identities;
+mod login;
+mod qq;
+mod routes;
+mod server;
+mod sessions;
+mod sites;
+mod store;
+mod telemetry;
+mod upstreams;
+
+use std::path::Path;
+
+pub(super) use self::qq::PLACEHOLDER;
+use super::Config;
+use super::error::{Findings, Remark};
+use super::read;
+use super::section::Section;
+use super::tree::Table;
+use crate::token;
+
+/// The finished configuration. `base` is the folder from which relative paths are meant.
+pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Config> {
+    let root = Section::root(tree, base);
+    let (server, limits) = (root.section("server"), root.section("limits"));
+    let listening = server::listening(&server, &limits, log);
+    let strict = server.value("strict_hosts", log, read::flag);
+    let login = login::read(&root.section("login"), &limits, log);
+    let sites = sites::read(&root, log);
+    let qq = qq::read(&root.section("providers").section("qq"), log);
+    let upstreams = upstreams::read(&root.section("upstreams"), log);
+    let identities = identities::read(&root.section("identity"), log);
+    let routes = routes::read(&root, sites.as_deref(), upstreams.as_deref(), identities.as_deref(), log);
+    let session = sessions::read(&root.section("session"), log);
+    let store = store::read(&root.section("store"), log);
+    let discovery = discovery(&root.section("discovery"), log);
+    let telemetry = telemetry::read(&root.section("log"), log);
+
+    between::Parts {
+        listening: listening.as_ref(),
+        login: login.as_ref(),
+        sites: sites.as_deref(),
+        qq: qq.as_ref(),
+        upstreams: upstreams.as_deref(),
+        identities: identities.as_deref(),
+        routes: routes.as_deref(),
+        session: session.as_ref(),
+    }
+    .check(log);
+
+    let (listening, store) = (listening?, store?);
+    Some(Config {
+        trusted_proxies: listening.trusted_proxies.into_iter().map(|network| network.value).collect(),
+        prefix: listening.prefix.value,
+        server: listening.settings,
+        sites: sites::together(sites?, strict?.value)?,
+        qq: qq?.settings,
+        upstreams: upstreams?.into_iter().map(|upstream| upstream.settings).collect(),
+        routes: routes?.into_iter().map(|route| route.settings).collect(),
+        identities: identities?.into_iter().map(|identity| identity.settings).collect(),
+        session: session?.settings,
+        login: login?.settings,
+        store: store.settings,
+        master_key_file: store.master_key_file,
+        discovery: discovery?,
+        log: telemetry?,
+    })
+}
+
+fn discovery(section: &Section<'_>, log: &mut Findings) -> Option<token::DiscoverySettings> {
+    let jwks = section.value("jwks", log, read::flag);
+    let openid_configuration = section.value("openid_configuration", log, read::flag);
+    let (jwks, openid_configuration) = (jwks?, openid_configuration?);
+    if openid_configuration.value && !jwks.value {
+        let remark = Remark::new("/.well-known/openid-configuration would name keys that are not published");
+        let spot = if openid_configuration.is_default() { &jwks.spot } else { &openid_configuration.spot };
+        log.error(spot, remark.fix("switch both on, or openid_configuration = false as well"));
+        return None;
+    }
+    Some(token::DiscoverySettings { jwks: jwks.value, openid_configuration: openid_configuration.value })
+}

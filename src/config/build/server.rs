@@ -1,0 +1,91 @@
+//! `[server]` and `[limits]`: listening, and what one client may cost.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+
+use ipnet::IpNet;
+
+use crate::config::error::{Findings, Remark, Spot};
+use crate::config::parse::{address, path};
+use crate::config::read;
+use crate::config::section::{Given, Section};
+use crate::server::{Limits, Settings};
+
+/// What is known of listening.
+pub(super) struct Listening {
+    pub(super) settings: Settings,
+    pub(super) listen: Vec<Given<SocketAddr>>,
+    pub(super) trusted_proxies: Vec<Given<IpNet>>,
+    pub(super) trusted_proxies_spot: Spot,
+    pub(super) prefix: Given<String>,
+}
+
+/// Reads both sections.
+pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Findings) -> Option<Listening> {
+    let listen = listen(server, log);
+    let cores = server.optional("cores", log, read::count);
+    let drain = server.value("drain", log, read::duration);
+    let trusted_proxies = server.each("trusted_proxies", log, address::network);
+    let prefix = server.value("prefix", log, read::text(path::folder));
+    let limits = self::limits(limits, log);
+    let (listen, trusted_proxies, prefix) = (listen?, trusted_proxies?, prefix?);
+    for network in trusted_proxies.iter().filter(|network| network.value.prefix_len() == 0) {
+        let remark = Remark::new("believes every client what it says of its own address and scheme");
+        log.warn(&network.spot, remark.fix("name the addresses of your proxies alone"));
+    }
+    if prefix.value.starts_with("/.well-known/") {
+        let remark = Remark::new("/.well-known/ is shared with others, and holds our keys");
+        log.error(&prefix.spot, remark.fix("\"/.menshen/\""));
+    }
+    let settings = Settings {
+        listen: listen.iter().map(|address| address.value).collect(),
+        cores: cores?.and_then(|cores| NonZeroUsize::new(cores.value)),
+        drain: drain?.value,
+        limits: limits?,
+    };
+    let trusted_proxies_spot = server.spot("trusted_proxies");
+    Some(Listening { settings, listen, trusted_proxies, trusted_proxies_spot, prefix })
+}
+
+fn listen(server: &Section<'_>, log: &mut Findings) -> Option<Vec<Given<SocketAddr>>> {
+    let listen = server.each("listen", log, address::listen)?;
+    if listen.is_empty() {
+        let remark = Remark::new("nothing to listen on");
+        log.error(&server.spot("listen"), remark.fix("listen = [\"0.0.0.0:8000\"]"));
+        return None;
+    }
+    for (at, address) in listen.iter().enumerate() {
+        if listen.iter().take(at).any(|earlier| earlier.value == address.value && address.value.port() != 0) {
+            log.error(&address.spot, Remark::new("stands in the list twice").so("the second one could not be bound"));
+        }
+    }
+    Some(listen)
+}
+
+fn limits(limits: &Section<'_>, log: &mut Findings) -> Option<Limits> {
+    let head_timeout = limits.value("head_timeout", log, read::duration);
+    let keep_alive = limits.value("keep_alive", log, read::duration);
+    let header_bytes = limits.value("header_bytes", log, read::size);
+    let headers = limits.value("headers", log, read::count);
+    let target_bytes = limits.value("target_bytes", log, read::size);
+    let connections = limits.value("connections", log, read::count);
+    let (header_bytes, target_bytes) = (header_bytes?, target_bytes?);
+    if target_bytes.value > header_bytes.value {
+        let (spot, other) = match target_bytes.is_default() {
+            true => (&header_bytes.spot, &target_bytes.spot),
+            false => (&target_bytes.spot, &header_bytes.spot),
+        };
+        let remark = Remark::new(format!("does not go with {}", other.quoted()));
+        let remark = remark.so("the target is a part of the head: target_bytes could never be reached");
+        log.error(spot, remark.fix("keep target_bytes at or below header_bytes"));
+        return None;
+    }
+    Some(Limits {
+        head_timeout: head_timeout?.value,
+        keep_alive: keep_alive?.value,
+        header_bytes: header_bytes.value,
+        headers: headers?.value,
+        target_bytes: target_bytes.value,
+        connections: connections?.value,
+    })
+}

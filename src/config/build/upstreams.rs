@@ -1,0 +1,96 @@
+//! `[upstreams.<name>]`.
+
+use crate::config::error::{Findings, Remark, Spot};
+use crate::config::parse::{address, name};
+use crate::config::read;
+use crate::config::section::{Given, Section};
+use crate::config::suggest;
+use crate::upstream::{Endpoint, HostHeader, Settings};
+
+/// Protocols that may be passed on. `h2c` is not one of them: it would carry requests past every check.
+const UPGRADES: [&str; 1] = ["websocket"];
+
+/// What is known of one upstream.
+pub(super) struct Known {
+    pub(super) settings: Settings,
+    pub(super) endpoints: Vec<Given<Endpoint>>,
+    pub(super) spot: Spot,
+}
+
+/// Reads every upstream; there has to be one.
+pub(super) fn read(upstreams: &Section<'_>, log: &mut Findings) -> Option<Vec<Known>> {
+    let named = upstreams.named();
+    if named.is_empty() {
+        let remark = Remark::new("there is no upstream").so("there would be nothing to stand in front of");
+        let spot = upstreams.own_spot();
+        log.missing(&spot, remark.fix("[upstreams.mall]\nendpoints = [\"http://127.0.0.1:8001\"]"));
+        return None;
+    }
+    let known: Vec<_> = named.into_iter().map(|(name, section)| one(name, &section, log)).collect();
+    known.into_iter().collect()
+}
+
+fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Option<Known> {
+    let good_name = name::chosen(&name).map_err(|remark| log.error(&section.own_spot(), remark));
+    let endpoints = endpoints(section, log);
+    let connect_timeout = section.value("connect_timeout", log, read::duration);
+    let head_timeout = section.value("head_timeout", log, read::duration);
+    let idle_timeout = section.value("idle_timeout", log, read::duration);
+    let keep_alive = section.value("keep_alive", log, read::duration);
+    let max_idle = section.value("max_idle", log, read::count);
+    let host = section.value("host", log, read::text(host_header));
+    let upgrades = section.each("upgrades", log, upgrade);
+    let (endpoints, ()) = (endpoints?, good_name.ok()?);
+    Some(Known {
+        settings: Settings {
+            name,
+            endpoints: endpoints.iter().map(|endpoint| endpoint.value.clone()).collect(),
+            connect_timeout: connect_timeout?.value,
+            head_timeout: head_timeout?.value,
+            idle_timeout: idle_timeout?.value,
+            keep_alive: keep_alive?.value,
+            max_idle: max_idle?.value,
+            host: host?.value,
+            upgrades: upgrades?.into_iter().map(|protocol| protocol.value).collect(),
+        },
+        endpoints,
+        spot: section.own_spot(),
+    })
+}
+
+fn endpoints(section: &Section<'_>, log: &mut Findings) -> Option<Vec<Given<Endpoint>>> {
+    let endpoints = section.each("endpoints", log, address::endpoint)?;
+    if endpoints.is_empty() {
+        let remark = Remark::new("names no address").so("every request would be answered 502");
+        log.error(&section.spot("endpoints"), remark.fix("endpoints = [\"http://127.0.0.1:8001\"]"));
+        return None;
+    }
+    for (at, endpoint) in endpoints.iter().enumerate() {
+        if endpoints.iter().take(at).any(|earlier| earlier.value == endpoint.value) {
+            log.error(&endpoint.spot, Remark::new("stands in the list twice").fix("remove one of the two"));
+        }
+    }
+    Some(endpoints)
+}
+
+fn host_header(text: &str) -> Result<HostHeader, Remark> {
+    if text == "keep" {
+        return Ok(HostHeader::Keep);
+    }
+    if text.eq_ignore_ascii_case("keep") {
+        return Err(Remark::expected("\"keep\", or a host").fix("did you mean \"keep\"?"));
+    }
+    address::host(text).map(HostHeader::Set)
+}
+
+fn upgrade(text: &str) -> Result<String, Remark> {
+    if UPGRADES.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let remark = Remark::new(format!("expected {}: other protocols are not passed on", read::any_of(&UPGRADES)));
+    let lower = text.to_ascii_lowercase();
+    Err(match suggest::nearest(&lower, UPGRADES) {
+        Some(near) => remark.fix(format!("did you mean {near:?}?")),
+        None => remark.so("through them requests could pass that nobody checks").fix("upgrades = [] passes none"),
+    })
+}

@@ -1,0 +1,51 @@
+//! Secrets in a file that everybody on the machine may read.
+
+use std::fs;
+use std::path::Path;
+
+use super::build::PLACEHOLDER;
+use super::error::{Findings, Place, Remark, Spot};
+use super::keys::{self, Kind, Known};
+use super::section::dotted;
+use super::tree::{Entry, Item, Table};
+
+/// Warns of the first secret written into a configuration that others can read.
+#[cfg(unix)]
+pub(super) fn check(path: &Path, tree: &Table, log: &mut Findings) {
+    use std::os::unix::fs::PermissionsExt;
+
+    const OTHERS_READ: u32 = 0o004;
+    let open = fs::metadata(path).is_ok_and(|file| file.permissions().mode() & OTHERS_READ != 0);
+    let Some(spot) = open.then(|| first_secret(tree, "", "")).flatten() else { return };
+    let remark = Remark::new("is a secret in a file that every user of this machine can read");
+    let file = path.display();
+    log.warn(
+        &spot,
+        remark.fix(format!("chmod 640 {file} and give it Menshen's group, or keep the secret in a file of its own")),
+    );
+}
+
+/// Without modes there is nothing to tell.
+#[cfg(not(unix))]
+pub(super) fn check(_: &Path, _: &Table, _: &mut Findings) {}
+
+fn first_secret(table: &Table, pattern: &str, shown: &str) -> Option<Spot> {
+    table.0.iter().find_map(|entry| {
+        let (below, path) = (keys::join(pattern, &entry.name), dotted(shown, &entry.name));
+        match Known::at(&below) {
+            Known::Key(key) => (matches!(key.kind, Kind::Secret) && is_in_the_file(entry)).then(|| Spot {
+                place: entry.node.place.clone(),
+                key: path,
+                found: None,
+            }),
+            Known::Section => entry.node.table().and_then(|table| first_secret(table, &below, &path)),
+            Known::List | Known::Nothing => None,
+        }
+    })
+}
+
+/// The placeholder is known to everybody anyway, and reported on its own.
+fn is_in_the_file(entry: &Entry) -> bool {
+    let placeholder = matches!(&entry.node.item, Item::Text(text) if text.as_str() == PLACEHOLDER);
+    matches!(entry.node.place, Place::Line { .. }) && !placeholder
+}

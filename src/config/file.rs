@@ -1,0 +1,71 @@
+//! The text of `config.toml` as a tree.
+
+use toml::de::DeTable;
+
+use super::error::{Findings, Place, Remark, Spot};
+use super::lines::Lines;
+use super::tree::Table;
+
+/// More than these few are usually the echo of one slip.
+const SYNTAX_ERRORS_SHOWN: usize = 5;
+
+/// Reads TOML; every syntax error goes into `log`.
+pub(super) fn parse(bytes: &[u8], log: &mut Findings) -> Option<Table> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Err(error) => {
+            not_utf_8(bytes, error.valid_up_to(), log);
+            return None;
+        }
+    };
+    let lines = Lines::of(text);
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors.iter().take(SYNTAX_ERRORS_SHOWN) {
+        let at = error.span().map_or(0, |span| span.start);
+        // The library's own text quotes the line, and with it perhaps a secret: only its message is passed on.
+        let remark = Remark::new(error.message().replace('\n', ", "));
+        let remark = match advice(lines.line(at)) {
+            Some(advice) => remark.fix(advice),
+            None => remark,
+        };
+        log.error(&nameless(lines.place(at)), remark);
+    }
+    errors.is_empty().then(|| Table::of(table.get_ref(), &lines))
+}
+
+fn not_utf_8(bytes: &[u8], valid_up_to: usize, log: &mut Findings) {
+    let valid = bytes.get(..valid_up_to).and_then(|valid| std::str::from_utf8(valid).ok()).unwrap_or_default();
+    let remark =
+        Remark::new("is not UTF-8").fix("save the file in UTF-8; editors on Chinese Windows may have used GBK");
+    log.error(&nameless(Lines::of(valid).place(valid.len())), remark);
+}
+
+fn nameless(place: Place) -> Spot {
+    Spot { place, key: String::new(), found: None }
+}
+
+/// What to do about a line that is no TOML, for the slips seen most.
+fn advice(line: &str) -> Option<String> {
+    let line = line.split('#').next().unwrap_or_default();
+    let wide =
+        |c: &char| matches!(c, '“' | '”' | '‘' | '’' | '＝' | '，' | '：' | '［' | '］' | '【' | '】' | '\u{3000}');
+    if let Some(wide) = line.chars().find(wide) {
+        return Some(format!("the line holds {wide:?}, a full-width character: type \" = , : [ ] in half width"));
+    }
+    let Some((key, value)) = line.split_once('=') else {
+        let yaml = line.split_once(':').is_some_and(|(key, _)| !key.contains(['"', '[', ' ']));
+        return yaml.then(|| "write key = value, not key: value".to_owned());
+    };
+    let value = value.trim();
+    if value.is_empty() {
+        return Some(format!("give {} a value, or remove the line to have the default", key.trim()));
+    }
+    if matches!(value, "True" | "False" | "TRUE" | "FALSE" | "yes" | "no" | "on" | "off") {
+        return Some("write true or false, in small letters and without quotes".to_owned());
+    }
+    if value.contains('\\') {
+        return Some("put a text with backslashes in single quotes: 'C:\\menshen'".to_owned());
+    }
+    let bare = !value.starts_with(['"', '\'', '[', '{']);
+    bare.then(|| "put text in straight quotes: \"…\"".to_owned())
+}

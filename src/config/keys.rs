@@ -1,0 +1,266 @@
+//! Every key there is, once: what it takes and what it is when left out.
+//!
+//! The reader, the refusal of unknown keys, the environment, the checks of `config.toml` and of the documents all go by
+//! this one list. In a path, `sites[]` is a table that may be written many times, and `<name>` is a name of the
+//! operator's choice.
+
+use std::time::Duration;
+
+use crate::store::sled;
+use crate::units::ByteSize;
+
+/// One key.
+pub(super) struct Key {
+    /// Its path, such as `sites[].origin`.
+    pub(super) path: &'static str,
+    /// What it takes.
+    pub(super) kind: Kind,
+    /// What it is when left out.
+    pub(super) default: Default,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number between two, both included.
+    Count(u64, u64),
+    /// A length of time between two, both included.
+    Duration(Duration, Duration),
+    /// A number of bytes between two, both included.
+    Size(ByteSize, ByteSize),
+    /// Any text.
+    Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Text that is never shown. `<key>_file` may stand in its place.
+    Secret,
+    /// A file or a folder; a relative one is looked for beside the configuration.
+    File,
+    /// A list of texts.
+    Texts,
+    /// A table from names to texts.
+    TextTable,
+    /// A table from names to text, true, false or numbers.
+    ValueTable,
+}
+
+/// What a key is when left out.
+#[derive(Clone, Copy)]
+pub(super) enum Default {
+    /// This, as TOML.
+    Is(&'static str),
+    /// Something that depends on other keys or on the machine, in words.
+    Derived(&'static str),
+    /// Nothing: the key has to be there. An example, as TOML.
+    Required(&'static str),
+}
+
+use self::Default::{Derived, Is, Required};
+use self::Kind::{Choice, Count, File, Flag, Secret, Size, Text, TextTable, Texts, ValueTable};
+
+/// Every key, in the order of `config.toml`.
+pub(super) const KEYS: &[Key] = &[
+    key("server.listen", Texts, Is(r#"["0.0.0.0:8000"]"#)),
+    key("server.cores", Count(1, 1024), Derived("one for each core")),
+    key("server.trusted_proxies", Texts, Is("[]")),
+    key("server.strict_hosts", Flag, Is("true")),
+    key("server.prefix", Text, Is(r#""/.menshen/""#)),
+    key("server.drain", Kind::Duration(Duration::ZERO, HOUR), Is(r#""30s""#)),
+    key("sites[].origin", Text, Required(r#"origin = "http://www.meiduo.site:8000""#)),
+    key("sites[].aliases", Texts, Is("[]")),
+    key("sites[].allowed_hosts", Texts, Is("[]")),
+    key("sites[].logout_paths", Texts, Is("[]")),
+    key("sites[].redirect_uris", TextTable, Derived("origin + login.callback without its last slash")),
+    key("sites[].cookie_domain", Text, Is(r#""""#)),
+    key("providers.qq.client_id", Text, Required(r#"client_id = "101000001""#)),
+    key("providers.qq.client_secret", Secret, Required(r#"client_secret = "the appkey from connect.qq.com""#)),
+    key("providers.qq.client_secret_file", File, Derived("none")),
+    key("providers.qq.authorize_url", Text, Is(r#""https://graph.qq.com/oauth2.0/authorize""#)),
+    key("providers.qq.token_url", Text, Is(r#""https://graph.qq.com/oauth2.0/token""#)),
+    key("providers.qq.openid_url", Text, Is(r#""https://graph.qq.com/oauth2.0/me""#)),
+    key("providers.qq.user_info_url", Text, Is(r#""https://graph.qq.com/user/get_user_info""#)),
+    key("providers.qq.unionid", Flag, Is("false")),
+    key("providers.qq.scope", Texts, Is("[]")),
+    key("providers.qq.connect_timeout", TIMEOUT, Is(r#""3s""#)),
+    key("providers.qq.exchange_timeout", TIMEOUT, Is(r#""10s""#)),
+    key("providers.qq.proxy", Secret, Derived("none")),
+    key("providers.qq.proxy_file", File, Derived("none")),
+    key("providers.qq.extra_ca_file", File, Derived("none")),
+    key("upstreams.<name>.endpoints", Texts, Required(r#"endpoints = ["http://127.0.0.1:8001"]"#)),
+    key("upstreams.<name>.connect_timeout", TIMEOUT, Is(r#""3s""#)),
+    key("upstreams.<name>.head_timeout", Kind::Duration(MILLI, DAY), Is(r#""60s""#)),
+    key("upstreams.<name>.idle_timeout", Kind::Duration(MILLI, DAY), Is(r#""60s""#)),
+    key("upstreams.<name>.keep_alive", Kind::Duration(Duration::ZERO, HOUR), Is(r#""1500ms""#)),
+    key("upstreams.<name>.max_idle", Count(0, 65_536), Is("64")),
+    key("upstreams.<name>.host", Text, Is(r#""keep""#)),
+    key("upstreams.<name>.upgrades", Texts, Is(r#"["websocket"]"#)),
+    key("routes[].path", Text, Required(r#"path = "/*""#)),
+    key("routes[].upstream", Text, Derived("the only upstream")),
+    key("routes[].host", Text, Derived("every site")),
+    key("routes[].methods", Texts, Derived("all")),
+    key("routes[].access", Choice(&["public", "optional", "required"]), Is(r#""optional""#)),
+    key("routes[].identity", Text, Is(r#""default""#)),
+    key("routes[].ignore_case", Flag, Is("false")),
+    key("identity.<name>.header", Text, Is(r#""Authorization""#)),
+    key("identity.<name>.scheme", Text, Is(r#""Bearer""#)),
+    key("identity.<name>.algorithm", Choice(&["ES256", "EdDSA", "RS256", "HS256"]), Is(r#""ES256""#)),
+    key("identity.<name>.secret", Secret, Derived("none")),
+    key("identity.<name>.secret_file", File, Derived("none")),
+    key("identity.<name>.lifetime", Kind::Duration(SECOND, DAY), Is(r#""5m""#)),
+    key("identity.<name>.issuer", Text, Derived("the site's origin")),
+    key("identity.<name>.audience", Text, Derived("none")),
+    key("identity.<name>.forward_authorization", Flag, Is("false")),
+    key("identity.<name>.claims", ValueTable, Is(r#"{ name = "{user.display_name}", provider = "{provider}" }"#)),
+    key("identity.<name>.headers", TextTable, Is(r#"{ X-Menshen-User = "{user.id}" }"#)),
+    key("identity.<name>.cookies", TextTable, Is(r#"{ username = "{user.display_name}" }"#)),
+    key("session.idle", Kind::Duration(MINUTE, YEAR), Is(r#""12h""#)),
+    key("session.lifetime", Kind::Duration(MINUTE, YEAR), Is(r#""14d""#)),
+    key("session.cookie", Text, Is(r#""menshen_session""#)),
+    key("session.cache", Count(1, 16_777_216), Is("65536")),
+    key("session.api_token_lifetime", Kind::Duration(MINUTE, YEAR), Is(r#""12h""#)),
+    key("login.start", Text, Is(r#""/qq/login/""#)),
+    key("login.callback", Text, Is(r#""/oauth_callback/""#)),
+    key("login.attempt_lifetime", Kind::Duration(MINUTE, HOUR), Is(r#""10m""#)),
+    key("store.path", File, Is(r#""data""#)),
+    key("store.master_key_file", File, Derived("master.key in store.path")),
+    key("store.cache", Size(sled::Settings::MIN_CACHE, ByteSize::mib(1024 * 1024)), Is(r#""1GiB""#)),
+    key("discovery.jwks", Flag, Is("true")),
+    key("discovery.openid_configuration", Flag, Is("true")),
+    key("log.format", Choice(&["auto", "json", "text"]), Is(r#""auto""#)),
+    key("log.level", Choice(&["error", "warn", "info", "debug"]), Is(r#""info""#)),
+    key("log.access", Flag, Is("true")),
+    key("limits.head_timeout", TIMEOUT, Is(r#""10s""#)),
+    key("limits.keep_alive", Kind::Duration(MILLI, DAY), Is(r#""75s""#)),
+    key("limits.header_bytes", Size(ByteSize::kib(8), ByteSize::mib(1)), Is(r#""64KiB""#)),
+    key("limits.headers", Count(16, 4096), Is("100")),
+    key("limits.target_bytes", Size(ByteSize::kib(1), ByteSize::kib(63)), Is(r#""32KiB""#)),
+    key("limits.connections", Count(1, 10_000_000), Is("10000")),
+    key("limits.exchanges", Count(1, 4096), Is("64")),
+];
+
+/// What people write who know the thing under another name, and where it stands here. Names without their path.
+pub(super) const SYNONYMS: &[(&str, &str)] = &[
+    ("appid", "providers.qq.client_id"),
+    ("app_id", "providers.qq.client_id"),
+    ("appkey", "providers.qq.client_secret"),
+    ("app_key", "providers.qq.client_secret"),
+    ("app_secret", "providers.qq.client_secret"),
+    ("redirect_uri", "sites[].redirect_uris"),
+    ("callback_url", "sites[].redirect_uris"),
+    ("bind", "server.listen"),
+    ("port", "server.listen"),
+    ("address", "server.listen"),
+    ("workers", "server.cores"),
+    ("threads", "server.cores"),
+    ("backend", "upstreams.<name>.endpoints"),
+    ("url", "upstreams.<name>.endpoints"),
+    ("server", "upstreams.<name>.endpoints"),
+    ("timeout", "upstreams.<name>.head_timeout"),
+    ("loglevel", "log.level"),
+    ("log_level", "log.level"),
+    ("ttl", "session.lifetime"),
+    ("domain", "sites[].cookie_domain"),
+];
+
+const MILLI: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Browsers keep no cookie for longer than 400 days.
+const YEAR: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+const TIMEOUT: Kind = Kind::Duration(Duration::from_millis(1), Duration::from_secs(10 * 60));
+
+const fn key(path: &'static str, kind: Kind, default: Default) -> Key {
+    Key { path, kind, default }
+}
+
+/// What may stand at a path.
+pub(super) enum Known {
+    /// A value.
+    Key(&'static Key),
+    /// A table with keys of its own.
+    Section,
+    /// A table that may be written many times: `[[sites]]`.
+    List,
+    /// Nothing.
+    Nothing,
+}
+
+impl Known {
+    /// What a pattern such as `sites[].origin` or `upstreams.<name>` stands for.
+    pub(super) fn at(pattern: &str) -> Self {
+        if let Some(key) = KEYS.iter().find(|key| key.path == pattern) {
+            return Known::Key(key);
+        }
+        let below =
+            |end: &str| KEYS.iter().any(|key| key.path.strip_prefix(pattern).is_some_and(|rest| rest.starts_with(end)));
+        match (below("."), below("[].")) {
+            (true, _) => Known::Section,
+            (false, true) => Known::List,
+            (false, false) => Known::Nothing,
+        }
+    }
+}
+
+/// The names that may stand in the section at a pattern (the root's is empty); `<name>` among them allows any.
+pub(super) fn names_in(pattern: &str) -> Vec<&'static str> {
+    let mut names: Vec<&str> = Vec::new();
+    for key in KEYS {
+        let rest = match pattern {
+            "" => Some(key.path),
+            _ => key.path.strip_prefix(pattern).and_then(|rest| rest.strip_prefix('.')),
+        };
+        let name = rest.and_then(|rest| rest.split('.').next()).map(|name| name.trim_end_matches("[]"));
+        if let Some(name) = name.filter(|name| !names.contains(name)) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The name's pattern within the section at `pattern`.
+pub(super) fn join(pattern: &str, name: &str) -> String {
+    let names = names_in(pattern);
+    let name = if !names.contains(&name) && names.contains(&"<name>") { "<name>" } else { name };
+    if pattern.is_empty() { name.to_owned() } else { format!("{pattern}.{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_tells_keys_sections_and_lists_apart() {
+        assert!(matches!(Known::at("session.idle"), Known::Key(_)));
+        assert!(matches!(Known::at("session"), Known::Section));
+        assert!(matches!(Known::at("upstreams"), Known::Section));
+        assert!(matches!(Known::at("upstreams.<name>"), Known::Section));
+        assert!(matches!(Known::at("sites"), Known::List));
+        assert!(matches!(Known::at("sites[]"), Known::Section));
+        assert!(matches!(Known::at("sess"), Known::Nothing));
+        assert_eq!(names_in("discovery"), ["jwks", "openid_configuration"]);
+        assert_eq!(names_in("upstreams"), ["<name>"]);
+        assert_eq!(join("upstreams", "mall"), "upstreams.<name>");
+    }
+
+    #[test]
+    fn no_key_stands_in_the_list_twice() {
+        for (at, key) in KEYS.iter().enumerate() {
+            assert!(KEYS.iter().skip(at + 1).all(|other| other.path != key.path), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn every_secret_can_come_from_a_file_and_every_synonym_leads_somewhere() {
+        for key in KEYS.iter().filter(|key| matches!(key.kind, Kind::Secret)) {
+            let file = format!("{}_file", key.path);
+            assert!(KEYS.iter().any(|other| other.path == file && matches!(other.kind, Kind::File)), "{file}");
+        }
+        for (name, path) in SYNONYMS {
+            assert!(matches!(Known::at(path), Known::Key(_)), "{name} -> {path}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Hosts, ports and networks.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::web;
+use crate::config::error::Remark;
+use crate::config::tree::quoted;
+use crate::upstream::Endpoint;
+
+/// An address to listen on.
+pub(in crate::config) fn listen(text: &str) -> Result<SocketAddr, Remark> {
+    text.parse().map_err(|_| {
+        let remark = Remark::expected("an IP address and a port: \"0.0.0.0:8000\" or \"[::]:8000\"");
+        let bare = text.trim().split_once("://").map_or(text.trim(), |(_, rest)| rest).trim_end_matches('/');
+        let rest = match bare.rsplit_once(':') {
+            Some(("" | "*" | "0", port)) => format!("0.0.0.0:{port}"),
+            Some(("localhost", port)) => format!("127.0.0.1:{port}"),
+            Some((host, port)) if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
+            Some(_) => bare.to_owned(),
+            None if bare.parse::<u16>().is_ok() => format!("0.0.0.0:{bare}"),
+            None => format!("{bare}:8000"),
+        };
+        match rest.parse::<SocketAddr>() {
+            Ok(address) => remark.fix(format!("\"{address}\"")),
+            Err(_) => remark.fix("a name is not enough: one name can have many addresses"),
+        }
+    })
+}
+
+/// An address, or a network such as `10.0.0.0/8`.
+pub(in crate::config) fn network(text: &str) -> Result<IpNet, Remark> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(address));
+    }
+    let remark = Remark::expected("an address or a network: \"127.0.0.1\" or \"10.0.0.0/8\"");
+    let Ok(network) = text.parse::<IpNet>() else {
+        return Err(remark.fix("names and `*` are not looked up: write the proxy's own address"));
+    };
+    if network.addr() != network.network() {
+        let (all, one) = (network.trunc(), IpNet::from(network.addr()));
+        return Err(
+            Remark::new("the address goes on behind the network's length").fix(format!("\"{all}\", or \"{one}\""))
+        );
+    }
+    Ok(network)
+}
+
+/// Where an upstream listens.
+pub(in crate::config) fn endpoint(text: &str) -> Result<Endpoint, Remark> {
+    let expected = || Remark::expected("\"http://host:port\"");
+    let lower = text.to_ascii_lowercase();
+    if lower.starts_with("https://") {
+        return Err(Remark::new("https to an upstream is not built yet")
+            .so("requests would go out unencrypted to a port that expects TLS")
+            .fix("name the application's plain http port; where the network between is not yours, use a tunnel"));
+    }
+    if lower.starts_with("unix:") || text.starts_with('/') {
+        return Err(expected().fix("unix sockets are not built yet: let the application listen on 127.0.0.1"));
+    }
+    let url = web::address(text).map_err(|remark| match text.contains("://") {
+        true => remark,
+        false => expected().fix(quoted(&format!("http://{text}"))),
+    })?;
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        let bare = url.origin().ascii_serialization();
+        return Err(expected()
+            .so("every path is passed on as it comes; a path here would be lost")
+            .fix(format!("{bare:?}")));
+    }
+    match (url.host(), url.port_or_known_default()) {
+        (Some(url::Host::Ipv6(ip)), Some(port)) if port > 0 => Ok(Endpoint { host: ip.to_string(), port }),
+        (Some(host), Some(port)) if port > 0 => Ok(Endpoint { host: host.to_string(), port }),
+        _ => Err(expected()),
+    }
+}
+
+/// `host` or `host:port`, as in a `Host` header.
+pub(in crate::config) fn host(text: &str) -> Result<String, Remark> {
+    let expected = || Remark::expected("a host as in `Host`: \"meiduo.site\" or \"meiduo.site:8000\"");
+    if let Some((_, rest)) = text.split_once("://") {
+        let rest = rest.split('/').next().unwrap_or_default();
+        return Err(expected().fix(format!("leave out the scheme: {}", quoted(rest))));
+    }
+    if text.is_empty() || text.contains(['/', '?', '#', '@', '*', ',']) {
+        return Err(expected());
+    }
+    let url = web::address(&format!("http://{text}")).map_err(|_| expected())?;
+    if url.port().is_none() && text.ends_with(':') {
+        return Err(expected());
+    }
+    // An `http` address loses `:80`, which an https site may well need.
+    let port = text.rsplit_once(':').filter(|(_, port)| *port == "80").map_or(String::new(), |_| ":80".to_owned());
+    let host = url.host_str().unwrap_or_default();
+    Ok(url.port().map_or(format!("{host}{port}"), |port| format!("{host}:{port}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_misses_of_a_listening_address_are_told_the_right_one() {
+        let cases = [
+            (":8000", "0.0.0.0:8000"),
+            ("8000", "0.0.0.0:8000"),
+            ("*:8000", "0.0.0.0:8000"),
+            ("localhost:8000", "127.0.0.1:8000"),
+            ("http://0.0.0.0:8000/", "0.0.0.0:8000"),
+            ("0.0.0.0", "0.0.0.0:8000"),
+            (":::8000", "[::]:8000"),
+        ];
+        for (written, meant) in cases {
+            let remark = listen(written).unwrap_err();
+            assert!(format!("{remark:?}").contains(meant), "{written}: {remark:?}");
+        }
+        assert!(listen("0.0.0.0:8000").is_ok() && listen("[::]:8000").is_ok());
+    }
+
+    #[test]
+    fn hosts_are_lower_case_and_keep_a_port_that_may_matter() {
+        for (text, expected) in
+            [("Meiduo.Site", "meiduo.site"), ("a:8000", "a:8000"), ("a:80", "a:80"), ("[::1]:80", "[::1]:80")]
+        {
+            assert_eq!(host(text).unwrap(), expected);
+        }
+        for bad in ["", "http://a", "a/b", "a b", "a:", "a:x", "*.a", "u@a", "a,b", "8001"] {
+            assert!(host(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn endpoints_are_plain_http_and_nothing_more() {
+        let loopback = Endpoint { host: "::1".to_owned(), port: 8001 };
+        assert_eq!(endpoint("http://[::1]:8001/").unwrap(), loopback);
+        assert_eq!(endpoint("http://mall").unwrap(), Endpoint { host: "mall".to_owned(), port: 80 });
+        for bad in ["https://a", "127.0.0.1:8001", "http://a/b", "unix:/run/a", "http://a:0", "http://a?x", "", "8001"]
+        {
+            assert!(endpoint(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Paths on a site.
+
+use crate::config::error::Remark;
+use crate::config::tree::quoted;
+use crate::http::path_pattern::PathPattern;
+
+/// A path of our own that begins and ends in `/`, written as it arrives: `/qq/login/`.
+pub(in crate::config) fn folder(text: &str) -> Result<String, Remark> {
+    let expected = || Remark::expected("a path that begins and ends in `/`");
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    if !text.bytes().all(plain) {
+        return Err(expected().fix("of letters, digits, and - . _ ~ alone"));
+    }
+    if text.is_empty() || text == "/" {
+        return Err(expected().so("`/` is the application's own"));
+    }
+    let whole = format!("/{}/", text.trim_matches('/'));
+    if text.contains("//") || text.split('/').any(|part| matches!(part, "." | "..")) {
+        return Err(expected().fix("without `//`, `.` and `..`"));
+    }
+    if text != whole {
+        return Err(expected().fix(quoted(&whole)));
+    }
+    Ok(whole)
+}
+
+/// A pattern: a path, or the beginning of one.
+pub(in crate::config) fn pattern(text: &str) -> Result<PathPattern, Remark> {
+    PathPattern::parse(text).ok_or_else(|| {
+        let remark = Remark::expected("a path such as \"/cart/\", or the beginning of one such as \"/orders/*\"");
+        let literal = text.strip_suffix('*').unwrap_or(text);
+        if literal.contains("://") {
+            return remark.fix("the path alone; a host stands in `host`");
+        }
+        if literal.contains('%') {
+            return remark.fix("write the characters themselves: patterns are compared with decoded paths");
+        }
+        if literal.contains(['?', '#', ';', '\\']) || literal.contains("//") {
+            return remark.fix("without ? # ; \\ and //");
+        }
+        if literal.contains(['*', '^', '$', '{']) {
+            return remark.fix("`*` stands at the end alone, and patterns are no regular expressions");
+        }
+        let slashed = if literal.starts_with('/') { literal.to_owned() } else { format!("/{literal}") };
+        let folder = if text.ends_with('*') && !slashed.ends_with('/') {
+            format!("{slashed}/*")
+        } else {
+            text_of(text, &slashed)
+        };
+        remark.fix(quoted(&folder))
+    })
+}
+
+fn text_of(text: &str, slashed: &str) -> String {
+    if text.ends_with('*') { format!("{slashed}*") } else { slashed.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_paths_are_plain_folders() {
+        assert_eq!(folder("/.menshen/").unwrap(), "/.menshen/");
+        for bad in ["", "/", "a", "/a", "a/", "//a/", "/a//b/", "/a/../b/", "/a b/", "/a?/", "/登录/", "/%61/"] {
+            assert!(folder(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_misses_by_a_slash_is_told_the_right_one() {
+        for (written, meant) in [("cart", "/cart"), ("/a*", "/a/*"), ("*", "/*"), ("a/*", "/a/*")] {
+            let remark = Remark::expected("a path such as \"/cart/\", or the beginning of one such as \"/orders/*\"");
+            assert_eq!(pattern(written).unwrap_err(), remark.fix(format!("{meant:?}")), "{written}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! One value, by the kind its key takes.
+
+use std::time::Duration;
+
+use super::error::Remark;
+use super::keys::{Key, Kind};
+use super::suggest;
+use super::tree::{Item, Node, quoted};
+use super::value;
+use crate::units::ByteSize;
+
+/// `true` or `false`.
+pub(super) fn flag(node: &Node, key: &Key) -> Result<bool, Remark> {
+    let Item::Flag(flag) = node.item else { return Err(wrong_type(node, key)) };
+    Ok(flag)
+}
+
+/// A whole number within the key's range.
+pub(super) fn count(node: &Node, key: &Key) -> Result<usize, Remark> {
+    let (Item::Integer(number), Kind::Count(least, most)) = (&node.item, key.kind) else {
+        return Err(wrong_type(node, key));
+    };
+    let number = u64::try_from(*number).ok().filter(|number| (least..=most).contains(number));
+    number.and_then(|number| usize::try_from(number).ok()).ok_or_else(|| Remark::expected(expected(key)))
+}
+
+/// A length of time within the key's range.
+pub(super) fn duration(node: &Node, key: &Key) -> Result<Duration, Remark> {
+    let Kind::Duration(least, most) = key.kind else { return Err(wrong_type(node, key)) };
+    let Item::Text(text) = &node.item else { return Err(without_unit(node, key, "s")) };
+    let duration = value::duration(text)?;
+    let range = || {
+        let (least, most) = (value::show_duration(least), value::show_duration(most));
+        Remark::new(format!("expected a duration from {least:?} to {most:?}"))
+    };
+    (least..=most).contains(&duration).then_some(duration).ok_or_else(range)
+}
+
+/// A number of bytes within the key's range.
+pub(super) fn size(node: &Node, key: &Key) -> Result<ByteSize, Remark> {
+    let Kind::Size(least, most) = key.kind else { return Err(wrong_type(node, key)) };
+    let Item::Text(text) = &node.item else { return Err(without_unit(node, key, "KiB")) };
+    let size = value::size(text)?;
+    let range = || Remark::new(format!("expected a size from \"{least}\" to \"{most}\""));
+    (least..=most).contains(&size).then_some(size).ok_or_else(range)
+}
+
+/// One of the key's words, as what it stands for: the words' order is that of `meanings`.
+pub(super) fn choice<T: Copy>(meanings: &[T]) -> impl FnOnce(&Node, &Key) -> Result<T, Remark> {
+    move |node, key| {
+        let Kind::Choice(words) = key.kind else { return Err(wrong_type(node, key)) };
+        let written = written_text(node, key)?;
+        let known = words.iter().zip(meanings).find(|(word, _)| **word == written);
+        known.map(|(_, meaning)| *meaning).ok_or_else(|| {
+            let remark = Remark::expected(expected(key));
+            match suggest::nearest(written, words.iter().copied()) {
+                Some(word) => remark.fix(format!("did you mean {word:?}?")),
+                None => remark,
+            }
+        })
+    }
+}
+
+/// Text, made into what it means by `parse`.
+pub(super) fn text<T>(parse: impl FnOnce(&str) -> Result<T, Remark>) -> impl FnOnce(&Node, &Key) -> Result<T, Remark> {
+    move |node, key| parse(written_text(node, key)?)
+}
+
+/// What kind of value the key takes.
+pub(super) fn expected(key: &Key) -> String {
+    match key.kind {
+        Kind::Flag => "true or false".to_owned(),
+        Kind::Count(least, most) => format!("a whole number from {least} to {most}"),
+        Kind::Duration(..) => value::DURATION.to_owned(),
+        Kind::Size(..) => value::SIZE.to_owned(),
+        Kind::Text | Kind::Secret => "text in quotes".to_owned(),
+        Kind::File => "a path in quotes".to_owned(),
+        Kind::Choice(words) => any_of(words),
+        Kind::Texts => r#"a list of texts: ["…", "…"]"#.to_owned(),
+        Kind::TextTable => r#"a table of names and texts: { name = "…" }"#.to_owned(),
+        Kind::ValueTable => r#"a table of names and values: { name = "…" }"#.to_owned(),
+    }
+}
+
+/// The value is of another type than the key takes.
+pub(super) fn wrong_type(node: &Node, key: &Key) -> Remark {
+    let remark = Remark::new(format!("expected {}, not {}", expected(key), node.kind()));
+    let name = key.path.rsplit('.').next().unwrap_or_default();
+    match (&node.item, key.kind) {
+        (Item::Text(text), Kind::Flag | Kind::Count(..)) if fits(text, key.kind) => {
+            remark.fix(format!("leave out the quotes: {name} = {}", text.as_str()))
+        }
+        (Item::Integer(_), Kind::Secret) => remark.fix(format!("put it in quotes: {name} = \"…\"")),
+        (Item::Integer(number), Kind::Text | Kind::File) => {
+            remark.fix(format!("put it in quotes: {name} = \"{number}\""))
+        }
+        (Item::Text(text), Kind::Texts) => remark.fix(format!("put it in brackets: {name} = [{}]", quoted(text))),
+        _ => remark,
+    }
+}
+
+/// The words as a sentence has them: `"a", "b" or "c"`.
+pub(super) fn any_of(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        Some(_) | None => quoted.concat(),
+    }
+}
+
+fn written_text<'n>(node: &'n Node, key: &Key) -> Result<&'n str, Remark> {
+    let Item::Text(text) = &node.item else { return Err(wrong_type(node, key)) };
+    Ok(text)
+}
+
+fn without_unit(node: &Node, key: &Key, unit: &str) -> Remark {
+    let remark = wrong_type(node, key);
+    match node.item {
+        Item::Integer(number) => remark.fix(format!("give it a unit, in quotes: \"{number}{unit}\"")),
+        Item::Text(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::List(_) | Item::Table(_) => remark,
+    }
+}
+
+fn fits(text: &str, kind: Kind) -> bool {
+    match kind {
+        Kind::Flag => matches!(text, "true" | "false"),
+        Kind::Count(..) => text.parse::<u64>().is_ok(),
+        Kind::Duration(..)
+        | Kind::Size(..)
+        | Kind::Text
+        | Kind::Choice(_)
+        | Kind::Secret
+        | Kind::File
+        | Kind::Texts
+        | Kind::TextTable
+        | Kind::ValueTable => false,
+    }
+}

@@ -1,0 +1,90 @@
+//! Secrets, written in place or in a file of their own. No remark here ever holds one.
+
+use std::fs;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use super::error::{Findings, Remark};
+use super::read;
+use super::section::{Given, Section};
+use super::tree::{Item, Node};
+
+impl Section<'_> {
+    /// The secret called `name`, from that key or from `<name>_file`. `Some(None)` where neither is there and none has
+    /// to be; `None` where a mistake has been noted down.
+    pub(super) fn secret(&self, name: &str, log: &mut Findings) -> Option<Option<Given<Zeroizing<Vec<u8>>>>> {
+        let file_name = format!("{name}_file");
+        if self.node(name).is_some() && self.node(&file_name).is_some() {
+            let remark = Remark::new(format!("{name} is given as well")).so("one of the two would be ignored");
+            log.error(&self.spot(&file_name), remark.fix(format!("keep {name} or {file_name}")));
+            return None;
+        }
+        if self.node(&file_name).is_some() {
+            let file = self.file(&file_name, log)??;
+            return match read_file(&file.value) {
+                Ok(value) => Some(Some(Given { value, spot: file.spot })),
+                Err(remark) => {
+                    log.error(&file.spot, remark);
+                    None
+                }
+            };
+        }
+        self.optional(name, log, |node: &Node, key| match &node.item {
+            Item::Text(text) if text.is_empty() => Err(Remark::new("is empty")),
+            Item::Text(text) => Ok(Zeroizing::new(text.as_bytes().to_vec())),
+            Item::Integer(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::List(_) | Item::Table(_) => {
+                Err(read::wrong_type(node, key))
+            }
+        })
+    }
+
+    /// [`Section::secret`], where there has to be one.
+    pub(super) fn required_secret(&self, name: &str, log: &mut Findings) -> Option<Given<Zeroizing<Vec<u8>>>> {
+        let secret = self.secret(name, log)?;
+        if secret.is_none() {
+            self.report_missing(name, log);
+        }
+        secret
+    }
+
+    /// A path, from the folder of the configuration if it is relative.
+    pub(super) fn file(&self, name: &str, log: &mut Findings) -> Option<Option<Given<PathBuf>>> {
+        self.optional(
+            name,
+            log,
+            read::text(|text| match text {
+                "" => Err(Remark::expected("a path")),
+                _ if text.contains('\0') => Err(Remark::new("a path cannot hold a NUL")),
+                _ if text.starts_with("~/") => {
+                    Err(Remark::new("`~` is not spelt out here").fix("write the whole path, from /"))
+                }
+                _ => Ok(self.base().join(text)),
+            }),
+        )
+    }
+}
+
+/// A file's bytes, less one end of line at the end.
+fn read_file(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>, Remark> {
+    let mut bytes = fs::read(path).map(Zeroizing::new).map_err(|error| unreadable(path, &error))?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    if bytes.is_empty() {
+        return Err(
+            Remark::new(format!("{} is empty", path.display())).fix("put the secret into it, alone on one line")
+        );
+    }
+    Ok(bytes)
+}
+
+/// A file that a key names cannot be read.
+pub(super) fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Remark {
+    Remark::new(format!("{} cannot be read: {error}", path.display())).fix(
+        "relative paths start in the folder of the configuration; Menshen's own user has to be able to read the file",
+    )
+}

@@ -1,0 +1,272 @@
+//! A table of the configuration, read key by key.
+//!
+//! Every read looks its key up in [`super::keys`], falls back on the default stated there, and reports what is wrong
+//! instead of stopping: `None` means that a mistake has been noted down.
+
+use std::path::Path;
+
+use toml::de::DeValue;
+
+use super::error::{Findings, Place, Remark, Spot};
+use super::keys::{self, Default, Key, Kind, Known};
+use super::lines::Lines;
+use super::tree::{Item, Node, Table};
+
+/// A table, or the place where one could be.
+#[derive(Clone)]
+pub(super) struct Section<'t> {
+    base: &'t Path,
+    shown: String,
+    pattern: String,
+    table: Option<&'t Table>,
+    place: Place,
+}
+
+/// A finished value, and where it came from for remarks about it.
+#[derive(Debug, Clone)]
+pub(super) struct Given<T> {
+    pub(super) value: T,
+    pub(super) spot: Spot,
+}
+
+impl<T> Given<T> {
+    /// Whether the value is a default rather than written.
+    pub(super) fn is_default(&self) -> bool {
+        self.spot.place == Place::Default
+    }
+}
+
+impl<'t> Section<'t> {
+    /// The whole file. Relative paths in it are looked for in `base`.
+    pub(super) fn root(table: &'t Table, base: &'t Path) -> Self {
+        Section { base, shown: String::new(), pattern: String::new(), table: Some(table), place: Place::File }
+    }
+
+    /// The section of this name.
+    pub(super) fn section(&self, name: &str) -> Section<'t> {
+        let node = self.table.and_then(|table| table.get(name));
+        Section {
+            base: self.base,
+            shown: dotted(&self.shown, name),
+            pattern: keys::join(&self.pattern, name),
+            table: node.and_then(Node::table),
+            place: node.map_or(Place::File, |node| node.place.clone()),
+        }
+    }
+
+    /// Every section below this one, by the names the operator chose.
+    pub(super) fn named(&self) -> Vec<(String, Section<'t>)> {
+        let entries = self.table.map(|table| table.0.as_slice()).unwrap_or_default();
+        let tables = entries.iter().filter(|entry| entry.node.table().is_some());
+        tables.map(|entry| (entry.name.clone(), self.section(&entry.name))).collect()
+    }
+
+    /// Every `[[name]]`.
+    pub(super) fn listed(&self, name: &str) -> Vec<Section<'t>> {
+        let Some(Node { item: Item::List(nodes), .. }) = self.table.and_then(|table| table.get(name)) else {
+            return Vec::new();
+        };
+        let list = self.section(name);
+        let section = |(at, node): (usize, &'t Node)| Section {
+            base: self.base,
+            shown: format!("{}[{at}]", list.shown),
+            pattern: format!("{}[]", list.pattern),
+            table: node.table(),
+            place: node.place.clone(),
+        };
+        nodes.iter().enumerate().map(section).collect()
+    }
+
+    /// Whether it was written at all.
+    pub(super) fn is_written(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Where relative paths are looked for.
+    pub(super) fn base(&self) -> &'t Path {
+        self.base
+    }
+
+    /// The section itself, for remarks.
+    pub(super) fn own_spot(&self) -> Spot {
+        Spot { place: self.place.clone(), key: self.shown.clone(), found: None }
+    }
+
+    /// A key of this section, for remarks, whether it is there or not.
+    pub(super) fn spot(&self, name: &str) -> Spot {
+        let key = dotted(&self.shown, name);
+        match (self.node(name), self.key(name)) {
+            (Some(node), Some(known)) => {
+                let found = (!matches!(known.kind, Kind::Secret)).then(|| node.shown());
+                Spot { place: node.place.clone(), key, found }
+            }
+            (None, Some(Key { default: Default::Is(text), .. })) => {
+                Spot { place: Place::Default, key, found: Some((*text).to_owned()) }
+            }
+            (Some(_) | None, _) => Spot { place: self.place.clone(), key, found: None },
+        }
+    }
+
+    /// The value of a key that has a default or is required.
+    pub(super) fn value<T>(
+        &self,
+        name: &str,
+        log: &mut Findings,
+        read: impl FnOnce(&Node, &Key) -> Result<T, Remark>,
+    ) -> Option<Given<T>> {
+        let value = self.optional(name, log, read)?;
+        if value.is_none() {
+            self.report_missing(name, log);
+        }
+        value
+    }
+
+    /// The value of a key that may be left out: `Some(None)` if it is, `None` if it is there and wrong.
+    pub(super) fn optional<T>(
+        &self,
+        name: &str,
+        log: &mut Findings,
+        read: impl FnOnce(&Node, &Key) -> Result<T, Remark>,
+    ) -> Option<Option<Given<T>>> {
+        self.with_node(name, log, |node, key, spot, log| match read(node, key) {
+            Ok(value) => Some(Given { value, spot: spot.clone() }),
+            Err(remark) => {
+                log.error(spot, remark);
+                None
+            }
+        })
+    }
+
+    /// Every item of a list, each with its own place.
+    pub(super) fn each<T>(
+        &self,
+        name: &str,
+        log: &mut Findings,
+        mut parse: impl FnMut(&str) -> Result<T, Remark>,
+    ) -> Option<Vec<Given<T>>> {
+        let list = self.with_node(name, log, |node, key, spot, log| {
+            let Item::List(items) = &node.item else {
+                log.error(spot, super::read::wrong_type(node, key));
+                return None;
+            };
+            let mut item_of = |(at, item): (usize, &Node)| {
+                let key = format!("{}[{at}]", spot.key);
+                let spot = Spot { place: item.place.clone(), key, found: Some(item.shown()) };
+                let parsed = match &item.item {
+                    Item::Text(text) => parse(text),
+                    Item::Integer(_)
+                    | Item::Float(_)
+                    | Item::Flag(_)
+                    | Item::Date(_)
+                    | Item::List(_)
+                    | Item::Table(_) => Err(Remark::new(format!("expected text in quotes, not {}", item.kind()))),
+                };
+                match parsed {
+                    Ok(value) => Some(Given { value, spot }),
+                    Err(remark) => {
+                        log.error(&spot, remark);
+                        None
+                    }
+                }
+            };
+            let parsed: Vec<_> = items.iter().enumerate().map(&mut item_of).collect();
+            parsed.into_iter().collect::<Option<Vec<_>>>()
+        })?;
+        if list.is_none() && matches!(self.key(name), Some(Key { default: Default::Required(_), .. })) {
+            self.report_missing(name, log);
+            return None;
+        }
+        Some(list.unwrap_or_default())
+    }
+
+    /// Every entry of a table of names and values, each with its own place.
+    pub(super) fn entries<T>(
+        &self,
+        name: &str,
+        log: &mut Findings,
+        mut parse: impl FnMut(&str, &Node) -> Result<T, Remark>,
+    ) -> Option<Vec<Given<T>>> {
+        let entries = self.with_node(name, log, |node, key, spot, log| {
+            let Item::Table(table) = &node.item else {
+                log.error(spot, super::read::wrong_type(node, key));
+                return None;
+            };
+            let mut entry_of = |entry: &super::tree::Entry| {
+                let spot = Spot {
+                    place: entry.node.place.clone(),
+                    key: dotted(&spot.key, &entry.name),
+                    found: Some(entry.node.shown()),
+                };
+                match parse(&entry.name, &entry.node) {
+                    Ok(value) => Some(Given { value, spot }),
+                    Err(remark) => {
+                        log.error(&spot, remark);
+                        None
+                    }
+                }
+            };
+            let parsed: Vec<_> = table.0.iter().map(&mut entry_of).collect();
+            parsed.into_iter().collect::<Option<Vec<_>>>()
+        })?;
+        Some(entries.unwrap_or_default())
+    }
+
+    /// Notes down that a key is not there, with an example of it.
+    pub(super) fn report_missing(&self, name: &str, log: &mut Findings) {
+        let remark = match self.key(name).map(|key| key.default) {
+            Some(Default::Required(example)) if self.is_written() => {
+                Remark::new("is missing").fix(format!("below [{}] add: {example}", self.shown))
+            }
+            Some(Default::Required(example)) => Remark::new("is missing").fix(format!("[{}]\n{example}", self.shown)),
+            Some(Default::Derived(words)) => {
+                Remark::new(format!("is missing: its default, {words}, means nothing here"))
+            }
+            Some(Default::Is(_)) | None => Remark::new("is missing"),
+        };
+        log.missing(&Spot { place: self.place.clone(), key: dotted(&self.shown, name), found: None }, remark);
+    }
+
+    /// The written value.
+    pub(super) fn node(&self, name: &str) -> Option<&'t Node> {
+        self.table.and_then(|table| table.get(name))
+    }
+
+    fn key(&self, name: &str) -> Option<&'static Key> {
+        match Known::at(&keys::join(&self.pattern, name)) {
+            Known::Key(key) => Some(key),
+            Known::Section | Known::List | Known::Nothing => None,
+        }
+    }
+
+    /// Reads the written value or else the default; `Some(None)` where there is neither.
+    fn with_node<T>(
+        &self,
+        name: &str,
+        log: &mut Findings,
+        read: impl FnOnce(&Node, &Key, &Spot, &mut Findings) -> Option<T>,
+    ) -> Option<Option<T>> {
+        let spot = self.spot(name);
+        let Some(key) = self.key(name) else {
+            log.error(&spot, Remark::new("is read, but is no key of ours: a fault in Menshen"));
+            return None;
+        };
+        if let Some(node) = self.node(name) {
+            return read(node, key, &spot, log).map(Some);
+        }
+        let Default::Is(text) = key.default else { return Some(None) };
+        match DeValue::parse(text) {
+            Ok(value) => read(&Node::of(&value, &Lines::at(Place::Default)), key, &spot, log).map(Some),
+            Err(_) => {
+                log.error(&spot, Remark::new("is no TOML: a fault in Menshen"));
+                None
+            }
+        }
+    }
+}
+
+/// `section.name`, the name in quotes where TOML wants them.
+pub(super) fn dotted(section: &str, name: &str) -> String {
+    let bare = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    let name = if bare { name.to_owned() } else { format!("{name:?}") };
+    if section.is_empty() { name } else { format!("{section}.{name}") }
+}

@@ -2,6 +2,8 @@
 //!
 //! | module | owns |
 //! | --- | --- |
+//! | [`cli`] | one file for each command |
+//! | [`app`] | where everything is put together |
 //! | [`config`] | `config.toml`, from text to finished settings |
 //! | [`server`] | listening, one runtime for each core, draining |
 //! | [`gateway`] | what happens to a request: the hot path |
@@ -19,6 +21,8 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 #[cfg(feature = "demo")]
@@ -26,6 +30,7 @@ pub mod demo;
 pub mod gateway;
 pub mod http;
 pub mod identity;
+pub mod keyring;
 pub mod login;
 pub mod master_key;
 pub mod page;

@@ -1,8 +1,44 @@
-//! What happens to a request.
+//! What happens to a request: the hot path.
 
-use http::Method;
+mod body;
+mod caching;
+mod caller;
+mod error;
+mod forward;
+mod origin;
+mod own;
+mod policy;
+mod respond;
+mod route;
+mod site;
 
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, HOST};
+use http::{Method, Request, Response, Version};
+use hyper::body::Incoming;
+use ipnet::IpNet;
+
+pub use self::body::AnswerBody;
+use self::caller::{Caller, RequestId};
+use self::error::Error;
+use self::policy::Decision;
+use self::route::Matched;
+pub use self::route::{OwnPath, OwnPaths};
+pub use self::site::{SiteContext, SiteContexts, SiteError};
+use crate::clock::{Clock, Timestamp};
 use crate::http::path_pattern::PathPattern;
+use crate::http::strip::StripList;
+use crate::identity::Identities;
+use crate::login::Login;
+use crate::session::{CoreSessions, Proof, Sessions};
+use crate::telemetry::access_log::{CoreLog, Line, LogHandle};
+use crate::token::signing_key::SigningKey;
+use crate::units::ByteSize;
+use crate::upstream::{self, Forwarding, Upstreams};
 
 /// One `[[routes]]`.
 #[derive(Debug, Clone)]
@@ -32,4 +68,222 @@ pub enum Access {
     Optional,
     /// Only with a session.
     Required,
+}
+
+/// What all cores share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Every site.
+    pub sites: SiteContexts,
+    /// Our own endpoints.
+    pub own_paths: OwnPaths,
+    /// Logging in.
+    pub login: Arc<Login>,
+    /// Sessions.
+    pub sessions: Arc<Sessions>,
+    /// What upstreams are told.
+    pub identities: Arc<Identities>,
+    /// The keys whose public halves are published.
+    pub signing_keys: Vec<Arc<SigningKey>>,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The longest request target.
+    pub target_bytes: ByteSize,
+    /// Every upstream; routes point into this list.
+    pub upstreams: Vec<upstream::Settings>,
+    /// Which forwarding header upstreams get.
+    pub forwarding: Forwarding,
+    /// Where a line for each request goes, if anywhere.
+    pub access_log: Option<LogHandle>,
+}
+
+/// The gateway on one core.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    sessions: CoreSessions,
+    upstreams: Rc<Upstreams>,
+    strip: Rc<StripList>,
+    log: Option<Rc<CoreLog>>,
+    next_id: Cell<u64>,
+}
+
+impl Gateway {
+    /// For one core; must be made on that core's runtime. `seed` tells the cores' request ids apart.
+    pub fn new(shared: Arc<Shared>, seed: u64) -> Self {
+        let strip = Rc::new(StripList::new(shared.identities.header_names()));
+        Gateway {
+            sessions: CoreSessions::new(Arc::clone(&shared.sessions)),
+            upstreams: Upstreams::new(&shared.upstreams, shared.forwarding, Rc::clone(&strip)),
+            log: shared.access_log.clone().map(CoreLog::start),
+            next_id: Cell::new(seed),
+            strip,
+            shared,
+        }
+    }
+
+    /// Answers one request, whatever comes of it.
+    pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<AnswerBody> {
+        let now = self.shared.clock.now();
+        let caller = Caller::of(&request, self.request_id(), peer, &self.shared.trusted_proxies);
+        let mut line = self.begin_line(&request, &caller, now);
+        let response = match self.answer(request, peer, &caller, now, &mut line).await {
+            Ok(response) => response,
+            Err(Failed { error, site }) => respond::to(&error, &caller, site, &self.shared.sites.origins()),
+        };
+        match line {
+            Some(mut line) => {
+                line.status = response.status().as_u16();
+                response.map(|body| body.logged(line))
+            }
+            None => response,
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        caller: &Caller,
+        now: Timestamp,
+        line: &mut Option<Line>,
+    ) -> Result<Response<AnswerBody>, Failed<'_>> {
+        let own = self.shared.own_paths.find(request.uri().path());
+        if own == Some(OwnPath::Health) {
+            return own::health::answer(request.method()).map_err(Failed::nowhere);
+        }
+        let site = self.site(&request).map_err(Failed::nowhere)?;
+        let here = Here { site, caller, now };
+        let answered = match own {
+            Some(own) => self.answer_own(own, &request, here, line).await,
+            None => self.pass(request, peer, here, line).await,
+        };
+        answered.map_err(|error| Failed { error, site: Some(site) })
+    }
+
+    /// Find the route, load the session, decide, forward.
+    async fn pass(
+        &self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+        here: Here<'_>,
+        line: &mut Option<Line>,
+    ) -> Result<Response<AnswerBody>, Error> {
+        self.check(&request)?;
+        let matched = here.site.routes.find(request.uri().path(), request.method())?.ok_or(Error::NotFound)?;
+        let proof = self.load(matched, &mut request, here).await?;
+        let decision = policy::decide(matched, proof.as_deref(), here.caller);
+        note(line, matched, proof.as_deref(), &decision);
+        match decision {
+            Decision::Allow(clearance) => self.forward(request, clearance, matched, proof, peer, here, line).await,
+            Decision::Login => Ok(own::login_page::invite(request.uri(), here.site)),
+            Decision::Unauthorized => Err(Error::LoginNeeded),
+        }
+    }
+
+    fn request_id(&self) -> RequestId {
+        let id = self.next_id.get().wrapping_add(1);
+        self.next_id.set(id);
+        // Spreads a counter over all 64 bits, so that ids of different cores and starts do not look alike.
+        let mixed = (id ^ (id >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        RequestId((mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb))
+    }
+
+    fn begin_line(&self, request: &Request<Incoming>, caller: &Caller, now: Timestamp) -> Option<Line> {
+        let log = Rc::clone(self.log.as_ref()?);
+        let path = request.uri().path();
+        let mut line = Line::begin(log, now, caller.id.0, request.method().clone(), path, caller.address);
+        line.host =
+            request.headers().get(HOST).map(|host| host.as_bytes().escape_ascii().to_string()).unwrap_or_default();
+        Some(line)
+    }
+
+    /// The site that the request names: by one `Host`, which agrees with an absolute target (RFC 9112, 3.2).
+    fn site(&self, request: &Request<Incoming>) -> Result<&SiteContext, Error> {
+        let mut hosts = request.headers().get_all(HOST).iter();
+        let (host, another) = (hosts.next(), hosts.next());
+        if another.is_some() {
+            return Err(Error::NoHost);
+        }
+        let host = match host {
+            Some(host) => host.to_str().map_err(|_| Error::NoHost)?,
+            // HTTP/1.0 knows no Host: such a client means the default site.
+            None if request.version() == Version::HTTP_10 => {
+                return self.shared.sites.first().ok_or(Error::NoHost);
+            }
+            None => return Err(Error::NoHost),
+        };
+        if let Some(authority) = request.uri().authority()
+            && !authority.as_str().eq_ignore_ascii_case(host)
+        {
+            return Err(Error::NoHost);
+        }
+        self.shared.sites.find(host).ok_or_else(|| Error::UnknownHost { host: host.to_owned() })
+    }
+
+    /// What is wrong with a request whoever sends it.
+    fn check(&self, request: &Request<Incoming>) -> Result<(), Error> {
+        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        if target > self.shared.target_bytes.as_usize() {
+            return Err(Error::TargetTooLong);
+        }
+        if request.method() == Method::CONNECT || request.method() == Method::TRACE {
+            return Err(Error::MethodNotForwarded);
+        }
+        Ok(())
+    }
+
+    /// The session the request proves. A token of ours goes no further, on public routes neither: it is for this proxy
+    /// alone.
+    async fn load(
+        &self,
+        matched: Matched<'_>,
+        request: &mut Request<Incoming>,
+        here: Here<'_>,
+    ) -> Result<Option<Arc<Proof>>, Error> {
+        let wire = &here.site.wire;
+        let scheme = self.shared.identities.get(matched.route.identity).map_or("", |one| one.settings.scheme.as_str());
+        if let Some(proof) = self.sessions.load_token(request.headers(), wire, scheme, here.now).await? {
+            request.headers_mut().remove(AUTHORIZATION);
+            return Ok(Some(proof));
+        }
+        if matched.access == Access::Public {
+            return Ok(None);
+        }
+        Ok(self.sessions.load_cookie(request.headers(), wire, here.now).await)
+    }
+}
+
+/// Where a request has arrived, and who sent it.
+#[derive(Debug, Clone, Copy)]
+struct Here<'r> {
+    site: &'r SiteContext,
+    caller: &'r Caller,
+    now: Timestamp,
+}
+
+/// An error, and the site it happened at if one was found.
+struct Failed<'s> {
+    error: Error,
+    site: Option<&'s SiteContext>,
+}
+
+impl Failed<'_> {
+    fn nowhere(error: Error) -> Self {
+        Failed { error, site: None }
+    }
+}
+
+fn note(line: &mut Option<Line>, matched: Matched<'_>, proof: Option<&Proof>, decision: &Decision) {
+    let Some(line) = line else { return };
+    line.route = matched.route.path.to_string();
+    line.user = proof.map(|proof| Arc::clone(&proof.logged));
+    line.decision = match decision {
+        Decision::Allow(clearance) if clearance.identity().is_some() => "identity",
+        Decision::Allow(_) => "anonymous",
+        Decision::Login => "login",
+        Decision::Unauthorized => "unauthorized",
+    };
 }

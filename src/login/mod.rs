@@ -185,6 +185,7 @@ impl Login {
         let code = match self.provider.read_return(query) {
             Returned::Code(code) => code,
             Returned::Cancelled => return refuse(Refusal::NoCode, removal()),
+            Returned::Malformed => return refuse(Refusal::Malformed, removal()),
             Returned::Refused(refused) => return refuse(Refusal::Provider(refused), removal()),
         };
         let Some(state) = state else { return refuse(Refusal::Malformed, None) };

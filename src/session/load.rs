@@ -55,28 +55,25 @@ impl CoreSessions {
         &self.shared
     }
 
-    /// The session that a request proves, if any. A token of ours in `Authorization` (`Bearer`, or `scheme`) comes
-    /// before the cookie: somebody put it there on purpose; one that claims to be ours and is not is refused.
-    pub async fn load(
+    /// The session that a token of ours in `Authorization` (`Bearer`, or `scheme`) proves. It comes before the cookie:
+    /// somebody put it there on purpose. One that claims to be ours and is not is refused; others' are none of ours.
+    pub async fn load_token(
         &self,
         headers: &HeaderMap,
         wire: &Wire,
         scheme: &str,
         now: Timestamp,
     ) -> Result<Option<Arc<Proof>>, Refused> {
-        if let Some(token) = authorization(headers, scheme)
-            && claims_issuer(token, std::iter::once(wire.site.as_ref()))
-        {
-            let proof = self.find(token.as_bytes(), wire, |shared| shared.prove_api_token(token, &wire.site, now))?;
-            return match self.current(token.as_bytes(), proof, now).await {
-                Some(proof) => Ok(Some(proof)),
-                None => Err(Refused::Revoked),
-            };
+        let Some(token) = authorization(headers, scheme) else { return Ok(None) };
+        if !claims_issuer(token, std::iter::once(wire.site.as_ref())) {
+            return Ok(None);
         }
-        Ok(self.load_cookie(headers, wire, now).await)
+        let proof = self.find(token.as_bytes(), wire, |shared| shared.prove_api_token(token, &wire.site, now))?;
+        self.current(token.as_bytes(), proof, now).await.map(Some).ok_or(Refused::Revoked)
     }
 
-    async fn load_cookie(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Option<Arc<Proof>> {
+    /// The session that the session cookie proves.
+    pub async fn load_cookie(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Option<Arc<Proof>> {
         let name = wire.jar.session().as_bytes();
         let values = cookie::pairs(headers).filter(|(found, _)| *found == name).map(|(_, value)| value);
         let mut proved: Option<Arc<Proof>> = None;

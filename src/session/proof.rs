@@ -8,6 +8,7 @@ use arc_swap::ArcSwapOption;
 use super::revocations::{Revocations, Standing};
 use crate::clock::Timestamp;
 use crate::identity::{Ready, Snapshot};
+use crate::telemetry::access_log::LoggedUser;
 
 /// How a session was proved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Proof {
     pub snapshot: Snapshot,
     /// How it was proved.
     pub bearer: Bearer,
+    /// What a log line says of its user.
+    pub logged: Arc<LoggedUser>,
     /// Which site it is for, by its origin.
     pub site: Arc<str>,
     /// When the cookie was last renewed.
@@ -53,13 +56,14 @@ impl Proof {
     pub fn new(
         snapshot: Snapshot,
         bearer: Bearer,
+        logged: Arc<LoggedUser>,
         site: Arc<str>,
         renewed: Timestamp,
         expires: Timestamp,
         identities: usize,
     ) -> Self {
         let slots = (0..identities).map(|_| Slot::default()).collect();
-        Proof { snapshot, bearer, site, renewed, expires, good_at: AtomicU64::new(u64::MAX), slots }
+        Proof { snapshot, bearer, logged, site, renewed, expires, good_at: AtomicU64::new(u64::MAX), slots }
     }
 
     /// Whether it still stands. Costs one comparison as long as nothing has been revoked since the last time.

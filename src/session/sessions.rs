@@ -16,6 +16,7 @@ use crate::random::{self, NoRandomness};
 use crate::seal::{SealError, Sealer};
 use crate::secret::Secret;
 use crate::store::{self, IdentityKey, Revocation, Revoked, SessionId, Store, User, UserState};
+use crate::telemetry::access_log::{LogHash, LoggedUser};
 use crate::token::TokenError;
 use crate::token::api::{ApiTokenError, ApiTokens};
 
@@ -58,6 +59,7 @@ pub struct Sessions {
     store: Arc<dyn Store>,
     identities: Arc<Identities>,
     revocations: Revocations,
+    log_hash: LogHash,
     /// Where signing and the store's work are done, out of the request cores' way.
     control: Handle,
     proofs: quick_cache::sync::Cache<Box<[u8]>, Arc<Proof>>,
@@ -74,10 +76,11 @@ impl Sessions {
         store: Arc<dyn Store>,
         identities: Arc<Identities>,
         revocations: Revocations,
+        log_hash: LogHash,
         control: Handle,
     ) -> Self {
         let proofs = quick_cache::sync::Cache::new(settings.cache());
-        Sessions { settings, clock, sealer, api, store, identities, revocations, control, proofs }
+        Sessions { settings, clock, sealer, api, store, identities, revocations, log_hash, control, proofs }
     }
 
     /// How sessions are configured.
@@ -157,7 +160,10 @@ impl Sessions {
         expires: Timestamp,
     ) -> Arc<Proof> {
         let identities = self.identities.count();
-        let proof = Arc::new(Proof::new(snapshot, bearer, Arc::clone(site), renewed, expires, identities));
+        let openid_hash = self.log_hash.of(&snapshot.openid);
+        let logged = Arc::new(LoggedUser { id: snapshot.user.to_string().into(), openid_hash });
+        let proof = Proof::new(snapshot, bearer, logged, Arc::clone(site), renewed, expires, identities);
+        let proof = Arc::new(proof);
         self.proofs.insert(presented.into(), Arc::clone(&proof));
         proof
     }

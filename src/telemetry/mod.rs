@@ -1,5 +1,10 @@
 //! What the operator can see: events and one line for each request.
 
+pub mod access_log;
+mod events;
+
+pub use self::events::init;
+
 /// What is logged, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {

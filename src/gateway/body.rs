@@ -1,0 +1,76 @@
+//! What answers are made of: text of ours, or an upstream's body on its way through. Nothing is boxed.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::telemetry::access_log::Line;
+use crate::upstream::{RelayError, ResponseBody};
+
+/// An answer's body, and the log line that is written when it is gone.
+#[derive(Debug)]
+pub struct AnswerBody {
+    content: Content,
+    line: Option<Line>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Own(Option<Bytes>),
+    Relayed(ResponseBody),
+}
+
+impl AnswerBody {
+    /// Text of ours.
+    pub fn own(text: impl Into<Bytes>) -> Self {
+        let text = text.into();
+        AnswerBody { content: Content::Own((!text.is_empty()).then_some(text)), line: None }
+    }
+
+    /// An upstream's.
+    pub fn relayed(body: ResponseBody) -> Self {
+        AnswerBody { content: Content::Relayed(body), line: None }
+    }
+
+    /// Has a line written once the body has gone out, or has been given up.
+    pub fn logged(mut self, line: Line) -> Self {
+        self.line = Some(line);
+        self
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = RelayError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        let frame = match &mut self.content {
+            Content::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Content::Relayed(body) => Pin::new(body).poll_frame(cx),
+        };
+        if let Some(line) = &mut self.line {
+            match &frame {
+                Poll::Ready(Some(Ok(frame))) => line.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Poll::Ready(Some(Err(error))) => line.broken(error),
+                Poll::Ready(None) | Poll::Pending => {}
+            }
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Own(text) => text.is_none(),
+            Content::Relayed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
+            Content::Relayed(body) => body.size_hint(),
+        }
+    }
+}

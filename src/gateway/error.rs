@@ -1,0 +1,63 @@
+//! Why a request gets an answer of ours instead of the upstream's, sorted by whose fault it is.
+
+use crate::http::request_path::TooAmbiguous;
+use crate::login::{AttemptError, Refusal};
+use crate::session;
+use crate::session::Refused;
+use crate::upstream;
+
+/// Everything that can stand between a request and its answer. `respond` turns each into a status, in one table.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The client: `Host` is missing, doubled, or not that of the absolute target.
+    #[error("the request does not name one host")]
+    NoHost,
+    /// The client, or whoever configured the sites: no site of ours has this name.
+    #[error("no site is called {host:?}")]
+    UnknownHost {
+        /// As sent.
+        host: String,
+    },
+    /// The client: a target longer than the limit.
+    #[error("the request target is too long")]
+    TargetTooLong,
+    /// The client: a path nobody could read with certainty.
+    #[error(transparent)]
+    Ambiguous(#[from] TooAmbiguous),
+    /// The client: CONNECT and TRACE are not forwarded.
+    #[error("the method is not forwarded")]
+    MethodNotForwarded,
+    /// The client: an endpoint of ours does not take the method.
+    #[error("the endpoint takes {allow} alone")]
+    MethodNotAllowed {
+        /// For `Allow`.
+        allow: &'static str,
+    },
+    /// Nobody: no route and no endpoint is there.
+    #[error("there is nothing at this path")]
+    NotFound,
+    /// The client: it must log in.
+    #[error("a session is needed")]
+    LoginNeeded,
+    /// The client: its token claims to be ours and does not hold.
+    #[error(transparent)]
+    TokenRefused(#[from] Refused),
+    /// The client: another site makes the browser ask for this.
+    #[error("the request comes from another origin")]
+    ForeignOrigin,
+    /// A browser that fetches ahead must not start or end a login.
+    #[error("a prefetch must not start or end a login")]
+    Prefetch,
+    /// A callback that did not end in a login.
+    #[error(transparent)]
+    Login(#[from] Refusal),
+    /// An upstream.
+    #[error(transparent)]
+    Upstream(#[from] upstream::Error),
+    /// This proxy.
+    #[error(transparent)]
+    Session(#[from] session::Error),
+    /// This proxy.
+    #[error(transparent)]
+    Attempt(#[from] AttemptError),
+}

@@ -1,0 +1,106 @@
+//! A request that may pass, on its way upstream, and its answer on the way back.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue, SET_COOKIE};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::body::AnswerBody;
+use super::error::Error;
+use super::policy::Clearance;
+use super::route::Matched;
+use super::{Access, Gateway, Here, caching, own};
+use crate::http::request_path;
+use crate::http::{cookie, forwarded};
+use crate::session::Proof;
+use crate::telemetry::access_log::Line;
+use crate::upstream::Visitor;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+impl Gateway {
+    #[expect(clippy::too_many_arguments, reason = "each is the typed result of one step of `pass`")]
+    pub(super) async fn forward(
+        &self,
+        mut request: Request<Incoming>,
+        clearance: Clearance,
+        matched: Matched<'_>,
+        proof: Option<Arc<Proof>>,
+        peer: SocketAddr,
+        here: Here<'_>,
+        line: &mut Option<Line>,
+    ) -> Result<Response<AnswerBody>, Error> {
+        let visitor = self.visitor(&request, peer, here);
+        let ends_session = proof.is_some() && is_logout(request.uri().path(), here);
+        self.strip_claims(&mut request, clearance.identity(), here);
+        let fields = match clearance.identity().zip(proof.as_ref()) {
+            Some((identity, proof)) => self.shared.sessions.identity_headers(proof, identity, here.now).await?,
+            None => None,
+        };
+        let permit = clearance.permit(fields.as_ref());
+        if let Some(line) = line {
+            line.upstream = Some(self.upstreams.name(&permit).to_owned());
+        }
+        let answer = self.upstreams.forward(request, &permit, &visitor).await?;
+        if let Some(line) = line {
+            line.answered = Some(Instant::now());
+        }
+        let mut response = answer.map(AnswerBody::relayed);
+        if fields.is_some() {
+            caching::keep_private(response.headers_mut());
+        }
+        if matched.access == Access::Optional {
+            caching::vary_by_cookie(response.headers_mut());
+        }
+        if let Some(proof) = &proof {
+            if ends_session {
+                own::logout::follow(&self.shared, here, proof, &mut response).await?;
+            } else if fields.is_some() && self.shared.sessions.wants_renewal(proof, here.now) {
+                let wire = &here.site.wire;
+                let renewed = self.shared.sessions.cookie(&proof.snapshot, &wire.site, &wire.jar, here.now)?;
+                response.headers_mut().extend(renewed.map(|cookie| (SET_COOKIE, cookie)));
+            }
+        }
+        Ok(response)
+    }
+
+    /// Where the request comes from, as the upstream is told. What a client wrote of it counts only behind a trusted
+    /// proxy.
+    fn visitor(&self, request: &Request<Incoming>, peer: SocketAddr, here: Here<'_>) -> Visitor {
+        let peer = peer.ip().to_canonical();
+        let said = request.headers().get_all(FORWARDED_FOR);
+        let mut hops: Vec<&str> = Vec::new();
+        if forwarded::is_trusted(peer, &self.shared.trusted_proxies) {
+            hops.extend(said.iter().filter_map(|value| value.to_str().ok()));
+        }
+        let peer = peer.to_string();
+        hops.push(&peer);
+        Visitor {
+            forwarded_for: HeaderValue::try_from(hops.join(", ")).unwrap_or(HeaderValue::from_static("unknown")),
+            proto: here.site.site.origin.scheme(),
+            host: here.site.host.clone(),
+        }
+    }
+
+    /// Takes out whatever a client must not send on: claims of an identity in every spelling, our cookies, and, where
+    /// we say who it is, what it says in `Authorization`.
+    fn strip_claims(&self, request: &mut Request<Incoming>, identity: Option<usize>, here: Here<'_>) {
+        let headers = request.headers_mut();
+        self.strip.apply(headers);
+        cookie::remove_ours(headers, |name| here.site.wire.jar.is_ours(name));
+        let identity = identity.and_then(|identity| self.shared.identities.get(identity));
+        if identity.is_some_and(|identity| !identity.settings.forward_authorization) {
+            headers.remove(AUTHORIZATION);
+        }
+    }
+}
+
+/// Whether a path is one of the shop's own logout links, in its usual reading.
+fn is_logout(raw_path: &str, here: Here<'_>) -> bool {
+    let links = &here.site.site.logout_paths;
+    let reading = if links.is_empty() { None } else { request_path::read(raw_path).ok() };
+    reading.is_some_and(|reading| links.iter().any(|link| link.matches(&reading.usual)))
+}

@@ -1,0 +1,69 @@
+//! `GET /oauth_callback/?code=…&state=…`: ends a login.
+
+use http::{HeaderValue, Method, Response, StatusCode};
+use serde_json::json;
+
+use super::{Call, add_cookies, only, query_pairs};
+use crate::gateway::body::AnswerBody;
+use crate::gateway::caller;
+use crate::gateway::error::Error;
+use crate::gateway::{Shared, respond};
+use crate::http::safe_redirect::SafeRedirect;
+use crate::login::{LoggedIn, Refusal};
+
+/// `has_session`: this browser is logged in already.
+pub(in crate::gateway) async fn answer(
+    shared: &Shared,
+    call: Call<'_>,
+    has_session: bool,
+) -> Result<Response<AnswerBody>, Error> {
+    // HEAD, a prefetch or a scanner must not spend a code.
+    only(call.method, &[Method::GET], "GET")?;
+    if call.here.caller.is_prefetch {
+        return Err(Error::Prefetch);
+    }
+    let returning = shared.login.finish(call.headers, &query_pairs(call.uri), &call.here.site.wire).await;
+    let mut response = match returning.outcome {
+        Ok(logged_in) => finished(shared, call, &logged_in)?,
+        // The callback was loaded again, or went back to: the login it belongs to has ended well.
+        Err(Refusal::Used | Refusal::NoAttempt) if has_session => {
+            respond::redirect(StatusCode::SEE_OTHER, SafeRedirect::home().location())
+        }
+        Err(refusal) => respond::to(&refusal.into(), call.here.caller, Some(call.here.site), &[]),
+    };
+    add_cookies(response.headers_mut(), returning.cookies);
+    Ok(response)
+}
+
+fn finished(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Result<Response<AnswerBody>, Error> {
+    let (snapshot, site) = (&logged_in.snapshot, &call.here.site.wire.site);
+    let mut response = if caller::asks_for_json(call.headers) {
+        let token = shared.sessions.api_token(snapshot, site, call.here.now)?;
+        respond::json(&json!({
+            "code": "0",
+            "errmsg": "OK",
+            "token": token.expose(),
+            "user_id": snapshot.user.to_string(),
+            "username": snapshot.handle(),
+            "next": logged_in.next.as_str(),
+        }))
+    } else {
+        respond::redirect(StatusCode::SEE_OTHER, logged_in.next.location())
+    };
+    let jar = &call.here.site.wire.jar;
+    add_cookies(response.headers_mut(), shared.sessions.cookie(snapshot, site, jar, call.here.now)?);
+    add_cookies(response.headers_mut(), companions(shared, call, logged_in));
+    tracing::info!(
+        request_id = %call.here.caller.id, user = %snapshot.user, session = %snapshot.session, created = logged_in.created,
+        "a login finished"
+    );
+    Ok(response)
+}
+
+/// The readable cookies for the shop's own scripts. They live as long as the session may.
+fn companions(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Vec<HeaderValue> {
+    let (site, jar) = (&call.here.site.wire.site, &call.here.site.wire.jar);
+    let lifetime = shared.sessions.settings().lifetime();
+    let all = shared.identities.iter().flat_map(|identity| identity.companion_cookies(&logged_in.snapshot, site));
+    all.filter_map(|(name, value)| jar.set_companion(name, &value, lifetime)).collect()
+}

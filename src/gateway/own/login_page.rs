@@ -1,0 +1,39 @@
+//! `GET /.menshen/login?next=/path`: the page of providers.
+
+use http::{HeaderValue, Method, Response, StatusCode, Uri};
+use url::form_urlencoded;
+
+use super::{Call, only, query_pairs};
+use crate::gateway::body::AnswerBody;
+use crate::gateway::error::Error;
+use crate::gateway::{Shared, SiteContext, respond};
+use crate::http::safe_redirect::SafeRedirect;
+use crate::page::{Page, ProviderChoice};
+
+pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
+    only(call.method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+    let pairs = query_pairs(call.uri);
+    let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
+    let next = SafeRedirect::parse(next, &call.here.site.site);
+    let choice = ProviderChoice {
+        id: shared.login.provider().id().as_str().to_owned(),
+        href: with_next(&shared.login.settings().start, next.as_str()),
+    };
+    let unavailable = shared.login.unavailable(call.here.now).map(|wait| wait.as_secs().max(1));
+    let page = Page::Login { providers: std::slice::from_ref(&choice), unavailable };
+    Ok(respond::show(&page, call.here.caller, Some(&choice.href)))
+}
+
+/// Sends a browser that met a guarded page to the page of providers; it comes back to where it wanted to go.
+pub(in crate::gateway) fn invite(wanted: &Uri, site: &SiteContext) -> Response<AnswerBody> {
+    let next = wanted.path_and_query().map_or("/", |target| target.as_str());
+    let next = SafeRedirect::parse(next, &site.site);
+    let location = HeaderValue::try_from(with_next(&site.login_page, next.as_str()));
+    respond::redirect(StatusCode::FOUND, location.unwrap_or(HeaderValue::from_static("/")))
+}
+
+/// A path of ours that leads on to `next`.
+fn with_next(path: &str, next: &str) -> String {
+    let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    format!("{path}?{query}")
+}

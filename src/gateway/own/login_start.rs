@@ -1,0 +1,39 @@
+//! `GET /qq/login/?next=/path`: begins a login. A script gets the provider's address as JSON, a browser is sent there.
+
+use http::{HeaderValue, Method, Response, StatusCode};
+use serde_json::json;
+
+use super::{Call, only, query_pairs, with_cookies};
+use crate::gateway::body::AnswerBody;
+use crate::gateway::caller::{self, Kind};
+use crate::gateway::error::Error;
+use crate::gateway::{Shared, respond};
+use crate::http::safe_redirect::SafeRedirect;
+
+pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
+    only(call.method, &[Method::GET], "GET")?;
+    if call.here.caller.is_prefetch {
+        return Err(Error::Prefetch);
+    }
+    let pairs = query_pairs(call.uri);
+    let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
+    let next = SafeRedirect::parse(next, &call.here.site.site);
+    start(shared, call, next)
+}
+
+/// Begins a login that ends at `next`.
+pub(in crate::gateway) fn start(
+    shared: &Shared,
+    call: Call<'_>,
+    next: SafeRedirect,
+) -> Result<Response<AnswerBody>, Error> {
+    let display = caller::display(call.headers);
+    let site = call.here.site;
+    let started = shared.login.start(call.headers, &site.wire, &site.redirect_uri, next, display, call.here.now)?;
+    let login_url = started.login_url.as_str();
+    let response = match (call.here.caller.kind, HeaderValue::from_str(login_url)) {
+        (Kind::Navigation, Ok(location)) => respond::redirect(StatusCode::FOUND, location),
+        _ => respond::json(&json!({ "code": "0", "errmsg": "OK", "login_url": login_url })),
+    };
+    Ok(with_cookies(response, started.cookies))
+}

@@ -1,0 +1,101 @@
+//! Our own endpoints: one file each.
+
+pub(super) mod callback;
+pub(super) mod health;
+pub(super) mod login_page;
+pub(super) mod login_start;
+pub(super) mod logout;
+pub(super) mod userinfo;
+pub(super) mod well_known;
+
+use std::sync::Arc;
+
+use http::header::HeaderMap;
+use http::{HeaderValue, Method, Request, Response, Uri};
+use hyper::body::Incoming;
+
+use super::body::AnswerBody;
+use super::error::Error;
+use super::route::OwnPath;
+use super::{Gateway, Here};
+use crate::session::Proof;
+use crate::telemetry::access_log::Line;
+
+/// A request, as far as endpoints of our own need it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<'r> {
+    method: &'r Method,
+    uri: &'r Uri,
+    headers: &'r HeaderMap,
+    here: Here<'r>,
+}
+
+impl Gateway {
+    /// Answers a request for an endpoint of ours.
+    pub(super) async fn answer_own(
+        &self,
+        own: OwnPath,
+        request: &Request<Incoming>,
+        here: Here<'_>,
+        line: &mut Option<Line>,
+    ) -> Result<Response<AnswerBody>, Error> {
+        if let Some(line) = line {
+            line.route = format!("{own:?}");
+            line.decision = "own";
+        }
+        let shared = &*self.shared;
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let call = Call { method, uri, headers, here };
+        match own {
+            OwnPath::LoginStart => login_start::answer(shared, call),
+            OwnPath::LoginPage => login_page::answer(shared, call),
+            OwnPath::Jwks => well_known::key_set(shared, call),
+            OwnPath::OpenIdConfiguration => well_known::openid_configuration(shared, call),
+            OwnPath::Health => health::answer(method),
+            OwnPath::Callback => {
+                let session = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
+                callback::answer(shared, call, session.is_some()).await
+            }
+            OwnPath::Logout => {
+                let session = self.session(call).await?;
+                logout::answer(shared, call, session.as_deref()).await
+            }
+            OwnPath::UserInfo => userinfo::answer(call, self.session(call).await?.as_deref()),
+            OwnPath::Nothing => Err(Error::NotFound),
+        }
+    }
+
+    /// By token or cookie.
+    async fn session(&self, call: Call<'_>) -> Result<Option<Arc<Proof>>, Error> {
+        let (wire, now) = (&call.here.site.wire, call.here.now);
+        match self.sessions.load_token(call.headers, wire, "", now).await? {
+            Some(proof) => Ok(Some(proof)),
+            None => Ok(self.sessions.load_cookie(call.headers, wire, now).await),
+        }
+    }
+}
+
+/// The query as decoded pairs, in order.
+fn query_pairs(uri: &http::Uri) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect()
+}
+
+/// Refuses every method but those an endpoint takes.
+fn only(method: &Method, allowed: &[Method], allow: &'static str) -> Result<(), Error> {
+    if allowed.contains(method) { Ok(()) } else { Err(Error::MethodNotAllowed { allow }) }
+}
+
+fn add_cookies(headers: &mut HeaderMap, cookies: impl IntoIterator<Item = HeaderValue>) {
+    for cookie in cookies {
+        headers.append(http::header::SET_COOKIE, cookie);
+    }
+}
+
+/// The answer, with cookies set.
+fn with_cookies(
+    mut response: Response<AnswerBody>,
+    cookies: impl IntoIterator<Item = HeaderValue>,
+) -> Response<AnswerBody> {
+    add_cookies(response.headers_mut(), cookies);
+    response
+}

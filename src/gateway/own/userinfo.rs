@@ -1,0 +1,28 @@
+//! `GET /.menshen/userinfo`: the session as JSON, for front ends.
+
+use http::{Method, Response};
+use serde_json::json;
+
+use super::{Call, only};
+use crate::gateway::body::AnswerBody;
+use crate::gateway::error::Error;
+use crate::gateway::respond;
+use crate::session::Proof;
+
+pub(in crate::gateway) fn answer(call: Call<'_>, proof: Option<&Proof>) -> Result<Response<AnswerBody>, Error> {
+    only(call.method, &[Method::GET], "GET")?;
+    let proof = proof.ok_or(Error::LoginNeeded)?;
+    let snapshot = &proof.snapshot;
+    Ok(respond::json(&json!({
+        "code": "0",
+        "errmsg": "OK",
+        "user_id": snapshot.user.to_string(),
+        "username": snapshot.handle(),
+        "upstream_id": snapshot.upstream_id,
+        "display_name": snapshot.display_name,
+        "avatar": snapshot.avatar,
+        "provider": snapshot.provider,
+        "logged_in_at": snapshot.began.as_secs(),
+        "expires_at": proof.expires.as_secs(),
+    })))
+}

@@ -1,0 +1,53 @@
+//! Route, session and caller → decision. Pure, and the only maker of [`Permit`].
+
+use std::sync::Arc;
+
+use super::Access;
+use super::caller::{Caller, Kind};
+use super::route::Matched;
+use crate::identity::Ready;
+use crate::session::Proof;
+use crate::upstream::Permit;
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// It goes upstream.
+    Allow(Clearance),
+    /// A browser is sent to log in, and comes back afterwards.
+    Login,
+    /// A script or a client is told that it must log in.
+    Unauthorized,
+}
+
+/// The right to a [`Permit`]: whether it is with identity is decided, the header fields are still to be fetched.
+#[derive(Debug)]
+pub(super) struct Clearance {
+    upstream: usize,
+    identity: Option<usize>,
+}
+
+impl Clearance {
+    /// Which identity's header fields are to be fetched, if any.
+    pub(super) fn identity(&self) -> Option<usize> {
+        self.identity
+    }
+
+    /// The permit, with the fields that were fetched.
+    pub(super) fn permit(self, fields: Option<&Arc<Ready>>) -> Permit {
+        Permit::grant(self.upstream, fields.map(|ready| Arc::clone(&ready.headers)))
+    }
+}
+
+/// Decides. A public route never sees an identity; a required one never sees a stranger.
+pub(super) fn decide(matched: Matched<'_>, proof: Option<&Proof>, caller: &Caller) -> Decision {
+    let route = matched.route;
+    let allow = |identity| Decision::Allow(Clearance { upstream: route.upstream, identity });
+    match (matched.access, proof, caller.kind) {
+        // It carries no credentials and wants none: the answer is the backend's.
+        (_, _, Kind::Preflight) | (Access::Public, _, _) | (Access::Optional, None, _) => allow(None),
+        (Access::Optional | Access::Required, Some(_), _) => allow(Some(route.identity)),
+        (Access::Required, None, Kind::Navigation) => Decision::Login,
+        (Access::Required, None, Kind::Script | Kind::Upgrade) => Decision::Unauthorized,
+    }
+}

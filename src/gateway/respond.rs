@@ -1,0 +1,205 @@
+//! Error → status, page or JSON, and headers: the one table.
+
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use super::body::AnswerBody;
+use super::caller::{Caller, Kind};
+use super::error::Error;
+use super::site::SiteContext;
+use crate::account::SignInError;
+use crate::login::provider;
+use crate::login::{ExchangeError, RETRY_AFTER as RETRY_LOGIN, Refusal};
+use crate::page::{self, AttemptRefusal, ErrorKind, Page};
+use crate::upstream;
+
+const REFERRER_POLICY: HeaderName = HeaderName::from_static("referrer-policy");
+
+/// The answer to a request that failed. `site` is there as soon as the request's host has been found.
+pub(super) fn to(
+    error: &Error,
+    caller: &Caller,
+    site: Option<&SiteContext>,
+    origins: &[String],
+) -> Response<AnswerBody> {
+    log(error, caller);
+    let id = caller.id.to_string();
+    let login = site.map_or("/", |site| site.login_page.as_str());
+    let kind = |kind| Page::Error { kind, request_id: &id, login: None };
+    let with_login = |kind| Page::Error { kind, request_id: &id, login: Some(login) };
+    let refused = |why| Page::AttemptRefused { why, login };
+    let shown = match error {
+        Error::NoHost | Error::Ambiguous(_) | Error::Prefetch => kind(ErrorKind::BadRequest),
+        Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
+        Error::TargetTooLong => kind(ErrorKind::TooLarge),
+        Error::MethodNotForwarded | Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
+        Error::NotFound => kind(ErrorKind::NotFound),
+        Error::LoginNeeded | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),
+        Error::ForeignOrigin => kind(ErrorKind::ForeignOrigin),
+        Error::Login(refusal) => match refusal {
+            Refusal::NoCode => Page::Cancelled { login },
+            Refusal::Malformed | Refusal::Foreign => refused(AttemptRefusal::Foreign),
+            Refusal::NoAttempt => refused(AttemptRefusal::NoCookie),
+            Refusal::Expired => refused(AttemptRefusal::Expired),
+            Refusal::Used => refused(AttemptRefusal::Used),
+            Refusal::Busy | Refusal::StoreDown(_) => kind(ErrorKind::LoginUnavailable(RETRY_LOGIN.as_secs())),
+            Refusal::Provider(_) | Refusal::CutOff => with_login(ErrorKind::LoginFailed),
+            Refusal::Exchange(cause) => match cause.as_ref() {
+                ExchangeError::SignIn(SignInError::Blocked(_)) => kind(ErrorKind::Blocked),
+                ExchangeError::SignIn(SignInError::Store(_) | SignInError::NoRandomness(_))
+                | ExchangeError::Provider(_)
+                | ExchangeError::Session(_) => with_login(ErrorKind::LoginFailed),
+            },
+        },
+        Error::Upstream(error) => kind(match error {
+            upstream::Error::Framing(_) | upstream::Error::ClientGone => ErrorKind::BadRequest,
+            upstream::Error::TooSlow { .. } => ErrorKind::GatewayTimeout,
+            upstream::Error::Unreachable { .. }
+            | upstream::Error::BrokenAnswer { .. }
+            | upstream::Error::UnaskedUpgrade
+            | upstream::Error::UnreadableFraming => ErrorKind::BadGateway,
+            upstream::Error::NoSuchUpstream => ErrorKind::Internal,
+        }),
+        Error::Session(_) | Error::Attempt(_) => kind(ErrorKind::Internal),
+    };
+    let mut response = show(&shown, caller, (shown.status() == StatusCode::UNAUTHORIZED).then_some(login));
+    let headers = response.headers_mut();
+    if let Error::MethodNotAllowed { allow } = error {
+        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if shown.status() == StatusCode::UNAUTHORIZED {
+        let is_refused = matches!(error, Error::TokenRefused(_));
+        let challenge =
+            if is_refused { "Bearer realm=\"menshen\", error=\"invalid_token\"" } else { "Bearer realm=\"menshen\"" };
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    response
+}
+
+/// A page for whoever reads pages, else the same as JSON.
+pub(super) fn show(page: &Page<'_>, caller: &Caller, login_url: Option<&str>) -> Response<AnswerBody> {
+    let mut response = if caller.wants_page && caller.kind != Kind::Upgrade {
+        html(page, caller)
+    } else {
+        let mut body = json!({
+            "code": page.code(),
+            "errmsg": page.errmsg(caller.language),
+            "request_id": caller.id.to_string(),
+        });
+        if let (Some(login_url), Some(fields)) = (login_url, body.as_object_mut()) {
+            fields.insert("login_url".into(), login_url.into());
+        }
+        json(&body)
+    };
+    *response.status_mut() = page.status();
+    if let Some(seconds) = page.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept, Accept-Language, Cookie"));
+    response
+}
+
+fn html(page: &Page<'_>, caller: &Caller) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::own(page::render(page, caller.language)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(caller.language.tag()));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::content_security_policy()));
+    // A form of ours must come back with its origin; every other page hands on nothing of its address.
+    let policy = match page {
+        Page::ConfirmLogout { .. } => "same-origin",
+        Page::Login { .. }
+        | Page::Cancelled { .. }
+        | Page::AttemptRefused { .. }
+        | Page::LoggedOut { .. }
+        | Page::Error { .. } => "no-referrer",
+    };
+    own_headers(&mut response, policy);
+    response
+}
+
+/// JSON of ours.
+pub(super) fn json(body: &serde_json::Value) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::own(body.to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    own_headers(&mut response, "no-referrer");
+    response
+}
+
+/// A redirect of ours, to an address that is safe or our own.
+pub(super) fn redirect(status: StatusCode, location: HeaderValue) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::own(""));
+    *response.status_mut() = status;
+    response.headers_mut().insert(http::header::LOCATION, location);
+    own_headers(&mut response, "no-referrer");
+    response
+}
+
+fn own_headers(response: &mut Response<AnswerBody>, referrer: &'static str) {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
+}
+
+/// Says to the operator what no page says: the cause, under the request's id.
+fn log(error: &Error, caller: &Caller) {
+    let (id, chain) = (caller.id, Chain(error));
+    match error {
+        Error::UnknownHost { host } => tracing::warn!(
+            request_id = %id, ?host,
+            "no site has this name: add it to [[sites]] (origin or aliases); behind nginx, set `proxy_set_header Host $http_host;`"
+        ),
+        Error::Login(Refusal::Exchange(cause)) if is_warning(cause) => {
+            tracing::warn!(request_id = %id, error = %chain, "a login failed");
+        }
+        Error::Login(Refusal::Exchange(_) | Refusal::Provider(_) | Refusal::CutOff) => {
+            tracing::error!(request_id = %id, error = %chain, "a login failed");
+        }
+        Error::Login(Refusal::Busy | Refusal::StoreDown(_)) | Error::Upstream(_) => {
+            tracing::warn!(request_id = %id, error = %chain, "a request could not be served");
+        }
+        Error::Session(_) | Error::Attempt(_) => {
+            tracing::error!(request_id = %id, error = %chain, "a fault of the proxy's own");
+        }
+        Error::NoHost
+        | Error::TargetTooLong
+        | Error::Ambiguous(_)
+        | Error::MethodNotForwarded
+        | Error::MethodNotAllowed { .. }
+        | Error::NotFound
+        | Error::LoginNeeded
+        | Error::TokenRefused(_)
+        | Error::ForeignOrigin
+        | Error::Prefetch
+        | Error::Login(_) => tracing::debug!(request_id = %id, error = %chain, "a request was refused"),
+    }
+}
+
+/// What QQ or an attacker did, rather than what the operator configured.
+fn is_warning(cause: &ExchangeError) -> bool {
+    match cause {
+        ExchangeError::Provider(provider::Error::Unavailable { .. } | provider::Error::Busy { .. })
+        | ExchangeError::SignIn(SignInError::Blocked(_)) => true,
+        ExchangeError::Provider(_) | ExchangeError::SignIn(_) | ExchangeError::Session(_) => false,
+    }
+}
+
+/// An error and its causes on one line.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

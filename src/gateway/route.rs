@@ -1,0 +1,213 @@
+//! Host, path and method → route. Pure.
+
+use std::cmp::Reverse;
+
+use http::Method;
+
+use super::{Access, RouteSettings};
+use crate::http::path_pattern::PathPattern;
+use crate::http::request_path::{self, TooAmbiguous};
+
+/// A way of our own, before any route of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnPath {
+    /// Starts a login.
+    LoginStart,
+    /// Where the provider sends browsers back to.
+    Callback,
+    /// The page of providers.
+    LoginPage,
+    /// Ends the session.
+    Logout,
+    /// The session as JSON.
+    UserInfo,
+    /// Whether the process lives and serves.
+    Health,
+    /// The key set.
+    Jwks,
+    /// The discovery document.
+    OpenIdConfiguration,
+    /// Under our prefix, and nothing.
+    Nothing,
+}
+
+/// Where our own endpoints are.
+#[derive(Debug, Clone)]
+pub struct OwnPaths {
+    by_path: Vec<(String, OwnPath)>,
+    prefix: String,
+}
+
+impl OwnPaths {
+    /// `start`, `callback` and `prefix` end in `/`; the first two are answered without it too.
+    pub fn new(start: &str, callback: &str, prefix: &str, has_jwks: bool, has_discovery: bool) -> Self {
+        let mut by_path = Vec::new();
+        for (path, own) in [(start, OwnPath::LoginStart), (callback, OwnPath::Callback)] {
+            by_path.push((path.to_owned(), own));
+            by_path.push((path.trim_end_matches('/').to_owned(), own));
+        }
+        let under = [
+            ("login", OwnPath::LoginPage),
+            ("logout", OwnPath::Logout),
+            ("userinfo", OwnPath::UserInfo),
+            ("health", OwnPath::Health),
+        ];
+        by_path.extend(under.map(|(name, own)| (format!("{prefix}{name}"), own)));
+        if has_jwks {
+            by_path.push(("/.well-known/jwks.json".to_owned(), OwnPath::Jwks));
+        }
+        if has_discovery {
+            by_path.push(("/.well-known/openid-configuration".to_owned(), OwnPath::OpenIdConfiguration));
+        }
+        OwnPaths { by_path, prefix: prefix.to_owned() }
+    }
+
+    /// The endpoint of ours that a raw path names. Compared as sent: no other spelling of it is ours.
+    pub fn find(&self, path: &str) -> Option<OwnPath> {
+        let named = self.by_path.iter().find(|(own, _)| own == path).map(|(_, own)| *own);
+        named.or_else(|| path.starts_with(&self.prefix).then_some(OwnPath::Nothing))
+    }
+
+    /// The path of one of our pages.
+    pub fn under_prefix(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+}
+
+/// The routes of one site, the most specific first.
+#[derive(Debug, Clone)]
+pub struct Routes(Vec<RouteSettings>);
+
+/// The route a request takes, and how it is guarded.
+#[derive(Debug, Clone, Copy)]
+pub struct Matched<'a> {
+    /// The route.
+    pub route: &'a RouteSettings,
+    /// The strictest access of all the readings of its path.
+    pub access: Access,
+}
+
+impl Routes {
+    /// The routes that apply to a site: those without a host, and those for one of its own.
+    pub fn for_site(routes: &[RouteSettings], is_host: impl Fn(&str) -> bool) -> Self {
+        let mut routes: Vec<RouteSettings> =
+            routes.iter().filter(|route| route.host.as_deref().is_none_or(&is_host)).cloned().collect();
+        routes
+            .sort_by_key(|route| Reverse((route.host.is_some(), route.path.specificity(), !route.methods.is_empty())));
+        Routes(routes)
+    }
+
+    /// The most specific route of a raw path and a method, guarded as strictly as any server could read that path.
+    pub fn find(&self, raw_path: &str, method: &Method) -> Result<Option<Matched<'_>>, TooAmbiguous> {
+        let readings = request_path::read(raw_path)?;
+        let Some(route) = self.first(&readings.usual, method) else { return Ok(None) };
+        let others = readings.others.iter().filter_map(|reading| self.first(reading, method));
+        // Where a backend takes `/Admin/` for `/admin/`, another spelling of a route is as guarded as the route.
+        let all = std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
+        let folded = all.filter_map(|reading| self.first_ignoring_case(reading, method));
+        let strictest = others.chain(folded).map(|route| route.access).fold(route.access, Ord::max);
+        Ok(Some(Matched { route, access: strictest }))
+    }
+
+    fn first(&self, path: &str, method: &Method) -> Option<&RouteSettings> {
+        self.0.iter().find(|route| takes(route, method) && route.path.matches(path))
+    }
+
+    fn first_ignoring_case(&self, path: &str, method: &Method) -> Option<&RouteSettings> {
+        let candidates = self.0.iter().filter(|route| route.ignore_case);
+        let mut path_folded = None;
+        candidates.into_iter().find(|route| {
+            let path = path_folded.get_or_insert_with(|| path.to_ascii_lowercase());
+            takes(route, method) && folded(&route.path).is_some_and(|pattern| pattern.matches(path))
+        })
+    }
+}
+
+fn takes(route: &RouteSettings, method: &Method) -> bool {
+    route.methods.is_empty() || route.methods.contains(method)
+}
+
+fn folded(pattern: &PathPattern) -> Option<PathPattern> {
+    PathPattern::parse(&pattern.to_string().to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(path: &str, methods: &[Method], access: Access) -> RouteSettings {
+        RouteSettings {
+            host: None,
+            path: PathPattern::parse(path).unwrap(),
+            methods: methods.to_vec(),
+            access,
+            upstream: 0,
+            identity: 0,
+            ignore_case: false,
+        }
+    }
+
+    fn access(routes: &Routes, method: Method, path: &str) -> Option<Access> {
+        routes.find(path, &method).unwrap().map(|matched| matched.access)
+    }
+
+    #[test]
+    fn the_most_specific_route_wins_whatever_the_order() {
+        let routes = Routes::for_site(
+            &[
+                route("/*", &[], Access::Optional),
+                route("/api/*", &[Method::POST], Access::Required),
+                route("/api/open", &[], Access::Public),
+                route("/api/*", &[], Access::Optional),
+            ],
+            |_| true,
+        );
+        assert_eq!(access(&routes, Method::GET, "/"), Some(Access::Optional));
+        assert_eq!(access(&routes, Method::POST, "/api/x"), Some(Access::Required));
+        assert_eq!(access(&routes, Method::GET, "/api/x"), Some(Access::Optional));
+        assert_eq!(access(&routes, Method::POST, "/api/open"), Some(Access::Public));
+    }
+
+    #[test]
+    fn an_ambiguous_path_is_as_guarded_as_its_strictest_reading() {
+        let routes =
+            Routes::for_site(&[route("/*", &[], Access::Public), route("/admin/*", &[], Access::Required)], |_| true);
+        for path in
+            ["/admin/x", "/x/..;/admin/x", "//admin/x", "/%61dmin/x", "/admin%2fx", "/x/%2e%2e/admin/x", "/admin"]
+        {
+            assert_eq!(access(&routes, Method::GET, path), Some(Access::Required), "{path}");
+        }
+        for path in ["/", "/x", "/Admin/x", "/administrator"] {
+            assert_eq!(access(&routes, Method::GET, path), Some(Access::Public), "{path}");
+        }
+    }
+
+    #[test]
+    fn another_case_is_as_guarded_where_the_backend_folds_it() {
+        let mut admin = route("/Admin/*", &[], Access::Required);
+        admin.ignore_case = true;
+        let routes = Routes::for_site(&[route("/*", &[], Access::Public), admin], |_| true);
+        for path in ["/admin/x", "/ADMIN/x", "/Admin/x", "/%41dMIN/x"] {
+            assert_eq!(access(&routes, Method::GET, path), Some(Access::Required), "{path}");
+        }
+    }
+
+    #[test]
+    fn our_own_paths_are_found_with_and_without_their_last_slash() {
+        let own = OwnPaths::new("/qq/login/", "/oauth_callback/", "/.menshen/", true, false);
+        for (path, found) in [
+            ("/qq/login/", Some(OwnPath::LoginStart)),
+            ("/qq/login", Some(OwnPath::LoginStart)),
+            ("/oauth_callback", Some(OwnPath::Callback)),
+            ("/.menshen/login", Some(OwnPath::LoginPage)),
+            ("/.menshen/", Some(OwnPath::Nothing)),
+            ("/.menshen/x", Some(OwnPath::Nothing)),
+            ("/.well-known/jwks.json", Some(OwnPath::Jwks)),
+            ("/.well-known/openid-configuration", None),
+            ("/qq/login/x", None),
+            ("/", None),
+        ] {
+            assert_eq!(own.find(path), found, "{path}");
+        }
+    }
+}

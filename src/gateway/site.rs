@@ -1,0 +1,93 @@
+//! One site, with whatever can be made ready before a request comes.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use url::Url;
+
+use super::RouteSettings;
+use super::route::Routes;
+use crate::session::{CookieJar, Wire};
+use crate::site::{Site, Sites};
+
+/// A site, ready for requests.
+#[derive(Debug)]
+pub struct SiteContext {
+    /// As configured.
+    pub site: Site,
+    /// Its sessions on the wire.
+    pub wire: Wire,
+    /// Its routes.
+    pub routes: Routes,
+    /// Its host and port, for `X-Forwarded-Host`.
+    pub host: HeaderValue,
+    /// What the provider is told to send browsers back to.
+    pub redirect_uri: Url,
+    /// The path of its login page.
+    pub login_page: String,
+}
+
+/// A site's addresses cannot be put together.
+#[derive(Debug, thiserror::Error)]
+#[error("site {site}: no redirect_uri can be made of the origin and {path:?}")]
+pub struct SiteError {
+    site: String,
+    path: String,
+}
+
+impl SiteContext {
+    /// `callback`: the callback's path with its last slash; the registered address lacks it.
+    pub fn new(
+        site: &Site,
+        provider: &str,
+        callback: &str,
+        login_page: String,
+        cookie: &str,
+        routes: &[RouteSettings],
+    ) -> Result<Self, SiteError> {
+        let path = callback.trim_end_matches('/');
+        let failed = || SiteError { site: site.origin.to_string(), path: path.to_owned() };
+        let redirect_uri = match site.redirect_uris.get(provider) {
+            Some(registered) => registered.clone(),
+            None => Url::parse(&format!("{}{path}", site.origin)).map_err(|_| failed())?,
+        };
+        Ok(SiteContext {
+            wire: Wire { site: Arc::from(site.origin.as_str()), jar: CookieJar::new(site, cookie) },
+            routes: Routes::for_site(routes, |host| site.answers_to(host)),
+            host: HeaderValue::from_str(site.origin.authority()).map_err(|_| failed())?,
+            redirect_uri,
+            login_page,
+            site: site.clone(),
+        })
+    }
+}
+
+/// Every site, ready for requests.
+#[derive(Debug)]
+pub struct SiteContexts {
+    sites: Sites,
+    contexts: Vec<SiteContext>,
+}
+
+impl SiteContexts {
+    /// `contexts`: one for each of `sites`, in the same order.
+    pub fn new(sites: Sites, contexts: Vec<SiteContext>) -> Self {
+        SiteContexts { sites, contexts }
+    }
+
+    /// The site that a `Host` names.
+    pub fn find(&self, host: &str) -> Option<&SiteContext> {
+        let origin = &self.sites.find(host)?.origin;
+        self.contexts.iter().find(|context| context.site.origin == *origin)
+    }
+
+    /// The default site.
+    pub fn first(&self) -> Option<&SiteContext> {
+        self.contexts.first()
+    }
+
+    /// The configured origins, for the page that names them.
+    pub fn origins(&self) -> Vec<String> {
+        self.sites.iter().map(|site| site.origin.to_string()).collect()
+    }
+}

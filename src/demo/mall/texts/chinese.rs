@@ -37,7 +37,7 @@ pub(super) static TEXTS: Texts = Texts {
 
     headers: "请求头",
     headers_heading: "小铺收到了什么",
-    headers_body: "小铺的代码里没有一行与 QQ 登录有关。每个请求到达时，它能知道的全在这里。",
+    headers_body: "小铺自己不验证登录。每个请求到达时，它能知道的全在这一页。",
     identity_heading: "身份令牌（JWT）",
     not_verified: "下面的内容只是解码出来给你看，没有验证签名。真正的后端必须先用公钥（/.well-known/jwks.json）或共享密钥验证签名，再相信里面的话。",
     no_token: "这个请求没有带令牌：还没有登录，或者这个路径是公开的，代理不会附上身份。",

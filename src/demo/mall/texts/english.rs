@@ -9,7 +9,7 @@ pub(super) static TEXTS: Texts = Texts {
     colon: ": ",
 
     greeting: "Hello, ",
-    log_in_with_qq: "Log in with QQ",
+    log_in_with_qq: "QQ login",
     log_out: "Log out",
 
     front_title: "Home",
@@ -24,20 +24,20 @@ pub(super) static TEXTS: Texts = Texts {
     total: "Total",
     check_out: "Check out",
 
-    center: "My corner",
+    center: "Account",
     welcome: ("Welcome back, ", ""),
     your_name: "Name",
     your_id: "User id",
     told_by: "How the shop knows",
     how_do_we_know: "See the headers",
 
-    orders: "My orders",
+    orders: "Orders",
     orders_of: ("What ", " has ordered."),
     order_number: "Order",
 
     headers: "Headers",
     headers_heading: "What the shop is told",
-    headers_body: "Not one line of this shop's code is about QQ. All it can know about a request is on this page.",
+    headers_body: "The shop checks no login itself. All it can know about a request is on this page.",
     identity_heading: "The identity token (JWT)",
     not_verified: "Decoded for you to read, with the signature not verified. A real backend must first check the \
                    signature, with the public keys at /.well-known/jwks.json or a shared secret, before it believes this.",

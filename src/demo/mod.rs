@@ -1,1 +1,3 @@
 //! Everything a newcomer needs to try a login offline: a QQ simulator and a sample mall.
+
+pub mod qq;

@@ -73,7 +73,7 @@ impl Default for Settings {
     /// Free ports on loopback, three users, and no app: its callback is the caller's to name.
     fn default() -> Self {
         let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let users = [("10001", "小明"), ("10002", "李雷"), ("10003", "Polly 🦜")];
+        let users = [("10001", "小明"), ("10002", "李雷"), ("10003", "Polly")];
         Settings {
             listen: free_port,
             control: free_port,

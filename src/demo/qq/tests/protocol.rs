@@ -311,6 +311,31 @@ async fn a_token_call_by_post_is_understood_only_where_the_rule_says_so() {
 }
 
 #[tokio::test]
+async fn qqs_undocumented_choices_are_rules() {
+    let simulator = simulator().await;
+    simulator.set_rules(Rules {
+        mismatch_spends_code: false,
+        reuse_revokes: true,
+        dead_token: 1002,
+        unknown_code: 100020,
+        token_seconds: 7_776_000,
+        ..Rules::default()
+    });
+    let query = token_query(&code(&simulator));
+    let token = async |query: &str| get(&simulator, &format!("/oauth2.0/token?{query}")).await.body;
+    assert!(token(&query.replace("oauth_callback", "elsewhere")).await.contains("100010"));
+    let answer = token(&query).await;
+    assert!(answer.contains("&expires_in=7776000&"), "{answer}");
+    let access_token = &answer["access_token=".len()..][..32];
+    assert!(token(&query).await.contains("100020"));
+    let me = get(&simulator, &format!("/oauth2.0/me?access_token={access_token}")).await;
+    assert!(me.body.contains("100015"), "{}", me.body);
+    let info = get(&simulator, &format!("/user/get_user_info?access_token={access_token}")).await;
+    assert_eq!(info.body, r#"{"ret":1002,"msg":"请先登录"}"#);
+    assert!(token(&token_query("unknown")).await.contains("100020"));
+}
+
+#[tokio::test]
 async fn pages_speak_the_visitors_language_and_escape_what_people_chose() {
     let simulator = simulator().await;
     simulator.add_user(User::new("\"><script>", "<script>alert(1)</script>"));

@@ -73,26 +73,26 @@ impl Members {
         Ok(Members(members))
     }
 
-    /// The error the answer tells, if it tells one: `error`; `code` with `msg` in form pairs of old; or `ret`, which
-    /// user info always has. Zero is QQ's number for "all is well".
+    /// The error the answer tells, if it tells one: in `error`; in `code` beside `msg`, in form pairs of old; in `ret`,
+    /// which user info always has. Zero is QQ's number for "all is well".
     fn error(&self, step: Step) -> Result<Option<Fault>, Fault> {
-        let value = match step {
-            _ if self.has("error") => self.0.get("error"),
+        let by_step = match step {
             Step::UserInfo => Some(self.0.get("ret").ok_or(Fault::Malformed("ret is missing"))?),
             Step::Token if self.has("msg") => self.0.get("code"),
             Step::Token | Step::OpenId | Step::Authorize => None,
         };
-        let Some(value) = value else { return Ok(None) };
-        let told = match value {
-            Value::Number(number) => {
-                Told::number(number.as_i64().ok_or(Fault::Malformed("the error is neither a number nor text"))?)
+        for value in self.0.get("error").into_iter().chain(by_step) {
+            let unreadable = Fault::Malformed("the error is neither a number nor text");
+            let told = match value {
+                Value::Number(number) => Told::number(number.as_i64().ok_or(unreadable)?),
+                Value::String(text) => Told::text(text),
+                Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(unreadable),
+            };
+            if !told.is_success() {
+                return Ok(Some(told.into()));
             }
-            Value::String(text) => Told::text(text),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-                return Err(Fault::Malformed("the error is neither a number nor text"));
-            }
-        };
-        Ok((!told.is_success()).then(|| told.into()))
+        }
+        Ok(None)
     }
 }
 

@@ -35,10 +35,14 @@ fn display_name(nickname: &str) -> Option<String> {
     (!shown.is_empty()).then(|| shown.to_owned())
 }
 
-/// Whether a character changes lines or the direction of the text around it. Joiners stay: emoji are made with them.
+/// Whether a character cannot be seen, or changes lines or the direction of the text around it. Joiners stay: emoji are
+/// made with them.
 fn is_invisible_control(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+        || matches!(
+            character,
+            '\u{061C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}'
+        )
 }
 
 fn avatar(text: &str) -> Option<String> {
@@ -66,6 +70,7 @@ mod tests {
             (" \u{0}\n\t ", None),
             ("a\u{0}b\r\nc\u{7f}\u{85}", Some("abc")),
             ("\u{202E}gro.live", Some("gro.live")),
+            ("\u{200B}\u{200F} \u{FEFF}", None),
             ("👨‍👩‍👧 家", Some("👨‍👩‍👧 家")),
             ("<script>alert(1)</script>", Some("<script>alert(1)</script>")),
             (long.as_str(), Some(&long[..64 * 3])),

@@ -33,6 +33,7 @@ fn expected() -> Vec<(&'static str, String)> {
         ("good/token-json-huge-life", TOKEN),
         ("good/token-json-without-life", TOKEN),
         ("good/token-json-special", "token +&#%"),
+        ("good/token-json-error-zero", TOKEN),
         ("good/token-jsonp", TOKEN),
         ("good/me-jsonp", OPENID),
         ("good/me-jsonp-no-line-feed", OPENID),
@@ -76,6 +77,7 @@ fn expected() -> Vec<(&'static str, String)> {
         ("hostile/info-control", "ab -"),
         ("hostile/info-long-name", &format!("{} -", "名".repeat(64))),
         ("hostile/info-odd-types", "- -"),
+        ("hostile/info-two-verdicts", "refused -1"),
     ];
     cases.into_iter().map(|(name, result)| (name, result.to_owned())).collect()
 }

@@ -70,17 +70,19 @@ async fn server(other: impl Fn(&str) -> Option<Reply> + Send + Sync + 'static) -
 
 #[test]
 fn the_authorize_address_holds_the_documented_parameters_in_order() {
-    let base = Url::parse("https://graph.qq.com").unwrap();
+    let base = Url::parse("http://qq.invalid").unwrap();
+    let authorize_url = Url::parse("https://graph.qq.com/oauth2.0/authorize").unwrap();
+    let settings = || Settings { authorize_url: authorize_url.clone(), ..settings(&base) };
     let redirect_uri = redirect_uri();
     let challenge = |display| Challenge { state: "a1B2", redirect_uri: &redirect_uri, display };
-    let plain = Qq::new(settings(&base)).unwrap().authorize_url(&challenge(Display::Desktop));
+    let plain = Qq::new(settings()).unwrap().authorize_url(&challenge(Display::Desktop));
     assert_eq!(
         plain.as_str(),
         "https://graph.qq.com/oauth2.0/authorize?response_type=code&client_id=101000001\
          &redirect_uri=http%3A%2F%2Fwww.meiduo.site%3A8000%2Foauth_callback%3Fa%3D1%26b%3D%25E4%25B8%25AD&state=a1B2"
     );
     let scope = vec!["get_user_info".to_owned(), "list_album".to_owned()];
-    let full = Qq::new(Settings { scope, ..settings(&base) }).unwrap().authorize_url(&challenge(Display::Mobile));
+    let full = Qq::new(Settings { scope, ..settings() }).unwrap().authorize_url(&challenge(Display::Mobile));
     assert_eq!(full.as_str(), format!("{plain}&scope=get_user_info%2Clist_album&display=mobile"));
 }
 

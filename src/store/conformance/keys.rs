@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::scene::{During, LATER, MUCH_LATER, NOW, key};
 use super::{Check, Verdict, ensure, promises};
-use crate::store::{KeyPurpose, Store};
+use crate::store::{KeyPurpose, Store, StoredKey};
 
 pub(super) const CHECKS: &[Check] = promises![Check:
     the_first_key_is_kept_and_found_unchanged,
@@ -49,7 +49,10 @@ async fn of_racing_first_keys_one_is_kept_and_all_get_it(store: Arc<dyn Store>) 
 
 async fn keys_of_one_purpose_are_never_seen_by_another(store: Arc<dyn Store>) -> Verdict {
     let purposes = [KeyPurpose::Seal, KeyPurpose::Upstream, KeyPurpose::Api];
-    let candidates = purposes.map(|purpose| key("0000000a", purpose, "ES256", NOW));
+    let candidates = purposes.map(|purpose| {
+        let sealed = purpose.to_string().into_bytes();
+        StoredKey { sealed, ..key("0000000a", purpose, "ES256", NOW) }
+    });
     for _ in 0..2 {
         for candidate in &candidates {
             let keys = store.keys_or_first(candidate.clone()).await.during("keys_or_first")?;

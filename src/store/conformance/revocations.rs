@@ -1,6 +1,7 @@
 //! The revocation feed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 
@@ -79,27 +80,32 @@ async fn racing_revocations_are_all_told_once(store: Arc<dyn Store>) -> Verdict 
 
 async fn a_reader_beside_writers_misses_nothing(store: Arc<dyn Store>) -> Verdict {
     const ALL: usize = 512;
-    let writers = join_all((0..8_u64).map(|writer| {
-        let store = &store;
-        async move {
-            for number in 0..64 {
-                store.revoke(logout(writer * 64 + number, LATER)).await?;
+    let done = AtomicBool::new(false);
+    let writers = async {
+        let written = join_all((0..8_u64).map(|writer| {
+            let store = &store;
+            async move {
+                for number in 0..64 {
+                    store.revoke(logout(writer * 64 + number, LATER)).await?;
+                }
+                Ok::<(), Error>(())
             }
-            Ok::<(), Error>(())
-        }
-    }));
+        }));
+        let written = written.await;
+        done.store(true, Ordering::Release);
+        written
+    };
     let reader = async {
         let (mut told, mut cursor) = (Vec::new(), Cursor::default());
-        // Each round waits for the store, so that the rounds end after the writers do.
-        for _ in 0..100_000 {
+        loop {
+            let last = done.load(Ordering::Acquire);
             let (feed, next) = store.revocations(cursor, NOW).await?;
             told.extend(feed);
             cursor = next;
-            if told.len() >= ALL {
-                break;
+            if last {
+                return Ok::<_, Error>(told);
             }
         }
-        Ok::<_, Error>(told)
     };
     let (written, told) = futures_util::future::join(writers, reader).await;
     written.into_iter().collect::<Result<Vec<_>, _>>().during("revoke")?;

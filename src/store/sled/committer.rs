@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::trees::Trees;
 
 /// The most calls that share one sync.
-const GROUP: usize = 512;
+pub(super) const GROUP: usize = 512;
 
 /// What reaches the thread.
 pub(super) enum Message {

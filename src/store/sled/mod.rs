@@ -185,9 +185,12 @@ impl Store for SledStore {
         let (mut found, mut cursor) = (Vec::new(), since);
         loop {
             let page = self.call(Access::Read, move |trees| revocations::page(trees, cursor, now, PAGE)).await?;
-            let Some((revocations, next)) = page else { return Ok((found, cursor)) };
-            found.extend(revocations);
-            cursor = next;
+            found.extend(page.alive);
+            cursor = page.cursor;
+            // Stops at a page that is not full: writers beside it could else keep this going for ever.
+            if !page.full {
+                return Ok((found, cursor));
+            }
         }
     }
 

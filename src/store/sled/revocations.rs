@@ -1,8 +1,9 @@
 //! The revocation feed: numbered in the order of writing, and filed a second time under the time each runs out.
 
+use std::convert::Infallible;
+
 use sled::transaction::{ConflictableTransactionError, Transactional, TransactionalTree};
 use sled::{Batch, IVec};
-use std::convert::Infallible;
 
 use super::failure::Failure;
 use super::tree_key;
@@ -54,25 +55,32 @@ impl Entry {
     }
 }
 
-/// At most `limit` entries after `since`, those that have run out left out, and the cursor behind the last one seen;
-/// `None` instead of a cursor's move when there is nothing after `since`.
-pub(super) fn page(
-    trees: &Trees,
-    since: Cursor,
-    now: Timestamp,
-    limit: usize,
-) -> Result<Option<(Vec<Revocation>, Cursor)>, Failure> {
-    let Some(start) = since.0.checked_add(1) else { return Ok(None) };
-    let (mut alive, mut cursor) = (Vec::new(), None);
+/// A piece of the feed.
+pub(super) struct Page {
+    /// Its entries, without those that have run out.
+    pub(super) alive: Vec<Revocation>,
+    /// Behind the last entry seen.
+    pub(super) cursor: Cursor,
+    /// Whether there may be more.
+    pub(super) full: bool,
+}
+
+/// The entries after `since`; looks at no more than `limit`.
+pub(super) fn page(trees: &Trees, since: Cursor, now: Timestamp, limit: usize) -> Result<Page, Failure> {
+    let mut page = Page { alive: Vec::new(), cursor: since, full: false };
+    let Some(start) = since.0.checked_add(1) else { return Ok(page) };
+    let mut seen = 0;
     for entry in trees.revocations.range(tree_key::of_revocation(start)..).take(limit) {
         let (key, bytes) = entry?;
-        cursor = Some(Cursor(tree_key::sequence(&key).ok_or_else(|| unreadable("it has no sequence number"))?));
+        page.cursor = Cursor(tree_key::sequence(&key).ok_or_else(|| unreadable("it has no sequence number"))?);
         let revocation: Revocation = record::decode(&bytes)?;
         if revocation.until > now {
-            alive.push(revocation);
+            page.alive.push(revocation);
         }
+        seen += 1;
     }
-    Ok(cursor.map(|cursor| (alive, cursor)))
+    page.full = seen == limit;
+    Ok(page)
 }
 
 /// Forgets at most `limit` entries that have run out. Returns how many went.

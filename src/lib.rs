@@ -2,6 +2,7 @@
 //!
 //! | module | owns |
 //! | --- | --- |
+//! | [`cli`] | the commands an operator types |
 //! | [`config`] | `config.toml`, from text to finished settings |
 //! | [`server`] | listening, one runtime for each core, draining |
 //! | [`gateway`] | what happens to a request: the hot path |
@@ -17,6 +18,7 @@
 
 #![warn(missing_docs)]
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 #[cfg(feature = "demo")]

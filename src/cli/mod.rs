@@ -1,0 +1,3 @@
+//! What an operator can ask for, one file for each command.
+
+pub mod check;

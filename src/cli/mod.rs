@@ -1,5 +1,8 @@
 //! The commands: one file each.
 
+pub mod check;
+#[cfg(feature = "demo")]
+mod demo;
 mod serve;
 
 use std::path::PathBuf;
@@ -28,6 +31,22 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say what is wrong with a configuration, all of it at once, and what it does if it is good.
+    Check {
+        /// The configuration file.
+        #[arg(long, default_value = "config.toml")]
+        config: PathBuf,
+        /// Fail on warnings too.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Try everything on this machine, offline: a QQ simulator, a sample mall, and the proxy before it.
+    #[cfg(feature = "demo")]
+    Demo {
+        /// The proxy's port on 127.0.0.1.
+        #[arg(long, default_value_t = 8000)]
+        port: u16,
+    },
     /// Run the proxy until SIGTERM or Ctrl-C.
     Serve {
         /// The configuration file.
@@ -39,6 +58,12 @@ enum Command {
 /// Runs what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
+        Command::Check { config, strict } => {
+            let verdict = check::run(&config, std::env::vars_os(), strict, &mut std::io::stdout());
+            verdict.map_or(ExitCode::from(2), ExitCode::from)
+        }
+        #[cfg(feature = "demo")]
+        Command::Demo { port } => demo::run(port),
         Command::Serve { config } => serve::run(&config),
     }
 }

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::telemetry;
 
 pub(super) fn run(path: &Path) -> ExitCode {
-    let (config, warnings) = match Config::load(path, std::env::vars()) {
+    let (config, warnings) = match Config::load(path, std::env::vars_os()) {
         Ok(loaded) => loaded,
         Err(report) => {
             eprintln!("{report}");
@@ -44,7 +44,7 @@ fn serve(config: &Config) -> anyhow::Result<()> {
 }
 
 /// The name of the signal that asks us to go.
-fn wait_for_signal() -> std::io::Result<&'static str> {
+pub(super) fn wait_for_signal() -> std::io::Result<&'static str> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

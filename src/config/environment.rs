@@ -114,7 +114,7 @@ fn index(part: Option<&str>, list: &str, length: usize) -> Result<usize, Remark>
     let numbered = || Remark::new(format!("expected a number from 0 after {}", list.to_ascii_uppercase())).fix(example);
     let index: usize = part.and_then(|part| part.parse().ok()).ok_or_else(numbered)?;
     if index > length {
-        let remark = Remark::new(format!("there are {length} {list}, so that the next one is number {length}"));
+        let remark = Remark::new(format!("leaves a gap: {list} are counted from 0, and the next one is {length}"));
         return Err(remark.fix(format!("{PREFIX}{}__{length}__…", list.to_ascii_uppercase())));
     }
     Ok(index)

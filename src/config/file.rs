@@ -7,7 +7,7 @@ use super::lines::Lines;
 use super::tree::Table;
 
 /// More than these few are usually the echo of one slip.
-const SYNTAX_ERRORS_SHOWN: usize = 5;
+const SYNTAX_ERRORS_SHOWN: usize = 3;
 
 /// Reads TOML; every syntax error goes into `log`.
 pub(super) fn parse(bytes: &[u8], log: &mut Findings) -> Option<Table> {
@@ -20,15 +20,18 @@ pub(super) fn parse(bytes: &[u8], log: &mut Findings) -> Option<Table> {
     };
     let lines = Lines::of(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    for error in errors.iter().take(SYNTAX_ERRORS_SHOWN) {
-        let at = error.span().map_or(0, |span| span.start);
+    let mut errors: Vec<_> = errors.iter().map(|error| (error.span().map_or(0, |span| span.start), error)).collect();
+    errors.sort_by_key(|(at, _)| *at);
+    // What follows on the same line is the echo of the first slip in it.
+    errors.dedup_by_key(|(at, _)| lines.number(*at));
+    for (at, error) in errors.iter().take(SYNTAX_ERRORS_SHOWN) {
         // The library's own text quotes the line, and with it perhaps a secret: only its message is passed on.
         let remark = Remark::new(error.message().replace('\n', ", "));
-        let remark = match advice(lines.line(at)) {
+        let remark = match advice(error.message(), lines.line(*at)) {
             Some(advice) => remark.fix(advice),
             None => remark,
         };
-        log.error(&nameless(lines.place(at)), remark);
+        log.error(&nameless(lines.place(*at)), remark);
     }
     errors.is_empty().then(|| Table::of(table.get_ref(), &lines))
 }
@@ -45,20 +48,26 @@ fn nameless(place: Place) -> Spot {
 }
 
 /// What to do about a line that is no TOML, for the slips seen most.
-fn advice(line: &str) -> Option<String> {
+fn advice(message: &str, line: &str) -> Option<String> {
+    if message.starts_with("duplicate key") {
+        return Some("it stands further up already: keep one of the two, or put them together".to_owned());
+    }
+    if message.starts_with("invalid basic string") {
+        return Some("the text's second quote is missing on its line".to_owned());
+    }
     let line = line.split('#').next().unwrap_or_default();
     let wide =
         |c: &char| matches!(c, '“' | '”' | '‘' | '’' | '＝' | '，' | '：' | '［' | '］' | '【' | '】' | '\u{3000}');
     if let Some(wide) = line.chars().find(wide) {
         return Some(format!("the line holds {wide:?}, a full-width character: type \" = , : [ ] in half width"));
     }
-    let Some((key, value)) = line.split_once('=') else {
+    let Some((_, value)) = line.split_once('=') else {
         let yaml = line.split_once(':').is_some_and(|(key, _)| !key.contains(['"', '[', ' ']));
         return yaml.then(|| "write key = value, not key: value".to_owned());
     };
     let value = value.trim();
     if value.is_empty() {
-        return Some(format!("give {} a value, or remove the line to have the default", key.trim()));
+        return Some("give the key a value, or remove the line to have the default".to_owned());
     }
     if matches!(value, "True" | "False" | "TRUE" | "FALSE" | "yes" | "no" | "on" | "off") {
         return Some("write true or false, in small letters and without quotes".to_owned());

@@ -26,17 +26,22 @@ impl<'t> Lines<'t> {
         if let Some(place) = &self.fixed {
             return place.clone();
         }
-        let line = self.starts.partition_point(|start| *start <= offset);
-        let start = self.starts.get(line.wrapping_sub(1)).copied().unwrap_or_default();
-        let before = self.text.get(start..offset).unwrap_or_default();
-        Place::Line { line, column: before.chars().count() + 1 }
+        let before = self.text.get(self.start(offset)..offset).unwrap_or_default();
+        Place::Line { line: self.number(offset), column: before.chars().count() + 1 }
+    }
+
+    /// The number of the line that holds a byte, from 1.
+    pub(super) fn number(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset)
     }
 
     /// The line that holds a byte, without its end.
     pub(super) fn line(&self, offset: usize) -> &'t str {
-        let line = self.starts.partition_point(|start| *start <= offset);
-        let start = self.starts.get(line.wrapping_sub(1)).copied().unwrap_or_default();
-        self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default()
+        self.text.get(self.start(offset)..).and_then(|rest| rest.lines().next()).unwrap_or_default()
+    }
+
+    fn start(&self, offset: usize) -> usize {
+        self.starts.get(self.number(offset).wrapping_sub(1)).copied().unwrap_or_default()
     }
 }
 

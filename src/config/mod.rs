@@ -38,6 +38,7 @@ use zeroize::Zeroizing;
 
 use self::error::Findings;
 pub use self::error::{ConfigError, Report, Warning};
+pub use self::value::show_duration;
 use crate::login::provider::{ProviderId, qq};
 use crate::{gateway, identity, login, server, session, site, store, telemetry, token, upstream};
 

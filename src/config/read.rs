@@ -27,7 +27,7 @@ pub(super) fn count(node: &Node, key: &Key) -> Result<usize, Remark> {
 /// A length of time within the key's range.
 pub(super) fn duration(node: &Node, key: &Key) -> Result<Duration, Remark> {
     let Kind::Duration(least, most) = key.kind else { return Err(wrong_type(node, key)) };
-    let Item::Text(text) = &node.item else { return Err(without_unit(node, key, "s")) };
+    let Item::Text(text) = &node.item else { return Err(without_unit(node, key, |number| format!("{number}s"))) };
     let duration = value::duration(text)?;
     let range = || {
         let (least, most) = (value::show_duration(least), value::show_duration(most));
@@ -39,7 +39,9 @@ pub(super) fn duration(node: &Node, key: &Key) -> Result<Duration, Remark> {
 /// A number of bytes within the key's range.
 pub(super) fn size(node: &Node, key: &Key) -> Result<ByteSize, Remark> {
     let Kind::Size(least, most) = key.kind else { return Err(wrong_type(node, key)) };
-    let Item::Text(text) = &node.item else { return Err(without_unit(node, key, "KiB")) };
+    let Item::Text(text) = &node.item else {
+        return Err(without_unit(node, key, |number| ByteSize(number).to_string()));
+    };
     let size = value::size(text)?;
     let range = || Remark::new(format!("expected a size from \"{least}\" to \"{most}\""));
     (least..=most).contains(&size).then_some(size).ok_or_else(range)
@@ -113,11 +115,15 @@ fn written_text<'n>(node: &'n Node, key: &Key) -> Result<&'n str, Remark> {
     Ok(text)
 }
 
-fn without_unit(node: &Node, key: &Key, unit: &str) -> Remark {
+fn without_unit(node: &Node, key: &Key, with_unit: impl Fn(u64) -> String) -> Remark {
     let remark = wrong_type(node, key);
-    match node.item {
-        Item::Integer(number) => remark.fix(format!("give it a unit, in quotes: \"{number}{unit}\"")),
-        Item::Text(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::List(_) | Item::Table(_) => remark,
+    let number = match node.item {
+        Item::Integer(number) => u64::try_from(number).ok(),
+        Item::Text(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::List(_) | Item::Table(_) => None,
+    };
+    match number {
+        Some(number) => remark.fix(format!("give it a unit, in quotes: {:?}", with_unit(number))),
+        None => remark,
     }
 }
 

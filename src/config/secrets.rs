@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::error::{Findings, Remark};
+use super::error::{Findings, Remark, Spot};
 use super::read;
 use super::section::{Given, Section};
 use super::tree::{Item, Node};
@@ -24,6 +24,13 @@ impl Section<'_> {
             let file = self.file(&file_name, log)??;
             return match read_file(&file.value) {
                 Ok(value) => Some(Some(Given { value, spot: file.spot })),
+                Err(_) if self.looks_like_a_secret(&file_name) => {
+                    let remark = Remark::new("names no file that can be read");
+                    let fix =
+                        format!("if it is the secret itself, write it to {name}; a path is told by its `/` or `.`");
+                    log.error(&Spot { found: None, ..file.spot }, remark.fix(fix));
+                    None
+                }
                 Err(remark) => {
                     log.error(&file.spot, remark);
                     None
@@ -46,6 +53,14 @@ impl Section<'_> {
             self.report_missing(name, log);
         }
         secret
+    }
+
+    /// Whether somebody may have written a secret where the name of its file belongs: then it is not for showing.
+    fn looks_like_a_secret(&self, name: &str) -> bool {
+        match self.node(name).map(|node| &node.item) {
+            Some(Item::Text(text)) => !text.contains(['/', '.', '\\']),
+            Some(_) | None => false,
+        }
     }
 
     /// A path, from the folder of the configuration if it is relative.

@@ -211,19 +211,35 @@ impl<'t> Section<'t> {
         Some(entries.unwrap_or_default())
     }
 
-    /// Notes down that a key is not there, with an example of it.
+    /// Notes down that a required key is not there, with an example of it.
     pub(super) fn report_missing(&self, name: &str, log: &mut Findings) {
-        let remark = match self.key(name).map(|key| key.default) {
-            Some(Default::Required(example)) if self.is_written() => {
-                Remark::new("is missing").fix(format!("below [{}] add: {example}", self.shown))
-            }
-            Some(Default::Required(example)) => Remark::new("is missing").fix(format!("[{}]\n{example}", self.shown)),
+        match self.key(name).map(|key| key.default) {
+            Some(Default::Required(example)) => self.report_missing_like(name, example, log),
+            Some(Default::Is(_) | Default::Derived(_)) | None => self.report_missing_like(name, name, log),
+        }
+    }
+
+    /// Notes down that a key is not there though it has to be, with this example of it.
+    pub(super) fn report_missing_like(&self, name: &str, example: &str, log: &mut Findings) {
+        let key = self.key(name);
+        let remark = match key.map(|key| key.default) {
             Some(Default::Derived(words)) => {
-                Remark::new(format!("is missing: its default, {words}, means nothing here"))
+                Remark::new(format!("is missing, and its default, {words}, is not to be had"))
             }
-            Some(Default::Is(_)) | None => Remark::new("is missing"),
+            Some(Default::Is(_) | Default::Required(_)) | None => Remark::new("is missing"),
         };
-        log.missing(&Spot { place: self.place.clone(), key: dotted(&self.shown, name), found: None }, remark);
+        let or_else = match key {
+            Some(Key { kind: Kind::Secret, path, .. }) => {
+                format!("\nor {name}_file = \"/run/secrets/…\", or set {}", super::environment::variable_for(path))
+            }
+            Some(_) | None => String::new(),
+        };
+        let header = match self.shown.rsplit_once('[') {
+            Some((list, _)) => format!("[[{list}]]"),
+            None => format!("[{}]", self.shown),
+        };
+        let spot = Spot { place: self.place.clone(), key: dotted(&self.shown, name), found: None };
+        log.missing(&spot, remark.fix(format!("below {header} add: {example}{or_else}")));
     }
 
     /// The written value.

@@ -49,9 +49,9 @@ fn no_section(entry: &Entry, pattern: &str, path: &str, log: &mut Findings) {
         Some(section) => Remark::new(format!("stands below [{section}] itself, where names belong"))
             .fix(format!("name it: [{section}.{}]", example_name(section))),
         None if keys::names_in(pattern).contains(&"<name>") => {
-            Remark::new("is a table of named ones").fix(format!("[{path}.{}]", example_name(path)))
+            Remark::new("takes a name for each: there can be several").fix(format!("[{path}.{}]", example_name(path)))
         }
-        None => Remark::new("is a table with keys of its own, and there is one").fix(format!("[{path}]")),
+        None => Remark::new("is a section, and there is one of it").fix(format!("[{path}]")),
     };
     if let Some((section, _)) = path.rsplit_once('.') {
         log.explain(section);
@@ -66,7 +66,12 @@ fn example_name(section: &str) -> &'static str {
 fn unknown(entry: &Entry, pattern: &str, shown: &str, log: &mut Findings) {
     let names = keys::names_in(pattern);
     let spot = spot(&entry.place, &dotted(shown, &entry.name));
-    let remark = Remark::new("there is no such key");
+    let is_section = match &entry.node.item {
+        Item::Table(_) => true,
+        Item::List(nodes) => nodes.iter().any(|node| node.table().is_some()),
+        Item::Text(_) | Item::Integer(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) => false,
+    };
+    let remark = Remark::new(if is_section { "there is no such section" } else { "there is no such key" });
     if let Some(name) = suggest::nearest(&entry.name, names.iter().copied()) {
         log.explain(dotted(shown, name));
         return log.error(&spot, remark.fix(format!("did you mean `{name}`?")));

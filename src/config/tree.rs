@@ -127,9 +127,10 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 fn without_user(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    match rest.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://[redacted]@{host}"),
+    let Some((before, host)) = text.rsplit_once('@') else { return text.to_owned() };
+    match before.split_once("://") {
+        Some((scheme, _)) => format!("{scheme}://[redacted]@{host}"),
+        None if before.contains(':') => format!("[redacted]@{host}"),
         None => text.to_owned(),
     }
 }

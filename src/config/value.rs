@@ -51,7 +51,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, Remark> {
 pub(super) fn size(text: &str) -> Result<ByteSize, Remark> {
     let remark = || Remark::expected(SIZE);
     if let Some(bare) = bare_number(text) {
-        return Err(remark().fix(format!("give it a unit: {}, or B, MiB, GiB", quoted(&format!("{bare}KiB")))));
+        let bytes = ByteSize(bare.parse().map_err(|_| remark())?);
+        return Err(remark().fix(format!("give it a unit: \"{bytes}\" if bytes were meant")));
     }
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).ok_or_else(remark)?;
@@ -71,8 +72,8 @@ pub(super) fn size(text: &str) -> Result<ByteSize, Remark> {
     bytes.map(ByteSize).ok_or_else(|| Remark::new("is too large to count"))
 }
 
-/// As [`duration`] reads it, in the fewest units.
-pub(super) fn show_duration(duration: Duration) -> String {
+/// A duration as `config.toml` has it: `1h30m`.
+pub fn show_duration(duration: Duration) -> String {
     let mut millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     if millis == 0 {
         return "0s".to_owned();

@@ -47,7 +47,10 @@ impl Parts<'_> {
         for (path, spot) in [(&login.settings.start, &login.start), (&login.settings.callback, &login.callback)] {
             if path.starts_with(&prefix.value) {
                 let written = if prefix.is_default() { spot } else { &prefix.spot };
-                let remark = Remark::new(format!("{} lies below {}", spot.quoted(), prefix.spot.quoted()));
+                let remark = match prefix.is_default() {
+                    true => Remark::new(format!("lies below {}", prefix.spot.quoted())),
+                    false => Remark::new(format!("swallows {}", spot.quoted())),
+                };
                 let remark = remark.so("our own pages live there, and the login would never be reached");
                 log.error(written, remark.fix("take a path outside of server.prefix"));
             }
@@ -73,8 +76,9 @@ impl Parts<'_> {
         let Some(login) = self.login else { return };
         if login.settings.attempt_lifetime > CODE_LIFETIME {
             let remark = Remark::new("is longer than QQ's code lives, 10 minutes");
-            let remark =
-                remark.so("a user who comes back later than that is sent to QQ all the same, and refused there");
+            let remark = remark.so(
+                "a return that was left lying for so long is refused by QQ anyway; only a thief of an old attempt gains",
+            );
             log.warn(&login.attempt_lifetime, remark.fix("\"10m\""));
         }
     }
@@ -152,11 +156,6 @@ impl Parts<'_> {
                 let remark = remark.so("one would overwrite the other, and nobody would stay logged in");
                 log.error(written, remark.fix("give one of them another name"));
             }
-            if cookie.value.starts_with(sessions::ATTEMPT_COOKIES) {
-                let begin = sessions::ATTEMPT_COOKIES;
-                let remark = Remark::new(format!("names that begin with `{begin}` belong to login attempts"));
-                log.error(&cookie.spot, remark.so("it would be dropped as an old attempt").fix("give it another name"));
-            }
         }
     }
 
@@ -201,8 +200,9 @@ impl Parts<'_> {
                 everything && settings.host.as_ref().is_none_or(|host| known.site.answers_to(host))
             };
             if !routes.iter().any(|route| takes_all(&route)) {
-                let remark = Remark::new("no route takes whatever the others do not");
-                let spot = Spot { place: Place::File, ..known.origin.clone() };
+                let remark =
+                    Remark::new(format!("at {}, no route takes whatever the others do not", known.site.origin));
+                let spot = Spot { place: Place::File, key: "routes".to_owned(), found: None };
                 log.warn(&spot, remark.so("such requests are answered 404").fix("[[routes]]\npath = \"/*\""));
             }
         }

@@ -20,6 +20,14 @@ pub(super) const DEFAULT: &str = "default";
 /// RFC 7518, 3.2: a key shorter than the hash can be guessed from one token.
 const LEAST_SECRET: usize = 32;
 
+/// What others call the fields of a template.
+const OTHER_NAMES: [(&str, &str); 4] = [
+    ("name", "user.display_name"),
+    ("nickname", "user.display_name"),
+    ("user.name", "user.display_name"),
+    ("sub", "user.id"),
+];
+
 /// What is known of one identity.
 pub(super) struct Known {
     pub(super) settings: Settings,
@@ -155,9 +163,10 @@ fn template(text: &str) -> Result<Template, Remark> {
         match error {
             TemplateError::UnknownField(written) => {
                 let known: Vec<_> = FIELDS.iter().map(|(name, _)| *name).collect();
-                // `{nickname}` and `{id}` mean what others call them.
                 let last = |name: &&str| name.rsplit('.').next() == Some(written.trim());
-                match known.iter().copied().find(last).or_else(|| suggest::nearest(&written, known.iter().copied())) {
+                let other = OTHER_NAMES.iter().find(|(other, _)| *other == written.trim()).map(|(_, name)| *name);
+                let near = || suggest::nearest(&written, known.iter().copied());
+                match other.or_else(|| known.iter().copied().find(last)).or_else(near) {
                     Some(name) => remark.fix(format!("did you mean {{{name}}}?")),
                     None => {
                         let all: Vec<_> = known.iter().map(|name| format!("{{{name}}}")).collect();

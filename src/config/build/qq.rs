@@ -33,7 +33,7 @@ pub(super) fn read(section: &Section<'_>, log: &mut Findings) -> Option<Qq> {
         log.missing(&spot, remark.fix("[providers.qq]\nclient_id = \"your appid\"\nclient_secret = \"your appkey\""));
         return None;
     }
-    let client_id = section.value("client_id", log, read::text(client_id));
+    let client_id = client_id(section, log);
     let client_secret = client_secret(section, log);
     let authorize_url = section.value("authorize_url", log, read::text(web::provider_endpoint));
     let token_url = section.value("token_url", log, read::text(web::provider_endpoint));
@@ -61,7 +61,7 @@ pub(super) fn read(section: &Section<'_>, log: &mut Findings) -> Option<Qq> {
     Some(Qq {
         settings: Settings {
             id: ProviderId::new("qq"),
-            client_id: client_id?.value,
+            client_id: client_id?,
             client_secret: client_secret?,
             authorize_url: authorize_url?.value,
             token_url: token_url?.value,
@@ -77,14 +77,21 @@ pub(super) fn read(section: &Section<'_>, log: &mut Findings) -> Option<Qq> {
     })
 }
 
-fn client_id(text: &str) -> Result<String, Remark> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| text.to_owned()).ok_or_else(|| {
-        let remark = Remark::expected("the appid from connect.qq.com, digits alone: \"101000001\"");
-        let trimmed = text.trim();
-        let blank = trimmed != text && trimmed.bytes().all(|byte| byte.is_ascii_digit());
-        if blank { remark.fix(format!("without the blanks: {trimmed:?}")) } else { remark }
-    })
+fn client_id(section: &Section<'_>, log: &mut Findings) -> Option<String> {
+    let given = section.value("client_id", log, read::text(|text| Ok(text.to_owned())))?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits(&given.value) {
+        return Some(given.value);
+    }
+    let remark = Remark::expected("the appid from connect.qq.com, digits alone: \"101000001\"");
+    let trimmed = given.value.trim();
+    let fix = match digits(trimmed) {
+        true => format!("without the blanks: {trimmed:?}"),
+        false => "make sure that appid and appkey have not changed places".to_owned(),
+    };
+    // It may be the appkey, which is not for showing.
+    log.error(&Spot { found: None, ..given.spot }, remark.fix(fix));
+    None
 }
 
 fn client_secret(section: &Section<'_>, log: &mut Findings) -> Option<Secret<String>> {

@@ -135,7 +135,8 @@ fn upstream(section: &Section<'_>, upstreams: Option<&[upstreams::Known]>, log: 
         if upstreams.len() == 1 {
             return Some(0);
         }
-        section.report_missing("upstream", log);
+        let example = format!("upstream = {:?}", names().next().unwrap_or_default());
+        section.report_missing_like("upstream", &example, log);
         return None;
     };
     position(&written, names().collect(), "upstreams", log)

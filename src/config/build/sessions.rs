@@ -1,14 +1,11 @@
 //! `[session]`.
 
-use crate::config::error::{Findings, Remark, Spot};
+use crate::config::error::{Findings, Place, Remark, Spot};
 use crate::config::parse::name;
 use crate::config::read;
 use crate::config::section::Section;
 use crate::config::value::show_duration;
 use crate::session::{IdleBeyondLifetime, Settings};
-
-/// What the cookies of login attempts begin with.
-pub(super) const ATTEMPT_COOKIES: &str = "menshen_login_";
 
 /// What is known of sessions.
 pub(super) struct Sessions {
@@ -21,14 +18,14 @@ pub(super) fn read(section: &Section<'_>, log: &mut Findings) -> Option<Sessions
     let idle = section.value("idle", log, read::duration);
     let lifetime = section.value("lifetime", log, read::duration);
     let api_token_lifetime = section.value("api_token_lifetime", log, read::duration);
-    let cookie = section.value("cookie", log, read::text(session_cookie));
+    let cookie = section.value("cookie", log, read::text(name::cookie));
     let cache = section.value("cache", log, read::count);
     let (idle, lifetime, cookie) = (idle?, lifetime?, cookie?);
     let (idle_spot, lifetime_spot) = (&idle.spot, &lifetime.spot);
     let settings = Settings::new(idle.value, lifetime.value, api_token_lifetime?.value, cookie.value, cache?.value);
     match settings {
         Ok(settings) => Some(Sessions { settings, cookie: cookie.spot }),
-        Err(IdleBeyondLifetime) if idle.spot.place == crate::config::error::Place::Default => {
+        Err(IdleBeyondLifetime) if idle.spot.place == Place::Default => {
             let remark = Remark::new(format!("is shorter than {}, the default", idle_spot.quoted()));
             let fix = format!("give idle as well, at most {:?}", show_duration(lifetime.value));
             log.error(lifetime_spot, remark.so("sessions would never idle out").fix(fix));
@@ -41,13 +38,4 @@ pub(super) fn read(section: &Section<'_>, log: &mut Findings) -> Option<Sessions
             None
         }
     }
-}
-
-fn session_cookie(text: &str) -> Result<String, Remark> {
-    let name = name::cookie(text)?;
-    if name.starts_with(ATTEMPT_COOKIES) {
-        let remark = Remark::new(format!("names that begin with `{ATTEMPT_COOKIES}` belong to login attempts"));
-        return Err(remark.so("a session would be taken for an attempt and dropped").fix("\"menshen_session\""));
-    }
-    Ok(name)
 }

@@ -24,6 +24,9 @@ pub(in crate::config) fn listen(text: &str) -> Result<SocketAddr, Remark> {
         };
         match rest.parse::<SocketAddr>() {
             Ok(address) => remark.fix(format!("\"{address}\"")),
+            Err(_) if bare.rsplit_once(':').is_some_and(|(host, _)| host.parse::<IpAddr>().is_ok()) => {
+                remark.fix("the port is a number up to 65535")
+            }
             Err(_) => remark.fix("a name is not enough: one name can have many addresses"),
         }
     })
@@ -36,7 +39,11 @@ pub(in crate::config) fn network(text: &str) -> Result<IpNet, Remark> {
     }
     let remark = Remark::expected("an address or a network: \"127.0.0.1\" or \"10.0.0.0/8\"");
     let Ok(network) = text.parse::<IpNet>() else {
-        return Err(remark.fix("names and `*` are not looked up: write the proxy's own address"));
+        let is_network = text.split_once('/').is_some_and(|(address, _)| address.parse::<IpAddr>().is_ok());
+        return Err(remark.fix(match is_network {
+            true => "behind `/` stands a number up to 32, for IPv6 up to 128",
+            false => "names and `*` are not looked up: write the proxy's own address",
+        }));
     };
     if network.addr() != network.network() {
         let (all, one) = (network.trunc(), IpNet::from(network.addr()));

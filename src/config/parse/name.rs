@@ -35,6 +35,9 @@ const RESERVED_HEADERS: [&str; 25] = [
     "x-request-id",
 ];
 
+/// What the cookies of login attempts begin with.
+const ATTEMPT_COOKIES: &str = "menshen_login_";
+
 /// A header that may carry identity.
 pub(in crate::config) fn identity_header(text: &str) -> Result<HeaderName, Remark> {
     let expected = || Remark::expected("a header's name such as \"X-Menshen-User\"");
@@ -78,6 +81,10 @@ pub(in crate::config) fn cookie(text: &str) -> Result<String, Remark> {
         let bare = text.get(prefix.len()..).unwrap_or_default();
         let remark = Remark::new("browsers hold `__Host-` and `__Secure-` cookies to rules of their own");
         return Err(remark.fix(format!("{}: where a prefix can be had, it is added", quoted(bare))));
+    }
+    if text.starts_with(ATTEMPT_COOKIES) {
+        let remark = Remark::new(format!("names that begin with `{ATTEMPT_COOKIES}` belong to login attempts"));
+        return Err(remark.so("it would be taken for one, and dropped").fix("give the cookie another name"));
     }
     Ok(text.to_owned())
 }
@@ -149,7 +156,7 @@ mod tests {
 
     #[test]
     fn cookie_names_are_tokens_without_a_browsers_prefix() {
-        for bad in ["", "a b", "a=b", "a;b", "名", "__Host-a", "__secure-a", "a\""] {
+        for bad in ["", "a b", "a=b", "a;b", "名", "menshen_login_1", "__Host-a", "__secure-a", "a\""] {
             assert!(cookie(bad).is_err(), "{bad}");
         }
         assert!(cookie("menshen_session").is_ok());

@@ -69,6 +69,10 @@ pub(in crate::config) fn redirect_uri(text: &str) -> Result<Url, Remark> {
 
 /// An endpoint of a provider.
 pub(in crate::config) fn provider_endpoint(text: &str) -> Result<Url, Remark> {
+    if !text.contains("://") {
+        let remark = Remark::expected("an address such as \"https://graph.qq.com/oauth2.0/token\"");
+        return Err(remark.fix(format!("begin with the scheme: {}", quoted(&format!("https://{text}")))));
+    }
     let url = address(text)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err(

@@ -153,11 +153,10 @@ impl IdentityProvider for Qq {
         if !self.settings.scope.is_empty() {
             query.append_pair("scope", &self.settings.scope.join(","));
         }
-        match challenge.display {
-            // QQ's page for phones hands over to the QQ app; its other page shows a QR code the phone cannot scan.
-            Display::Mobile => query.append_pair("display", "mobile"),
-            Display::Desktop => &mut query,
-        };
+        // QQ's page for phones hands over to the QQ app; its other page shows a QR code that the phone cannot scan.
+        if challenge.display == Display::Mobile {
+            query.append_pair("display", "mobile");
+        }
         drop(query);
         url
     }

@@ -1,0 +1,12 @@
+//! Tests against real parts: the kernel, a disk that is full, a process that is killed. `cargo test` leaves them out;
+//! `cargo test --release --test real` runs them, and a part that is missing is a failure.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says by a panic what went wrong; clippy.toml spares only functions marked as tests"
+)]
+
+mod store;

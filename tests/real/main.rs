@@ -1,5 +1,15 @@
-//! Tests against software that is not ours and has to be installed first: `cargo test --test real`. Everything they
-//! install goes into `.test-parts/` at the root, with its versions pinned.
+//! Tests against real parts: the kernel, a disk that is full, a process that is killed, software that is not ours and
+//! has to be installed first (into `.test-parts/` at the root, with its versions pinned). `cargo test` leaves them out;
+//! `cargo test --release --test real` runs them, and a part that is missing is a failure.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says by a panic what went wrong; clippy.toml spares only functions marked as tests"
+)]
 
 #[cfg(feature = "demo")]
 mod qq_login_tool;
+mod store;

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::trees::Trees;
 
 /// The most calls that share one sync.
-pub(super) const GROUP: usize = 512;
+const GROUP: usize = 512;
 
 /// What reaches the thread.
 pub(super) enum Message {
@@ -36,7 +36,7 @@ pub(super) struct Call {
     run: Run,
 }
 
-type Run = Box<dyn FnOnce(&Trees) -> Result<Answer, sled::Error> + Send>;
+type Run = Box<dyn FnOnce(&Trees) -> Result<Answer, Broken> + Send>;
 
 /// Tells the caller what came of it. Dropped instead, it tells that the store has failed.
 type Answer = Box<dyn FnOnce() + Send>;
@@ -52,11 +52,12 @@ impl Call {
         E: Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let run = move |trees: &Trees| -> Result<Answer, sled::Error> {
-            let outcome = match step(trees) {
-                Ok(value) => Ok(value),
-                Err(Failure::Refused(error)) => Err(error),
-                Err(Failure::Broken(error)) => return Err(error),
+        let run = move |trees: &Trees| -> Result<Answer, Broken> {
+            let outcome = match watched(|| step(trees)) {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(Failure::Refused(error))) => Err(error),
+                Ok(Err(Failure::Broken(error))) => return Err(Broken::with(error.to_string(), answer)),
+                Err(reason) => return Err(Broken::with(reason, answer)),
             };
             // The caller may have gone away; what was written stays written.
             Ok(Box::new(move || drop(answer.send(outcome))))
@@ -70,17 +71,32 @@ pub(super) enum End {
     /// Somebody asked for it and waits for the answer, or nobody is left to ask.
     Closed(Option<oneshot::Sender<()>>),
     /// The database has failed.
-    Broken(String),
+    Broken(Broken),
+}
+
+/// The database has failed, and these callers wait. They are to be dropped when the failure has been made known.
+pub(super) struct Broken {
+    pub(super) reason: String,
+    unanswered: Vec<Box<dyn Send>>,
+}
+
+impl Broken {
+    fn with(reason: String, waiting: impl Send + 'static) -> Self {
+        Broken { reason, unanswered: vec![Box::new(waiting)] }
+    }
+
+    fn and(mut self, waiting: impl Send + 'static) -> Self {
+        self.unanswered.push(Box::new(waiting));
+        self
+    }
 }
 
 /// Carries out calls until the end.
 pub(super) fn serve(trees: &Trees, inbox: &Receiver<Message>) -> End {
     loop {
         let (group, end) = next_group(inbox);
-        match catch_unwind(AssertUnwindSafe(|| carry_out(trees, group))) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return End::Broken(error.to_string()),
-            Err(panic) => return End::Broken(format!("it panicked: {}", message_of(&*panic))),
+        if let Err(broken) = carry_out(trees, group) {
+            return end.unwrap_or(End::Broken(broken));
         }
         if let Some(end) = end {
             return end;
@@ -106,11 +122,15 @@ fn next_group(inbox: &Receiver<Message>) -> (Vec<Call>, Option<End>) {
     }
 }
 
-fn carry_out(trees: &Trees, group: Vec<Call>) -> Result<(), sled::Error> {
+fn carry_out(trees: &Trees, group: Vec<Call>) -> Result<(), Broken> {
     let mut written = false;
     let mut answers = Vec::with_capacity(group.len());
-    for call in group {
-        let answer = (call.run)(trees)?;
+    let mut group = group.into_iter();
+    while let Some(call) = group.next() {
+        let answer = match (call.run)(trees) {
+            Ok(answer) => answer,
+            Err(broken) => return Err(broken.and(answers).and(group)),
+        };
         written |= call.access == Access::Write;
         if written {
             answers.push(answer);
@@ -119,10 +139,19 @@ fn carry_out(trees: &Trees, group: Vec<Call>) -> Result<(), sled::Error> {
         }
     }
     if written {
-        trees.commit()?;
+        match watched(|| trees.commit()) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(Broken::with(error.to_string(), answers)),
+            Err(reason) => return Err(Broken::with(reason, answers)),
+        }
     }
     answers.into_iter().for_each(|answer| answer());
     Ok(())
+}
+
+/// What `work` returns, or the words it panicked with: a panic inside sled costs the database, not the process.
+fn watched<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| format!("it panicked: {}", message_of(&*panic)))
 }
 
 fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {

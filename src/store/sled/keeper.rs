@@ -1,5 +1,6 @@
 //! Keeps the store going: serves until the database fails, lets go of it, and opens it again with growing pauses.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::committer::{self, End, Message};
-use super::open::Opener;
+use super::open::{OpenError, Opener};
 use super::state::State;
 use super::trees::Trees;
 
@@ -44,9 +45,11 @@ pub(super) fn keep(opener: Opener, first: Trees, inbox: &Receiver<Message>, stat
                 trees.release();
                 break done;
             }
-            End::Broken(reason) => {
+            End::Broken(broken) => {
+                let reason = &broken.reason;
                 tracing::error!(reason, "the store has failed; logins are refused until it is reopened");
                 state.down(format!("the database has failed and is being reopened: {reason}"));
+                drop(broken);
                 trees.release();
             }
         }
@@ -76,9 +79,9 @@ fn reopen(opener: &Opener, inbox: &Receiver<Message>, state: &State, pace: Pace)
         match opener.reopen() {
             Ok(trees) => return Ok(trees),
             Err(error) => {
-                let error = anyhow::Error::from(error);
-                tracing::error!(error = format!("{error:#}"), retry_in = ?pause, "the store cannot be reopened");
-                state.down(format!("the database has failed and cannot be reopened: {error:#}"));
+                let reason = with_causes(&error);
+                tracing::error!(reason, retry_in = ?pause, "the store cannot be reopened");
+                state.down(format!("the database has failed and cannot be reopened: {reason}"));
             }
         }
         pause = (pause * 2).min(pace.longest_pause);
@@ -96,4 +99,16 @@ fn refuse_calls(inbox: &Receiver<Message>, pause: Duration) -> Result<(), Closed
             Err(RecvTimeoutError::Timeout) => return Ok(()),
         }
     }
+}
+
+/// The error's words and those of whatever caused it.
+fn with_causes(error: &OpenError) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        cause = error.source();
+    }
+    words
 }

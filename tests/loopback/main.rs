@@ -1,0 +1,14 @@
+//! The whole proxy against upstreams and a QQ of our own, on loopback: raw bytes in, raw bytes out.
+
+#![cfg(feature = "demo")]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says by a panic what went wrong; clippy.toml spares only functions marked as tests"
+)]
+
+mod fixture;
+mod support;

@@ -1,0 +1,184 @@
+//! A proxy of the test's own: an ordinary configuration file in a folder of its own, a clock that the test moves.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use menshen::app::App;
+use menshen::clock::{Clock, Timestamp};
+use menshen::config::Config;
+use menshen::demo::qq::{self, Simulator};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::{Browser, Connection, SITE, Upstream};
+
+/// The app that the simulated QQ knows.
+pub const CLIENT_ID: &str = "101000001";
+pub const CLIENT_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// When tests begin.
+const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+/// Where simulators run.
+static AROUND: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+/// What a test wants other than usual.
+pub struct Setup {
+    site: String,
+    routes: String,
+    more: String,
+    server: String,
+    upstream: String,
+}
+
+impl Setup {
+    /// One `optional` route for everything, to one upstream called `mall`.
+    pub fn new() -> Self {
+        Setup {
+            site: String::new(),
+            routes: "[[routes]]\npath = \"/*\"\nupstream = \"mall\"\n".to_owned(),
+            more: String::new(),
+            server: String::new(),
+            upstream: String::new(),
+        }
+    }
+
+    /// One more route.
+    pub fn route(mut self, path: &str, access: &str) -> Self {
+        self.routes += &format!("[[routes]]\npath = \"{path}\"\naccess = \"{access}\"\nupstream = \"mall\"\n");
+        self
+    }
+
+    /// Lines for `[[sites]]`.
+    pub fn site(mut self, lines: &str) -> Self {
+        self.site += &format!("{lines}\n");
+        self
+    }
+
+    /// Lines for `[server]`.
+    pub fn server(mut self, lines: &str) -> Self {
+        self.server += &format!("{lines}\n");
+        self
+    }
+
+    /// Lines for `[upstreams.mall]`.
+    pub fn upstream(mut self, lines: &str) -> Self {
+        self.upstream += &format!("{lines}\n");
+        self
+    }
+
+    /// Whole sections.
+    pub fn section(mut self, text: &str) -> Self {
+        self.more += &format!("{text}\n");
+        self
+    }
+
+    /// Starts the proxy before an upstream.
+    pub fn before(self, upstream: &Upstream) -> Proxy {
+        Proxy::start(&self, upstream.address())
+    }
+
+    /// Starts the proxy before whatever listens, or does not, at an address.
+    pub fn before_address(self, upstream: SocketAddr) -> Proxy {
+        Proxy::start(&self, upstream)
+    }
+}
+
+/// A running proxy, with a simulated QQ of its own.
+pub struct Proxy {
+    app: Option<App>,
+    pub address: SocketAddr,
+    pub clock: Clock,
+    pub qq: Simulator,
+    pub folder: TempDir,
+    config: Config,
+}
+
+impl Proxy {
+    fn start(setup: &Setup, upstream: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(START);
+        let app = qq::App {
+            client_id: CLIENT_ID.to_owned(),
+            client_secret: CLIENT_SECRET.to_owned(),
+            callbacks: format!("http://{SITE}/oauth_callback"),
+            ..qq::App::default()
+        };
+        let settings = qq::Settings { apps: vec![app], ..qq::Settings::default() };
+        let qq = AROUND.block_on(Simulator::start(settings, clock.clone())).unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, text(setup, upstream, qq.addr())).unwrap();
+        let (config, _) =
+            Config::load(&path, std::iter::empty::<(String, String)>()).unwrap_or_else(|report| panic!("{report}"));
+        let app = App::start(&config, clock.clone()).unwrap();
+        let address = app.addresses()[0];
+        Proxy { app: Some(app), address, clock, qq, folder, config }
+    }
+
+    /// A fresh connection to it.
+    pub fn connect(&self) -> Connection {
+        Connection::to(self.address)
+    }
+
+    /// A browser that has never been here.
+    pub fn browser(&self) -> Browser<'_> {
+        Browser::new(self)
+    }
+
+    /// Moves its clock, and QQ's.
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// Stops it and starts it again on the same store and configuration, at a new address.
+    pub fn restart(&mut self) {
+        if let Some(app) = self.app.take() {
+            app.stop();
+        }
+        let app = App::start(&self.config, self.clock.clone()).unwrap();
+        self.address = app.addresses()[0];
+        self.app = Some(app);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        if let Some(app) = self.app.take() {
+            app.stop();
+        }
+    }
+}
+
+fn text(setup: &Setup, upstream: SocketAddr, qq: SocketAddr) -> String {
+    let Setup { site, routes, more, server, upstream: upstream_lines } = setup;
+    format!(
+        r#"
+[server]
+listen = ["127.0.0.1:0"]
+cores = 2
+drain = "1s"
+{server}
+[[sites]]
+origin = "http://{SITE}"
+{site}
+[providers.qq]
+client_id = "{CLIENT_ID}"
+client_secret = "{CLIENT_SECRET}"
+authorize_url = "http://{qq}/oauth2.0/authorize"
+token_url = "http://{qq}/oauth2.0/token"
+openid_url = "http://{qq}/oauth2.0/me"
+user_info_url = "http://{qq}/user/get_user_info"
+
+[upstreams.mall]
+endpoints = ["http://{upstream}"]
+{upstream_lines}
+{routes}
+[log]
+access = false
+level = "error"
+{more}
+"#
+    )
+}

@@ -46,7 +46,9 @@ pub(super) fn overlay(
                 if let Some(twin) = twin(target.key) {
                     remove_written(tree, &target.steps, &twin);
                 }
-                insert(tree, &target.steps, node, &place);
+                if let Some(other) = insert(tree, &target.steps, node, &place) {
+                    log.error(&nameless(&place), Remark::new(format!("sets the same key as {other}")).fix("keep one"));
+                }
             }
             Err(remark) => log.error(&nameless(&place), remark),
         }
@@ -80,6 +82,10 @@ fn target(variable: &str, tree: &Table) -> Result<Target, Remark> {
                 let rest: Vec<_> = parts.collect();
                 let is_entry = !rest.is_empty();
                 if is_entry {
+                    if let Kind::Texts = key.kind {
+                        let whole = variable_for(&pattern);
+                        return Err(Remark::new("a list is given as a whole").fix(format!("{whole}=one,two")));
+                    }
                     if !matches!(key.kind, Kind::TextTable | Kind::ValueTable) {
                         return Err(unknown(variable, part, &pattern));
                     }
@@ -221,34 +227,39 @@ fn remove_written(tree: &mut Table, steps: &[Step], twin: &str) {
     table.0.retain(|entry| entry.name != twin || matches!(entry.node.place, Place::Variable(_)));
 }
 
-fn insert(table: &mut Table, steps: &[Step], node: Node, place: &Place) {
-    let Some((Step::Name(name), rest)) = steps.split_first() else { return };
+/// Puts the node where the steps lead; returns the variable that had already put one there.
+fn insert(table: &mut Table, steps: &[Step], node: Node, place: &Place) -> Option<String> {
+    let (Step::Name(name), rest) = steps.split_first()? else { return None };
     let at = table.0.iter().position(|entry| entry.name == *name).unwrap_or_else(|| {
         let empty = match rest.first() {
             Some(Step::Index(_)) => Item::List(Vec::new()),
             Some(Step::Name(_)) | None => Item::Table(Table::default()),
         };
-        let node = Node { item: empty, place: place.clone() };
+        let node = Node { item: empty, place: Place::File };
         table.0.push(Entry { name: name.clone(), place: place.clone(), node });
         table.0.len() - 1
     });
-    let Some(entry) = table.0.get_mut(at) else { return };
+    let entry = table.0.get_mut(at)?;
     match (rest, &mut entry.node.item) {
         ([], _) => {
             entry.place = place.clone();
-            entry.node = node;
+            match std::mem::replace(&mut entry.node, node).place {
+                Place::Variable(other) => Some(other),
+                Place::File | Place::Default | Place::Line { .. } => None,
+            }
         }
         ([Step::Index(index), rest @ ..], Item::List(items)) => {
             if *index == items.len() {
-                items.push(Node { item: Item::Table(Table::default()), place: place.clone() });
+                items.push(Node { item: Item::Table(Table::default()), place: Place::File });
             }
-            if let Some(Node { item: Item::Table(below), .. }) = items.get_mut(*index) {
-                insert(below, rest, node, place);
+            match items.get_mut(*index) {
+                Some(Node { item: Item::Table(below), .. }) => insert(below, rest, node, place),
+                // Something else stands where a table belongs; that mistake is reported on its own.
+                Some(_) | None => None,
             }
         }
         (rest, Item::Table(below)) => insert(below, rest, node, place),
-        // The file has something else where a table belongs; that mistake is reported on its own.
-        (_, _) => {}
+        (_, _) => None,
     }
 }
 

@@ -221,11 +221,16 @@ pub(super) fn names_in(pattern: &str) -> Vec<&'static str> {
     names
 }
 
-/// The name's pattern within the section at `pattern`.
+/// The name's pattern within the section at `pattern`; that of an unknown name is no key's and no section's.
 pub(super) fn join(pattern: &str, name: &str) -> String {
     let names = names_in(pattern);
-    let name = if !names.contains(&name) && names.contains(&"<name>") { "<name>" } else { name };
-    if pattern.is_empty() { name.to_owned() } else { format!("{pattern}.{name}") }
+    let name = match (names.contains(&name), names.contains(&"<name>")) {
+        (true, _) => name.to_owned(),
+        (false, true) => "<name>".to_owned(),
+        // In quotes, so that a name such as "session.idle" is not taken for the path it looks like.
+        (false, false) => format!("{name:?}"),
+    };
+    if pattern.is_empty() { name } else { format!("{pattern}.{name}") }
 }
 
 #[cfg(test)]
@@ -244,6 +249,9 @@ mod tests {
         assert_eq!(names_in("discovery"), ["jwks", "openid_configuration"]);
         assert_eq!(names_in("upstreams"), ["<name>"]);
         assert_eq!(join("upstreams", "mall"), "upstreams.<name>");
+        for path in ["session.idle", "sites[]", "<name>"] {
+            assert!(matches!(Known::at(&join("", path)), Known::Nothing), "{path}");
+        }
     }
 
     #[test]

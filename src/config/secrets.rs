@@ -1,11 +1,11 @@
 //! Secrets, written in place or in a file of their own. No remark here ever holds one.
 
-use std::fs;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
 use super::error::{Findings, Remark, Spot};
+use super::file;
 use super::read;
 use super::section::{Given, Section};
 use super::tree::{Item, Node};
@@ -82,7 +82,7 @@ impl Section<'_> {
 
 /// A file's bytes, less one end of line at the end.
 fn read_file(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>, Remark> {
-    let mut bytes = fs::read(path).map(Zeroizing::new).map_err(|error| unreadable(path, &error))?;
+    let mut bytes = file::read(path).map_err(|error| unreadable(path, &error))?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {

@@ -72,6 +72,9 @@ fn unknown(entry: &Entry, pattern: &str, shown: &str, log: &mut Findings) {
         Item::Text(_) | Item::Integer(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) => false,
     };
     let remark = Remark::new(if is_section { "there is no such section" } else { "there is no such key" });
+    if matches!(Known::at(&entry.name), Known::Key(_)) {
+        return log.error(&spot, remark.fix(format!("without quotes: {} = …", entry.name)));
+    }
     if let Some(name) = suggest::nearest(&entry.name, names.iter().copied()) {
         log.explain(dotted(shown, name));
         return log.error(&spot, remark.fix(format!("did you mean `{name}`?")));

@@ -84,7 +84,8 @@ impl Node {
     pub(super) fn kind(&self) -> &'static str {
         match self.item {
             Item::Text(_) => "text",
-            Item::Integer(_) | Item::Float(_) => "a number",
+            Item::Integer(_) => "a number",
+            Item::Float(_) => "a number with a point",
             Item::Flag(_) => "true or false",
             Item::Date(_) => "a date",
             Item::List(_) => "a list",

@@ -248,7 +248,7 @@ fn is_ourselves(endpoint: &Endpoint, listener: &SocketAddr, sites: &[sites::Know
     }
     let name_is_here = endpoint.host == "localhost" || endpoint.host.ends_with(".localhost");
     let address = match endpoint.host.parse::<IpAddr>() {
-        Ok(address) => address,
+        Ok(address) => address.to_canonical(),
         Err(_) if name_is_here => return listener.ip().is_loopback() || listener.ip().is_unspecified(),
         Err(_) => return false,
     };

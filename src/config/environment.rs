@@ -68,7 +68,7 @@ enum Step {
 }
 
 fn target(variable: &str, tree: &Table) -> Result<Target, Remark> {
-    let mut parts = variable.trim_start_matches(PREFIX).split("__");
+    let mut parts = variable.strip_prefix(PREFIX).unwrap_or_default().split("__");
     let mut table = Some(tree);
     let mut pattern = String::new();
     let mut steps = Vec::new();
@@ -97,10 +97,7 @@ fn target(variable: &str, tree: &Table) -> Result<Target, Remark> {
             }
             Known::Section => table = node.and_then(Node::table),
             Known::List => {
-                let items = match node.map(|node| &node.item) {
-                    Some(Item::List(items)) => items.as_slice(),
-                    _ => &[],
-                };
+                let items = node.and_then(Node::list).unwrap_or_default();
                 let index = index(parts.next(), &pattern, items.len())?;
                 table = items.get(index).and_then(Node::table);
                 steps.push(Step::Index(index));
@@ -149,7 +146,8 @@ fn unknown(variable: &str, part: &str, pattern: &str) -> Remark {
     let near = near.map(|name| variable.replacen(part, &name.to_ascii_uppercase(), 1));
     // A single underscore between section and key is the slip made most.
     let squeezed = |name: &str| name.replace(['_', '.'], "").to_ascii_lowercase();
-    let same = KEYS.iter().find(|key| squeezed(key.path) == squeezed(variable.trim_start_matches(PREFIX)));
+    let same =
+        KEYS.iter().find(|key| squeezed(key.path) == squeezed(variable.strip_prefix(PREFIX).unwrap_or_default()));
     let elsewhere = suggest::elsewhere(variable.rsplit("__").next().unwrap_or_default());
     let path = same.map(|key| key.path).or(elsewhere);
     match near.filter(|_| same.is_none()).or_else(|| path.map(variable_for)) {
@@ -240,26 +238,27 @@ fn insert(table: &mut Table, steps: &[Step], node: Node, place: &Place) -> Optio
         table.0.len() - 1
     });
     let entry = table.0.get_mut(at)?;
-    match (rest, &mut entry.node.item) {
-        ([], _) => {
+    // Where the file has something else than a table or a list, that mistake is reported on its own.
+    match rest {
+        [] => {
             entry.place = place.clone();
             match std::mem::replace(&mut entry.node, node).place {
                 Place::Variable(other) => Some(other),
                 Place::File | Place::Default | Place::Line { .. } => None,
             }
         }
-        ([Step::Index(index), rest @ ..], Item::List(items)) => {
+        [Step::Index(index), rest @ ..] => {
+            let Item::List(items) = &mut entry.node.item else { return None };
             if *index == items.len() {
                 items.push(Node { item: Item::Table(Table::default()), place: Place::File });
             }
-            match items.get_mut(*index) {
-                Some(Node { item: Item::Table(below), .. }) => insert(below, rest, node, place),
-                // Something else stands where a table belongs; that mistake is reported on its own.
-                Some(_) | None => None,
-            }
+            let Item::Table(below) = &mut items.get_mut(*index)?.item else { return None };
+            insert(below, rest, node, place)
         }
-        (rest, Item::Table(below)) => insert(below, rest, node, place),
-        (_, _) => None,
+        [Step::Name(_), ..] => {
+            let Item::Table(below) = &mut entry.node.item else { return None };
+            insert(below, rest, node, place)
+        }
     }
 }
 

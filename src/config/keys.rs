@@ -16,7 +16,7 @@ pub(super) struct Key {
     /// What it takes.
     pub(super) kind: Kind,
     /// What it is when left out.
-    pub(super) default: Default,
+    pub(super) absent: Absent,
 }
 
 /// What a key takes.
@@ -48,7 +48,7 @@ pub(super) enum Kind {
 
 /// What a key is when left out.
 #[derive(Clone, Copy)]
-pub(super) enum Default {
+pub(super) enum Absent {
     /// This, as TOML.
     Is(&'static str),
     /// Something that depends on other keys or on the machine, in words.
@@ -57,7 +57,7 @@ pub(super) enum Default {
     Required(&'static str),
 }
 
-use self::Default::{Derived, Is, Required};
+use self::Absent::{Derived, Is, Required};
 use self::Kind::{Choice, Count, File, Flag, Secret, Size, Text, TextTable, Texts, ValueTable};
 
 /// Every key, in the order of `config.toml`.
@@ -173,8 +173,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const YEAR: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 const TIMEOUT: Kind = Kind::Duration(Duration::from_millis(1), Duration::from_secs(10 * 60));
 
-const fn key(path: &'static str, kind: Kind, default: Default) -> Key {
-    Key { path, kind, default }
+const fn key(path: &'static str, kind: Kind, absent: Absent) -> Key {
+    Key { path, kind, absent }
 }
 
 /// What may stand at a path.

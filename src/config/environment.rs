@@ -46,7 +46,9 @@ pub(super) fn overlay(
                 if let Some(twin) = twin(target.key) {
                     remove_written(tree, &target.steps, &twin);
                 }
-                insert(tree, &target.steps, node, &place);
+                if let Some(other) = insert(tree, &target.steps, node, &place) {
+                    log.error(&nameless(&place), Remark::new(format!("sets the same key as {other}")).fix("keep one"));
+                }
             }
             Err(remark) => log.error(&nameless(&place), remark),
         }
@@ -66,7 +68,7 @@ enum Step {
 }
 
 fn target(variable: &str, tree: &Table) -> Result<Target, Remark> {
-    let mut parts = variable.trim_start_matches(PREFIX).split("__");
+    let mut parts = variable.strip_prefix(PREFIX).unwrap_or_default().split("__");
     let mut table = Some(tree);
     let mut pattern = String::new();
     let mut steps = Vec::new();
@@ -80,6 +82,10 @@ fn target(variable: &str, tree: &Table) -> Result<Target, Remark> {
                 let rest: Vec<_> = parts.collect();
                 let is_entry = !rest.is_empty();
                 if is_entry {
+                    if let Kind::Texts = key.kind {
+                        let whole = variable_for(&pattern);
+                        return Err(Remark::new("a list is given as a whole").fix(format!("{whole}=one,two")));
+                    }
                     if !matches!(key.kind, Kind::TextTable | Kind::ValueTable) {
                         return Err(unknown(variable, part, &pattern));
                     }
@@ -91,10 +97,7 @@ fn target(variable: &str, tree: &Table) -> Result<Target, Remark> {
             }
             Known::Section => table = node.and_then(Node::table),
             Known::List => {
-                let items = match node.map(|node| &node.item) {
-                    Some(Item::List(items)) => items.as_slice(),
-                    _ => &[],
-                };
+                let items = node.and_then(Node::list).unwrap_or_default();
                 let index = index(parts.next(), &pattern, items.len())?;
                 table = items.get(index).and_then(Node::table);
                 steps.push(Step::Index(index));
@@ -143,7 +146,8 @@ fn unknown(variable: &str, part: &str, pattern: &str) -> Remark {
     let near = near.map(|name| variable.replacen(part, &name.to_ascii_uppercase(), 1));
     // A single underscore between section and key is the slip made most.
     let squeezed = |name: &str| name.replace(['_', '.'], "").to_ascii_lowercase();
-    let same = KEYS.iter().find(|key| squeezed(key.path) == squeezed(variable.trim_start_matches(PREFIX)));
+    let same =
+        KEYS.iter().find(|key| squeezed(key.path) == squeezed(variable.strip_prefix(PREFIX).unwrap_or_default()));
     let elsewhere = suggest::elsewhere(variable.rsplit("__").next().unwrap_or_default());
     let path = same.map(|key| key.path).or(elsewhere);
     match near.filter(|_| same.is_none()).or_else(|| path.map(variable_for)) {
@@ -221,34 +225,40 @@ fn remove_written(tree: &mut Table, steps: &[Step], twin: &str) {
     table.0.retain(|entry| entry.name != twin || matches!(entry.node.place, Place::Variable(_)));
 }
 
-fn insert(table: &mut Table, steps: &[Step], node: Node, place: &Place) {
-    let Some((Step::Name(name), rest)) = steps.split_first() else { return };
+/// Puts the node where the steps lead; returns the variable that had already put one there.
+fn insert(table: &mut Table, steps: &[Step], node: Node, place: &Place) -> Option<String> {
+    let (Step::Name(name), rest) = steps.split_first()? else { return None };
     let at = table.0.iter().position(|entry| entry.name == *name).unwrap_or_else(|| {
         let empty = match rest.first() {
             Some(Step::Index(_)) => Item::List(Vec::new()),
             Some(Step::Name(_)) | None => Item::Table(Table::default()),
         };
-        let node = Node { item: empty, place: place.clone() };
+        let node = Node { item: empty, place: Place::File };
         table.0.push(Entry { name: name.clone(), place: place.clone(), node });
         table.0.len() - 1
     });
-    let Some(entry) = table.0.get_mut(at) else { return };
-    match (rest, &mut entry.node.item) {
-        ([], _) => {
+    let entry = table.0.get_mut(at)?;
+    // Where the file has something else than a table or a list, that mistake is reported on its own.
+    match rest {
+        [] => {
             entry.place = place.clone();
-            entry.node = node;
+            match std::mem::replace(&mut entry.node, node).place {
+                Place::Variable(other) => Some(other),
+                Place::File | Place::Default | Place::Line { .. } => None,
+            }
         }
-        ([Step::Index(index), rest @ ..], Item::List(items)) => {
+        [Step::Index(index), rest @ ..] => {
+            let Item::List(items) = &mut entry.node.item else { return None };
             if *index == items.len() {
-                items.push(Node { item: Item::Table(Table::default()), place: place.clone() });
+                items.push(Node { item: Item::Table(Table::default()), place: Place::File });
             }
-            if let Some(Node { item: Item::Table(below), .. }) = items.get_mut(*index) {
-                insert(below, rest, node, place);
-            }
+            let Item::Table(below) = &mut items.get_mut(*index)?.item else { return None };
+            insert(below, rest, node, place)
         }
-        (rest, Item::Table(below)) => insert(below, rest, node, place),
-        // The file has something else where a table belongs; that mistake is reported on its own.
-        (_, _) => {}
+        [Step::Name(_), ..] => {
+            let Item::Table(below) = &mut entry.node.item else { return None };
+            insert(below, rest, node, place)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::build::PLACEHOLDER;
 use super::error::{Findings, Place, Remark, Spot};
 use super::keys::{self, Kind, Known};
 use super::section::dotted;
-use super::tree::{Entry, Item, Table};
+use super::tree::{Entry, Table};
 
 /// Warns of the first secret written into a configuration that others can read.
 #[cfg(unix)]
@@ -46,6 +46,6 @@ fn first_secret(table: &Table, pattern: &str, shown: &str) -> Option<Spot> {
 
 /// The placeholder is known to everybody anyway, and reported on its own.
 fn is_in_the_file(entry: &Entry) -> bool {
-    let placeholder = matches!(&entry.node.item, Item::Text(text) if text.as_str() == PLACEHOLDER);
+    let placeholder = entry.node.text() == Some(PLACEHOLDER);
     matches!(entry.node.place, Place::Line { .. }) && !placeholder
 }

@@ -1,6 +1,11 @@
 //! The text of `config.toml` as a tree.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
 use toml::de::DeTable;
+use zeroize::Zeroizing;
 
 use super::error::{Findings, Place, Remark, Spot};
 use super::lines::Lines;
@@ -8,6 +13,19 @@ use super::tree::Table;
 
 /// More than these few are usually the echo of one slip.
 const SYNTAX_ERRORS_SHOWN: usize = 3;
+
+/// What a file may hold, secrets and certificates among them.
+const LONGEST: u64 = 4 * 1024 * 1024;
+
+/// A file's bytes. One that never ends, such as a device, is refused.
+pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 4 MiB"));
+    }
+    Ok(bytes)
+}
 
 /// Reads TOML; every syntax error goes into `log`.
 pub(super) fn parse(bytes: &[u8], log: &mut Findings) -> Option<Table> {

@@ -16,7 +16,7 @@ pub(super) struct Key {
     /// What it takes.
     pub(super) kind: Kind,
     /// What it is when left out.
-    pub(super) default: Default,
+    pub(super) absent: Absent,
 }
 
 /// What a key takes.
@@ -48,7 +48,7 @@ pub(super) enum Kind {
 
 /// What a key is when left out.
 #[derive(Clone, Copy)]
-pub(super) enum Default {
+pub(super) enum Absent {
     /// This, as TOML.
     Is(&'static str),
     /// Something that depends on other keys or on the machine, in words.
@@ -57,7 +57,7 @@ pub(super) enum Default {
     Required(&'static str),
 }
 
-use self::Default::{Derived, Is, Required};
+use self::Absent::{Derived, Is, Required};
 use self::Kind::{Choice, Count, File, Flag, Secret, Size, Text, TextTable, Texts, ValueTable};
 
 /// Every key, in the order of `config.toml`.
@@ -173,8 +173,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const YEAR: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 const TIMEOUT: Kind = Kind::Duration(Duration::from_millis(1), Duration::from_secs(10 * 60));
 
-const fn key(path: &'static str, kind: Kind, default: Default) -> Key {
-    Key { path, kind, default }
+const fn key(path: &'static str, kind: Kind, absent: Absent) -> Key {
+    Key { path, kind, absent }
 }
 
 /// What may stand at a path.
@@ -221,11 +221,16 @@ pub(super) fn names_in(pattern: &str) -> Vec<&'static str> {
     names
 }
 
-/// The name's pattern within the section at `pattern`.
+/// The name's pattern within the section at `pattern`; that of an unknown name is no key's and no section's.
 pub(super) fn join(pattern: &str, name: &str) -> String {
     let names = names_in(pattern);
-    let name = if !names.contains(&name) && names.contains(&"<name>") { "<name>" } else { name };
-    if pattern.is_empty() { name.to_owned() } else { format!("{pattern}.{name}") }
+    let name = match (names.contains(&name), names.contains(&"<name>")) {
+        (true, _) => name.to_owned(),
+        (false, true) => "<name>".to_owned(),
+        // In quotes, so that a name such as "session.idle" is not taken for the path it looks like.
+        (false, false) => format!("{name:?}"),
+    };
+    if pattern.is_empty() { name } else { format!("{pattern}.{name}") }
 }
 
 #[cfg(test)]
@@ -244,6 +249,9 @@ mod tests {
         assert_eq!(names_in("discovery"), ["jwks", "openid_configuration"]);
         assert_eq!(names_in("upstreams"), ["<name>"]);
         assert_eq!(join("upstreams", "mall"), "upstreams.<name>");
+        for path in ["session.idle", "sites[]", "<name>"] {
+            assert!(matches!(Known::at(&join("", path)), Known::Nothing), "{path}");
+        }
     }
 
     #[test]

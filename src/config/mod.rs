@@ -34,7 +34,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use url::Url;
-use zeroize::Zeroizing;
 
 use self::error::Findings;
 pub use self::error::{ConfigError, Report, Warning};
@@ -89,7 +88,7 @@ impl Config {
         V: Into<OsString>,
     {
         let unreadable = |reason| Report::Unreadable { path: path.to_owned(), reason };
-        let bytes = std::fs::read(path).map(Zeroizing::new).map_err(unreadable)?;
+        let bytes = file::read(path).map_err(unreadable)?;
         let mut log = Findings::new(&path.display().to_string());
         let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into()));
         let config = file::parse(&bytes, &mut log).and_then(|mut tree| {

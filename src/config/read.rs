@@ -27,7 +27,7 @@ pub(super) fn count(node: &Node, key: &Key) -> Result<usize, Remark> {
 /// A length of time within the key's range.
 pub(super) fn duration(node: &Node, key: &Key) -> Result<Duration, Remark> {
     let Kind::Duration(least, most) = key.kind else { return Err(wrong_type(node, key)) };
-    let Item::Text(text) = &node.item else { return Err(without_unit(node, key, |number| format!("{number}s"))) };
+    let Some(text) = node.text() else { return Err(without_unit(node, key, |number| format!("{number}s"))) };
     let duration = value::duration(text)?;
     let range = || {
         let (least, most) = (value::show_duration(least), value::show_duration(most));
@@ -88,16 +88,57 @@ pub(super) fn expected(key: &Key) -> String {
 pub(super) fn wrong_type(node: &Node, key: &Key) -> Remark {
     let remark = Remark::new(format!("expected {}, not {}", expected(key), node.kind()));
     let name = key.path.rsplit('.').next().unwrap_or_default();
-    match (&node.item, key.kind) {
-        (Item::Text(text), Kind::Flag | Kind::Count(..)) if fits(text, key.kind) => {
-            remark.fix(format!("leave out the quotes: {name} = {}", text.as_str()))
+    let meant = match &node.item {
+        Item::Text(text) => from_text(text, key.kind).map(|(what, meant)| format!("{what}: {name} = {meant}")),
+        Item::Integer(number) => {
+            from_number(*number, key.kind).map(|meant| format!("put it in quotes: {name} = {meant}"))
         }
-        (Item::Integer(_), Kind::Secret) => remark.fix(format!("put it in quotes: {name} = \"…\"")),
-        (Item::Integer(number), Kind::Text | Kind::File) => {
-            remark.fix(format!("put it in quotes: {name} = \"{number}\""))
-        }
-        (Item::Text(text), Kind::Texts) => remark.fix(format!("put it in brackets: {name} = [{}]", quoted(text))),
-        _ => remark,
+        Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::List(_) | Item::Table(_) => None,
+    };
+    match meant {
+        Some(meant) => remark.fix(meant),
+        None => remark,
+    }
+}
+
+/// The text of a value that is nothing else.
+pub(super) fn plain_text(node: &Node) -> Result<&str, Remark> {
+    node.text().ok_or_else(|| Remark::new(format!("expected text in quotes, not {}", node.kind())))
+}
+
+/// What was probably meant by a text where the key takes something else, and what to do.
+fn from_text(text: &str, kind: Kind) -> Option<(&'static str, String)> {
+    let bare = || Some(("leave out the quotes", text.to_owned()));
+    match kind {
+        Kind::Flag if matches!(text, "true" | "false") => bare(),
+        Kind::Count(..) if text.parse::<u64>().is_ok() => bare(),
+        Kind::Texts => Some(("put it in brackets", format!("[{}]", quoted(text)))),
+        Kind::Flag
+        | Kind::Count(..)
+        | Kind::Duration(..)
+        | Kind::Size(..)
+        | Kind::Text
+        | Kind::Choice(_)
+        | Kind::Secret
+        | Kind::File
+        | Kind::TextTable
+        | Kind::ValueTable => None,
+    }
+}
+
+/// What was probably meant by a number where the key takes text.
+fn from_number(number: i128, kind: Kind) -> Option<String> {
+    match kind {
+        Kind::Secret => Some("\"…\"".to_owned()),
+        Kind::Text | Kind::File => Some(format!("\"{number}\"")),
+        Kind::Flag
+        | Kind::Count(..)
+        | Kind::Duration(..)
+        | Kind::Size(..)
+        | Kind::Choice(_)
+        | Kind::Texts
+        | Kind::TextTable
+        | Kind::ValueTable => None,
     }
 }
 
@@ -111,8 +152,7 @@ pub(super) fn any_of(words: &[&str]) -> String {
 }
 
 fn written_text<'n>(node: &'n Node, key: &Key) -> Result<&'n str, Remark> {
-    let Item::Text(text) = &node.item else { return Err(wrong_type(node, key)) };
-    Ok(text)
+    node.text().ok_or_else(|| wrong_type(node, key))
 }
 
 fn without_unit(node: &Node, key: &Key, with_unit: impl Fn(u64) -> String) -> Remark {
@@ -124,21 +164,5 @@ fn without_unit(node: &Node, key: &Key, with_unit: impl Fn(u64) -> String) -> Re
     match number {
         Some(number) => remark.fix(format!("give it a unit, in quotes: {:?}", with_unit(number))),
         None => remark,
-    }
-}
-
-fn fits(text: &str, kind: Kind) -> bool {
-    match kind {
-        Kind::Flag => matches!(text, "true" | "false"),
-        Kind::Count(..) => text.parse::<u64>().is_ok(),
-        Kind::Duration(..)
-        | Kind::Size(..)
-        | Kind::Text
-        | Kind::Choice(_)
-        | Kind::Secret
-        | Kind::File
-        | Kind::Texts
-        | Kind::TextTable
-        | Kind::ValueTable => false,
     }
 }

@@ -1,14 +1,14 @@
 //! Secrets, written in place or in a file of their own. No remark here ever holds one.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::error::{Findings, Remark, Spot};
+use super::file;
 use super::read;
 use super::section::{Given, Section};
-use super::tree::{Item, Node};
+use super::tree::Node;
 
 impl Section<'_> {
     /// The secret called `name`, from that key or from `<name>_file`. `Some(None)` where neither is there and none has
@@ -37,12 +37,10 @@ impl Section<'_> {
                 }
             };
         }
-        self.optional(name, log, |node: &Node, key| match &node.item {
-            Item::Text(text) if text.is_empty() => Err(Remark::new("is empty")),
-            Item::Text(text) => Ok(Zeroizing::new(text.as_bytes().to_vec())),
-            Item::Integer(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::List(_) | Item::Table(_) => {
-                Err(read::wrong_type(node, key))
-            }
+        self.optional(name, log, |node, key| match node.text() {
+            Some("") => Err(Remark::new("is empty")),
+            Some(text) => Ok(Zeroizing::new(text.as_bytes().to_vec())),
+            None => Err(read::wrong_type(node, key)),
         })
     }
 
@@ -57,10 +55,8 @@ impl Section<'_> {
 
     /// Whether somebody may have written a secret where the name of its file belongs: then it is not for showing.
     fn looks_like_a_secret(&self, name: &str) -> bool {
-        match self.node(name).map(|node| &node.item) {
-            Some(Item::Text(text)) => !text.contains(['/', '.', '\\']),
-            Some(_) | None => false,
-        }
+        let text = self.node(name).and_then(Node::text);
+        text.is_some_and(|text| !text.contains(['/', '.', '\\']))
     }
 
     /// A path, from the folder of the configuration if it is relative.
@@ -81,8 +77,8 @@ impl Section<'_> {
 }
 
 /// A file's bytes, less one end of line at the end.
-fn read_file(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>, Remark> {
-    let mut bytes = fs::read(path).map(Zeroizing::new).map_err(|error| unreadable(path, &error))?;
+fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Remark> {
+    let mut bytes = file::read(path).map_err(|error| unreadable(path, &error))?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {
@@ -98,7 +94,7 @@ fn read_file(path: &PathBuf) -> Result<Zeroizing<Vec<u8>>, Remark> {
 }
 
 /// A file that a key names cannot be read.
-pub(super) fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Remark {
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Remark {
     Remark::new(format!("{} cannot be read: {error}", path.display())).fix(
         "relative paths start in the folder of the configuration; Menshen's own user has to be able to read the file",
     )

@@ -7,10 +7,12 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
+use super::environment;
 use super::error::{Findings, Place, Remark, Spot};
-use super::keys::{self, Default, Key, Kind, Known};
+use super::keys::{self, Absent, Key, Kind, Known};
 use super::lines::Lines;
-use super::tree::{Item, Node, Table};
+use super::read;
+use super::tree::{Entry, Node, Table};
 
 /// A table, or the place where one could be.
 #[derive(Clone)]
@@ -63,9 +65,7 @@ impl<'t> Section<'t> {
 
     /// Every `[[name]]`.
     pub(super) fn listed(&self, name: &str) -> Vec<Section<'t>> {
-        let Some(Node { item: Item::List(nodes), .. }) = self.table.and_then(|table| table.get(name)) else {
-            return Vec::new();
-        };
+        let Some(nodes) = self.node(name).and_then(Node::list) else { return Vec::new() };
         let list = self.section(name);
         let section = |(at, node): (usize, &'t Node)| Section {
             base: self.base,
@@ -100,7 +100,7 @@ impl<'t> Section<'t> {
                 let found = (!matches!(known.kind, Kind::Secret)).then(|| node.shown());
                 Spot { place: node.place.clone(), key, found }
             }
-            (None, Some(Key { default: Default::Is(text), .. })) => {
+            (None, Some(Key { absent: Absent::Is(text), .. })) => {
                 Spot { place: Place::Default, key, found: Some((*text).to_owned()) }
             }
             (Some(_) | None, _) => Spot { place: self.place.clone(), key, found: None },
@@ -112,9 +112,9 @@ impl<'t> Section<'t> {
         &self,
         name: &str,
         log: &mut Findings,
-        read: impl FnOnce(&Node, &Key) -> Result<T, Remark>,
+        make: impl FnOnce(&Node, &Key) -> Result<T, Remark>,
     ) -> Option<Given<T>> {
-        let value = self.optional(name, log, read)?;
+        let value = self.optional(name, log, make)?;
         if value.is_none() {
             self.report_missing(name, log);
         }
@@ -126,15 +126,9 @@ impl<'t> Section<'t> {
         &self,
         name: &str,
         log: &mut Findings,
-        read: impl FnOnce(&Node, &Key) -> Result<T, Remark>,
+        make: impl FnOnce(&Node, &Key) -> Result<T, Remark>,
     ) -> Option<Option<Given<T>>> {
-        self.with_node(name, log, |node, key, spot, log| match read(node, key) {
-            Ok(value) => Some(Given { value, spot: spot.clone() }),
-            Err(remark) => {
-                log.error(spot, remark);
-                None
-            }
-        })
+        self.with_node(name, log, |node, key, spot, log| given(make(node, key), spot.clone(), log))
     }
 
     /// Every item of a list, each with its own place.
@@ -145,34 +139,19 @@ impl<'t> Section<'t> {
         mut parse: impl FnMut(&str) -> Result<T, Remark>,
     ) -> Option<Vec<Given<T>>> {
         let list = self.with_node(name, log, |node, key, spot, log| {
-            let Item::List(items) = &node.item else {
-                log.error(spot, super::read::wrong_type(node, key));
+            let Some(items) = node.list() else {
+                log.error(spot, read::wrong_type(node, key));
                 return None;
             };
             let mut item_of = |(at, item): (usize, &Node)| {
                 let key = format!("{}[{at}]", spot.key);
                 let spot = Spot { place: item.place.clone(), key, found: Some(item.shown()) };
-                let parsed = match &item.item {
-                    Item::Text(text) => parse(text),
-                    Item::Integer(_)
-                    | Item::Float(_)
-                    | Item::Flag(_)
-                    | Item::Date(_)
-                    | Item::List(_)
-                    | Item::Table(_) => Err(Remark::new(format!("expected text in quotes, not {}", item.kind()))),
-                };
-                match parsed {
-                    Ok(value) => Some(Given { value, spot }),
-                    Err(remark) => {
-                        log.error(&spot, remark);
-                        None
-                    }
-                }
+                given(read::plain_text(item).and_then(&mut parse), spot, log)
             };
             let parsed: Vec<_> = items.iter().enumerate().map(&mut item_of).collect();
             parsed.into_iter().collect::<Option<Vec<_>>>()
         })?;
-        if list.is_none() && matches!(self.key(name), Some(Key { default: Default::Required(_), .. })) {
+        if list.is_none() && matches!(self.key(name), Some(Key { absent: Absent::Required(_), .. })) {
             self.report_missing(name, log);
             return None;
         }
@@ -187,23 +166,17 @@ impl<'t> Section<'t> {
         mut parse: impl FnMut(&str, &Node) -> Result<T, Remark>,
     ) -> Option<Vec<Given<T>>> {
         let entries = self.with_node(name, log, |node, key, spot, log| {
-            let Item::Table(table) = &node.item else {
-                log.error(spot, super::read::wrong_type(node, key));
+            let Some(table) = node.table() else {
+                log.error(spot, read::wrong_type(node, key));
                 return None;
             };
-            let mut entry_of = |entry: &super::tree::Entry| {
+            let mut entry_of = |entry: &Entry| {
                 let spot = Spot {
                     place: entry.node.place.clone(),
                     key: dotted(&spot.key, &entry.name),
                     found: Some(entry.node.shown()),
                 };
-                match parse(&entry.name, &entry.node) {
-                    Ok(value) => Some(Given { value, spot }),
-                    Err(remark) => {
-                        log.error(&spot, remark);
-                        None
-                    }
-                }
+                given(parse(&entry.name, &entry.node), spot, log)
             };
             let parsed: Vec<_> = table.0.iter().map(&mut entry_of).collect();
             parsed.into_iter().collect::<Option<Vec<_>>>()
@@ -213,24 +186,24 @@ impl<'t> Section<'t> {
 
     /// Notes down that a required key is not there, with an example of it.
     pub(super) fn report_missing(&self, name: &str, log: &mut Findings) {
-        match self.key(name).map(|key| key.default) {
-            Some(Default::Required(example)) => self.report_missing_like(name, example, log),
-            Some(Default::Is(_) | Default::Derived(_)) | None => self.report_missing_like(name, name, log),
+        match self.key(name).map(|key| key.absent) {
+            Some(Absent::Required(example)) => self.report_missing_like(name, example, log),
+            Some(Absent::Is(_) | Absent::Derived(_)) | None => self.report_missing_like(name, name, log),
         }
     }
 
     /// Notes down that a key is not there though it has to be, with this example of it.
     pub(super) fn report_missing_like(&self, name: &str, example: &str, log: &mut Findings) {
         let key = self.key(name);
-        let remark = match key.map(|key| key.default) {
-            Some(Default::Derived(words)) => {
+        let remark = match key.map(|key| key.absent) {
+            Some(Absent::Derived(words)) => {
                 Remark::new(format!("is missing, and its default, {words}, is not to be had"))
             }
-            Some(Default::Is(_) | Default::Required(_)) | None => Remark::new("is missing"),
+            Some(Absent::Is(_) | Absent::Required(_)) | None => Remark::new("is missing"),
         };
         let or_else = match key {
             Some(Key { kind: Kind::Secret, path, .. }) => {
-                format!("\nor {name}_file = \"/run/secrets/…\", or set {}", super::environment::variable_for(path))
+                format!("\nor {name}_file = \"/run/secrets/…\", or set {}", environment::variable_for(path))
             }
             Some(_) | None => String::new(),
         };
@@ -259,7 +232,7 @@ impl<'t> Section<'t> {
         &self,
         name: &str,
         log: &mut Findings,
-        read: impl FnOnce(&Node, &Key, &Spot, &mut Findings) -> Option<T>,
+        make: impl FnOnce(&Node, &Key, &Spot, &mut Findings) -> Option<T>,
     ) -> Option<Option<T>> {
         let spot = self.spot(name);
         let Some(key) = self.key(name) else {
@@ -267,15 +240,26 @@ impl<'t> Section<'t> {
             return None;
         };
         if let Some(node) = self.node(name) {
-            return read(node, key, &spot, log).map(Some);
+            return make(node, key, &spot, log).map(Some);
         }
-        let Default::Is(text) = key.default else { return Some(None) };
+        let Absent::Is(text) = key.absent else { return Some(None) };
         match DeValue::parse(text) {
-            Ok(value) => read(&Node::of(&value, &Lines::at(Place::Default)), key, &spot, log).map(Some),
+            Ok(value) => make(&Node::of(&value, &Lines::at(Place::Default)), key, &spot, log).map(Some),
             Err(_) => {
                 log.error(&spot, Remark::new("is no TOML: a fault in Menshen"));
                 None
             }
+        }
+    }
+}
+
+/// The value, or its remark noted down.
+fn given<T>(made: Result<T, Remark>, spot: Spot, log: &mut Findings) -> Option<Given<T>> {
+    match made {
+        Ok(value) => Some(Given { value, spot }),
+        Err(remark) => {
+            log.error(&spot, remark);
+            None
         }
     }
 }

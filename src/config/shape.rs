@@ -4,7 +4,7 @@ use super::error::{Findings, Place, Remark, Spot};
 use super::keys::{self, Known};
 use super::section::dotted;
 use super::suggest;
-use super::tree::{Entry, Item, Node, Table};
+use super::tree::{Entry, Node, Table};
 
 /// Reports every unknown key, and every section that is not written as one.
 pub(super) fn check(root: &Table, log: &mut Findings) {
@@ -28,10 +28,7 @@ fn check_table(table: &Table, pattern: &str, shown: &str, log: &mut Findings) {
 }
 
 fn check_list(entry: &Entry, pattern: &str, path: &str, log: &mut Findings) {
-    let tables: Option<Vec<&Table>> = match &entry.node.item {
-        Item::List(nodes) => nodes.iter().map(Node::table).collect(),
-        Item::Text(_) | Item::Integer(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::Table(_) => None,
-    };
+    let tables: Option<Vec<&Table>> = entry.node.list().and_then(|nodes| nodes.iter().map(Node::table).collect());
     let Some(tables) = tables else {
         log.explain(path);
         let remark = Remark::new("is written with two brackets, once for each");
@@ -66,12 +63,12 @@ fn example_name(section: &str) -> &'static str {
 fn unknown(entry: &Entry, pattern: &str, shown: &str, log: &mut Findings) {
     let names = keys::names_in(pattern);
     let spot = spot(&entry.place, &dotted(shown, &entry.name));
-    let is_section = match &entry.node.item {
-        Item::Table(_) => true,
-        Item::List(nodes) => nodes.iter().any(|node| node.table().is_some()),
-        Item::Text(_) | Item::Integer(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) => false,
-    };
+    let is_list_of_tables = entry.node.list().is_some_and(|nodes| nodes.iter().any(|node| node.table().is_some()));
+    let is_section = entry.node.table().is_some() || is_list_of_tables;
     let remark = Remark::new(if is_section { "there is no such section" } else { "there is no such key" });
+    if matches!(Known::at(&entry.name), Known::Key(_)) {
+        return log.error(&spot, remark.fix(format!("without quotes: {} = …", entry.name)));
+    }
     if let Some(name) = suggest::nearest(&entry.name, names.iter().copied()) {
         log.explain(dotted(shown, name));
         return log.error(&spot, remark.fix(format!("did you mean `{name}`?")));

@@ -80,11 +80,28 @@ impl Node {
         }
     }
 
+    /// The items, if it is a list.
+    pub(super) fn list(&self) -> Option<&[Node]> {
+        match &self.item {
+            Item::List(nodes) => Some(nodes),
+            Item::Text(_) | Item::Integer(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::Table(_) => None,
+        }
+    }
+
+    /// The text, if it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.item {
+            Item::Text(text) => Some(text),
+            Item::Integer(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::List(_) | Item::Table(_) => None,
+        }
+    }
+
     /// What kind of thing it is, for messages.
     pub(super) fn kind(&self) -> &'static str {
         match self.item {
             Item::Text(_) => "text",
-            Item::Integer(_) | Item::Float(_) => "a number",
+            Item::Integer(_) => "a number",
+            Item::Float(_) => "a number with a point",
             Item::Flag(_) => "true or false",
             Item::Date(_) => "a date",
             Item::List(_) => "a list",

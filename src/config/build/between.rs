@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{identities, login, qq, routes, server, sessions, sites, upstreams};
+use super::{identities, login, qq, redirects, routes, server, sessions, sites, upstreams};
 use crate::config::error::{Findings, Place, Remark, Spot};
 use crate::config::parse;
-use crate::config::usual_redirect_uri;
 use crate::gateway::Access;
 use crate::http::path_pattern::PathPattern;
 use crate::upstream::Endpoint;
@@ -33,7 +32,9 @@ impl Parts<'_> {
     pub(super) fn check(&self, log: &mut Findings) {
         self.own_paths(log);
         self.attempt_lifetime(log);
-        self.redirect_uris(log);
+        if let (Some(sites), Some(login), Some(_)) = (self.sites, self.login, self.qq) {
+            redirects::check(sites, &login.settings, log);
+        }
         self.transport(log);
         self.loops(log);
         self.cookies(log);
@@ -80,33 +81,6 @@ impl Parts<'_> {
                 "a return that was left lying for so long is refused by QQ anyway; only a thief of an old attempt gains",
             );
             log.warn(&login.attempt_lifetime, remark.fix("\"10m\""));
-        }
-    }
-
-    fn redirect_uris(&self, log: &mut Findings) {
-        let (Some(sites), Some(login), Some(_)) = (self.sites, self.login, self.qq) else { return };
-        for known in sites {
-            if known.redirect_uris.is_empty()
-                && let Some(usual) = usual_redirect_uri(&known.site, &login.settings)
-            {
-                let asked = Spot { found: None, key: format!("redirect_uri {usual}"), ..known.origin.clone() };
-                qq_rules(&usual, &asked, log);
-            }
-            for given in &known.redirect_uris {
-                let (_, uri) = &given.value;
-                let callback = login.settings.callback.as_str();
-                if uri.path() != callback && uri.path() != callback.trim_end_matches('/') {
-                    let remark = Remark::new(format!("does not lead to login.callback = {callback:?}"));
-                    let remark =
-                        remark.so("the browser would come back to the application, and no login would ever end");
-                    let fix =
-                        format!("end it in {:?}, or set login.callback to its path", callback.trim_end_matches('/'));
-                    log.error(&given.spot, remark.fix(fix));
-                    continue;
-                }
-                leads_to_the_site(uri, &given.spot, known, log);
-                qq_rules(uri, &given.spot, log);
-            }
         }
     }
 
@@ -209,34 +183,6 @@ impl Parts<'_> {
     }
 }
 
-/// QQ's present rules for what is registered (wiki.connect.qq.com, 回调地址常见问题).
-fn qq_rules(uri: &Url, spot: &Spot, log: &mut Findings) {
-    let why = "QQ may refuse the login with error 100010";
-    if parse::web::is_loopback(uri) {
-        let remark = Remark::new("names this machine, which QQ's present rules do not allow");
-        log.warn(spot, remark.so(why).fix("use a name of your own; the hosts file can point it at this machine"));
-    } else if uri.port().is_some() {
-        let remark = Remark::new("has a port, which QQ's present rules do not allow");
-        log.warn(spot, remark.so(why).fix("listen on port 80 or 443, or stand behind a server that does"));
-    }
-}
-
-fn leads_to_the_site(uri: &Url, spot: &Spot, known: &sites::Known, log: &mut Findings) {
-    let site = &known.site;
-    let host = uri.host_str().unwrap_or_default();
-    let authority = uri.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
-    let shares_cookies = site.cookie_domain.as_ref().is_some_and(|domain| sites::lies_in(host, domain));
-    if !site.answers_to(&authority) && !shares_cookies {
-        let remark = Remark::new(format!("leads to {authority}, which is not the site {}", site.origin));
-        let remark = remark.so("the browser comes back without the cookie of its attempt, and no login ends");
-        log.warn(spot, remark.fix("use the site's own host, or set cookie_domain to the domain of both"));
-    } else if uri.scheme() != site.origin.scheme() {
-        let remark = Remark::new(format!("is {}, while the site is {}", uri.scheme(), site.origin.scheme()));
-        let remark = remark.so("the browser may come back without the cookie of its attempt");
-        log.warn(spot, remark.fix(format!("register it with {}://", site.origin.scheme())));
-    }
-}
-
 /// Whether a connection to the endpoint would arrive at the listener, as far as can be told without asking the network.
 fn is_ourselves(endpoint: &Endpoint, listener: &SocketAddr, sites: &[sites::Known]) -> bool {
     if endpoint.port != listener.port() {
@@ -248,7 +194,7 @@ fn is_ourselves(endpoint: &Endpoint, listener: &SocketAddr, sites: &[sites::Know
     }
     let name_is_here = endpoint.host == "localhost" || endpoint.host.ends_with(".localhost");
     let address = match endpoint.host.parse::<IpAddr>() {
-        Ok(address) => address,
+        Ok(address) => address.to_canonical(),
         Err(_) if name_is_here => return listener.ip().is_loopback() || listener.ip().is_unspecified(),
         Err(_) => return false,
     };

@@ -141,20 +141,11 @@ fn claim(name: &str, node: &Node) -> Result<(String, ClaimValue), Remark> {
 }
 
 fn further_header(name: &str, node: &Node) -> Result<(HeaderName, Template), Remark> {
-    Ok((name::identity_header(name)?, template(text(node)?)?))
+    Ok((name::identity_header(name)?, template(read::plain_text(node)?)?))
 }
 
 fn cookie(name: &str, node: &Node) -> Result<(String, Template), Remark> {
-    Ok((name::cookie(name)?, template(text(node)?)?))
-}
-
-fn text(node: &Node) -> Result<&str, Remark> {
-    match &node.item {
-        Item::Text(text) => Ok(text),
-        Item::Integer(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::List(_) | Item::Table(_) => {
-            Err(Remark::new(format!("expected text in quotes, not {}", node.kind())))
-        }
-    }
+    Ok((name::cookie(name)?, template(read::plain_text(node)?)?))
 }
 
 fn template(text: &str) -> Result<Template, Remark> {

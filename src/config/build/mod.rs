@@ -6,6 +6,7 @@ mod between;
 mod identities;
 mod login;
 mod qq;
+mod redirects;
 mod routes;
 mod server;
 mod sessions;

@@ -1,14 +1,13 @@
 //! `[providers.qq]`.
 
-use std::fs;
 use std::path::PathBuf;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use url::Url;
-use zeroize::Zeroizing;
 
 use crate::config::error::{Findings, Remark, Spot};
+use crate::config::file;
 use crate::config::parse::web;
 use crate::config::read;
 use crate::config::secrets;
@@ -137,11 +136,11 @@ fn proxy(section: &Section<'_>, log: &mut Findings) -> Option<Option<Secret<Stri
     }
 }
 
-fn certificates(file: &Given<PathBuf>, log: &mut Findings) -> Option<Vec<u8>> {
-    let pem = match fs::read(&file.value).map(Zeroizing::new) {
+fn certificates(given: &Given<PathBuf>, log: &mut Findings) -> Option<Vec<u8>> {
+    let pem = match file::read(&given.value) {
         Ok(pem) => pem,
         Err(error) => {
-            log.error(&file.spot, secrets::unreadable(&file.value, &error));
+            log.error(&given.spot, secrets::unreadable(&given.value, &error));
             return None;
         }
     };
@@ -149,8 +148,8 @@ fn certificates(file: &Given<PathBuf>, log: &mut Findings) -> Option<Vec<u8>> {
     if certificates.is_ok_and(|certificates| !certificates.is_empty()) {
         return Some(pem.to_vec());
     }
-    let remark = Remark::new(format!("{} holds no certificate as PEM", file.value.display()));
-    log.error(&file.spot, remark.fix("from DER: openssl x509 -inform der -in ca.cer -out ca.pem"));
+    let remark = Remark::new(format!("{} holds no certificate as PEM", given.value.display()));
+    log.error(&given.spot, remark.fix("from DER: openssl x509 -inform der -in ca.cer -out ca.pem"));
     None
 }
 

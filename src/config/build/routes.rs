@@ -33,7 +33,9 @@ pub(super) fn read(
     }
     let known: Vec<_> = sections.iter().map(|section| one(section, sites, upstreams, identities, log)).collect();
     let known: Vec<_> = known.into_iter().collect::<Option<_>>()?;
-    no_route_twice(&known, log);
+    if sites.is_some() {
+        no_route_twice(&known, log);
+    }
     Some(known)
 }
 

@@ -10,7 +10,7 @@ use crate::config::parse::{address, path, web};
 use crate::config::read;
 use crate::config::section::{Given, Section};
 use crate::config::suggest;
-use crate::config::tree::{Item, Node};
+use crate::config::tree::Node;
 use crate::http::path_pattern::PathPattern;
 use crate::site::{Origin, Site, Sites};
 
@@ -87,12 +87,7 @@ fn redirect_uri(provider: &str, node: &Node) -> Result<(String, Url), Remark> {
         let near = suggest::nearest(provider, providers.iter().copied()).or(providers.first().copied());
         return Err(remark.fix(format!("did you mean `{}`?", near.unwrap_or_default())));
     }
-    match &node.item {
-        Item::Text(text) => Ok((provider.to_owned(), web::redirect_uri(text)?)),
-        Item::Integer(_) | Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::List(_) | Item::Table(_) => {
-            Err(Remark::new(format!("expected text in quotes, not {}", node.kind())))
-        }
-    }
+    Ok((provider.to_owned(), web::redirect_uri(read::plain_text(node)?)?))
 }
 
 /// `None` for none; the domain has to be one the site's own host lies in (RFC 6265, 5.3).

@@ -35,7 +35,7 @@ pub(in crate::config) fn listen(text: &str) -> Result<SocketAddr, Remark> {
 /// An address, or a network such as `10.0.0.0/8`.
 pub(in crate::config) fn network(text: &str) -> Result<IpNet, Remark> {
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(IpNet::from(address));
+        return Ok(IpNet::from(address.to_canonical()));
     }
     let remark = Remark::expected("an address or a network: \"127.0.0.1\" or \"10.0.0.0/8\"");
     let Ok(network) = text.parse::<IpNet>() else {

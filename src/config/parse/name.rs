@@ -7,8 +7,10 @@ use crate::config::tree::quoted;
 
 /// Names that mean something to HTTP itself or to whoever routes a request: identity in one of them would break the
 /// request or be taken for something else. The hop-by-hop ones are RFC 9110, 7.6.1.
-const RESERVED_HEADERS: [&str; 25] = [
+const RESERVED_HEADERS: [&str; 28] = [
+    "accept",
     "accept-encoding",
+    "accept-language",
     "connection",
     "content-encoding",
     "content-length",
@@ -30,6 +32,7 @@ const RESERVED_HEADERS: [&str; 25] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "user-agent",
     "via",
     "x-real-ip",
     "x-request-id",

@@ -29,7 +29,13 @@ pub(in crate::config) fn address(text: &str) -> Result<Url, Remark> {
     }
     let url = Url::parse(text).map_err(|error| expected().fix(format!("{error}")))?;
     let host = url.host_str().unwrap_or_default();
-    if authority.is_ascii() && !authority.to_ascii_lowercase().starts_with(host) {
+    if host.ends_with('.') {
+        return Err(
+            Remark::new("the host ends in a dot").fix("leave the dot out: it is understood in requests either way")
+        );
+    }
+    let is_bracketed = authority.starts_with('[');
+    if authority.is_ascii() && !is_bracketed && !authority.to_ascii_lowercase().starts_with(host) {
         // `http://8001` is the host 0.0.31.65 to a browser.
         return Err(Remark::new(format!("reads as the host {host:?}")).fix("write the host in full"));
     }
@@ -145,12 +151,14 @@ mod tests {
             "ftp://a",
             "http://u:p@a",
             "http://a:99999",
+            "http://a.",
+            "http://[::1",
             "http://a:x",
         ];
         for text in bad {
             assert!(address(text).is_err(), "{text}");
         }
-        for text in ["http://a", "HTTPS://A.b:8443/c?d#e", "http://[::1]:80", "http://门神.cn/"] {
+        for text in ["http://a", "HTTPS://A.b:8443/c?d#e", "http://[::1]:80", "http://[0:0::1]", "http://门神.cn/"] {
             assert!(address(text).is_ok(), "{text}");
         }
     }

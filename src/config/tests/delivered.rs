@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::{Folder, MINIMAL, repository};
-use crate::config::keys::{self, Default, KEYS, Known};
+use crate::config::keys::{self, Absent, KEYS, Known};
 use crate::config::lines::Lines;
 use crate::config::tree::{Item, Table};
 use crate::config::{Config, shape};
@@ -92,8 +92,8 @@ fn every_key_of_the_delivered_file_is_known_and_every_known_key_is_in_it() {
     for (path, shown) in found {
         let Known::Key(key) = Known::at(&path) else { continue };
         // What stands in the file to be replaced, and not as a default.
-        let example = matches!(key.default, Default::Derived(_) | Default::Required(_));
-        let Default::Is(default) = key.default else {
+        let example = matches!(key.absent, Absent::Derived(_) | Absent::Required(_));
+        let Absent::Is(default) = key.absent else {
             assert!(example);
             continue;
         };

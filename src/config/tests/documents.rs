@@ -1,7 +1,7 @@
 //! `docs/configuration*.md`: each key, its type and its default, as the code has them.
 
 use super::repository;
-use crate::config::keys::{Default, KEYS, Key, Kind};
+use crate::config::keys::{Absent, KEYS, Key, Kind};
 use crate::config::value::show_duration;
 
 /// A row of the tables: key, type, default.
@@ -22,10 +22,10 @@ fn rows(path: &str) -> Vec<Row> {
 }
 
 fn row(key: &Key, words: &Words) -> Row {
-    let default = match key.default {
-        Default::Is(text) => format!("`{text}`"),
-        Default::Derived(text) => (words.derived)(text).to_owned(),
-        Default::Required(_) => words.required.to_owned(),
+    let default = match key.absent {
+        Absent::Is(text) => format!("`{text}`"),
+        Absent::Derived(text) => (words.derived)(text).to_owned(),
+        Absent::Required(_) => words.required.to_owned(),
     };
     (format!("`{}`", key.path), (words.kind)(key.kind), default)
 }

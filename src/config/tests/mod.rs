@@ -4,6 +4,7 @@ mod bad_configs;
 mod delivered;
 mod documents;
 mod environment;
+mod every_key;
 mod secrecy;
 
 use std::ffi::OsString;

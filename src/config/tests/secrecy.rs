@@ -61,6 +61,24 @@ fn no_report_holds_a_secret_of_the_environment() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_secret_in_a_file_that_everybody_can_read_is_warned_of() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::with(MINIMAL);
+    assert_eq!(folder.said(&[]), "the configuration can be used\n");
+    set_permissions(folder.0.path().join("config.toml"), Permissions::from_mode(0o644)).unwrap();
+    let said = folder.said(&[]);
+    assert!(said.contains("providers.qq.client_secret: is a secret in a file that every user"), "{said}");
+    let elsewhere = MINIMAL.replace("client_secret =", "client_secret_file = \"secret\" #");
+    folder.write("config.toml", elsewhere.as_bytes());
+    folder.write("secret", b"0123456789abcdef");
+    set_permissions(folder.0.path().join("config.toml"), Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(folder.said(&[]), "the configuration can be used\n");
+}
+
 #[test]
 fn the_configuration_prints_without_its_secrets() {
     let text = MINIMAL.replace("0123456789abcdef0123456789abcdef", SECRET)

@@ -19,6 +19,7 @@ const BRISK: Pace = Pace {
     lock_patience: Duration::from_millis(200),
     first_pause: Duration::from_millis(1),
     longest_pause: Duration::from_millis(20),
+    stuck_after: Duration::from_secs(60),
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -224,10 +225,10 @@ async fn a_snapshot_torn_by_a_kill_at_start_up_is_deleted_and_nothing_is_lost() 
     for length in [0, 5, whole.len() / 2] {
         fs::write(&torn, &whole[..length]).unwrap();
         // Without the repair sled calls this corruption, for ever.
-        assert!(matches!(
-            open::open_sled(&root.path().join("sled"), Settings::MIN_CACHE),
-            Err(OpenError::Damaged { .. })
-        ));
+        let database = root.path().join("sled");
+        let log = fs::File::open(database.join("db")).unwrap();
+        let unrepaired = open::open_trees(&database, Settings::MIN_CACHE, &log);
+        assert!(matches!(unrepaired, Err(OpenError::Damaged { .. })));
         let store = open(&root);
         assert!(is_bound(&store, 1).await && is_bound(&store, 2).await);
         assert!(!torn.exists());
@@ -345,6 +346,26 @@ async fn a_close_that_waits_behind_a_failure_still_closes() {
     blocked.await.unwrap().unwrap();
     assert!(matches!(store.ping().await, Err(Error::Unavailable { reason }) if reason == "it is closed"));
     open(&root).close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_disk_is_stuck_new_calls_are_refused_and_waiting_ones_wait() {
+    let root = tempfile::tempdir().unwrap();
+    let pace = Pace { stuck_after: Duration::from_millis(20), ..BRISK };
+    let store = Arc::new(SledStore::open_at(&settings(root.path()), pace).unwrap());
+    let (go, blocked) = block(&store).await;
+    let stuck = async {
+        while store.ping().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), stuck).await.expect("a stuck disk goes unnoticed");
+    let refused = sign_in(&store, 1).now_or_never().expect("it was not refused at once");
+    assert!(matches!(refused, Err(Error::Unavailable { reason }) if reason.starts_with("the disk has not answered")));
+    go.send(()).unwrap();
+    blocked.await.unwrap().unwrap();
+    recovered(&store).await;
+    store.close().await;
 }
 
 // Load and size.

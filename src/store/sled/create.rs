@@ -29,7 +29,7 @@ pub(super) fn database(folder: &Folder, cache: ByteSize) -> Result<(), OpenError
 
 fn fill(path: &Path, cache: ByteSize) -> Result<(), OpenError> {
     let log = File::create_new(path.join("db"))?;
-    let trees = open_trees(path, cache, &log)?;
+    let trees = open_trees(path, cache, &log, |_| Ok(()))?;
     let written = trees.write_schema().and_then(|()| trees.commit());
     trees.release();
     Ok(written?)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::folder::Folder;
 use super::lock::{self, Lock};
-use super::trees::Trees;
+use super::trees::{self, Trees};
 use super::{Settings, create, repair};
 use crate::units::ByteSize;
 
@@ -149,40 +149,38 @@ impl Opener {
         if torn > 0 {
             tracing::info!(torn, "snapshots deleted that an interrupted start had left unfinished");
         }
-        let trees = match open_trees(&database, self.cache, log) {
+        match open_trees(&database, self.cache, log, trees::check_schema) {
             Err(OpenError::Damaged { reason, .. }) => {
                 let moved = repair::set_snapshots_aside(&database, &self.folder.aside())?;
                 tracing::warn!(reason, moved, "the store cannot be read; trying once more without its snapshots");
-                open_trees(&database, self.cache, log)?
+                open_trees(&database, self.cache, log, trees::check_schema)
             }
-            opened => opened?,
-        };
-        match trees.check_schema() {
-            Ok(()) => Ok(trees),
-            Err(error) => {
-                trees.release();
-                Err(error)
-            }
+            opened => opened,
         }
     }
 }
 
-/// Opens sled's files themselves, of which `log` is one. What sled reports or panics about them is
-/// [`OpenError::Damaged`].
-pub(super) fn open_trees(path: &Path, cache: ByteSize, log: &File) -> Result<Trees, OpenError> {
+/// Opens sled's files themselves, of which `log` is one, if `admit` has nothing against what they hold. What sled reports
+/// or panics about them is [`OpenError::Damaged`].
+pub(super) fn open_trees(
+    path: &Path,
+    cache: ByteSize,
+    log: &File,
+    admit: fn(&sled::Db) -> Result<(), OpenError>,
+) -> Result<Trees, OpenError> {
     let log = log.try_clone()?;
     let open = || {
         // The background thread that this interval drives also reclaims space.
         let db = sled::Config::new().path(path).cache_capacity(cache.0).flush_every_ms(Some(500)).open()?;
-        Trees::of(db, log)
+        admit(&db)?;
+        Ok(Trees::of(db, log)?)
     };
     let damaged = |reason| OpenError::Damaged { path: path.to_owned(), reason };
     match catch_unwind(AssertUnwindSafe(open)) {
-        Ok(Ok(trees)) => Ok(trees),
-        Ok(Err(error @ (sled::Error::Corruption { .. } | sled::Error::ReportableBug(_)))) => {
+        Ok(Err(OpenError::Database(error @ (sled::Error::Corruption { .. } | sled::Error::ReportableBug(_))))) => {
             Err(damaged(error.to_string()))
         }
-        Ok(Err(error)) => Err(OpenError::Database(error)),
+        Ok(outcome) => outcome,
         Err(_panic) => Err(damaged("the database panicked while it was opened".to_owned())),
     }
 }

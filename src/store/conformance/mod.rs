@@ -2,7 +2,7 @@
 //!
 //! [`checks`] take an empty store. [`DURABILITY_CHECKS`] take a [`Place`] that holds one, and leave and enter it again.
 //! A check tells what was broken as a sentence. That the checks notice is itself tested, against stores that break one
-//! promise each (`broken.rs`).
+//! promise each (`broken/`).
 
 mod bindings;
 mod durability;

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use tokio::sync::oneshot;
 
 use super::failure::Failure;
+use super::state::State;
 use super::trees::Trees;
 
 /// The most calls that share one sync.
@@ -92,10 +93,13 @@ impl Broken {
 }
 
 /// Carries out calls until the end.
-pub(super) fn serve(trees: &Trees, inbox: &Receiver<Message>) -> End {
+pub(super) fn serve(trees: &Trees, inbox: &Receiver<Message>, state: &State) -> End {
     loop {
         let (group, end) = next_group(inbox);
-        if let Err(broken) = carry_out(trees, group) {
+        state.busy();
+        let outcome = carry_out(trees, group);
+        state.idle();
+        if let Err(broken) = outcome {
             return end.unwrap_or(End::Broken(broken));
         }
         if let Some(end) = end {

@@ -8,8 +8,7 @@ use std::io;
 use std::path::Path;
 
 use super::folder::{self, Folder};
-use super::open::{OpenError, open_sled};
-use super::trees::Trees;
+use super::open::{OpenError, open_trees};
 use crate::units::ByteSize;
 
 /// Makes the database that `folder` lacks.
@@ -29,12 +28,11 @@ pub(super) fn database(folder: &Folder, cache: ByteSize) -> Result<(), OpenError
 }
 
 fn fill(path: &Path, cache: ByteSize) -> Result<(), OpenError> {
-    let db = open_sled(path, cache)?;
-    let trees = Trees::of(db, File::open(path.join("db"))?)?;
-    trees.write_schema()?;
-    trees.commit()?;
+    let log = File::create_new(path.join("db"))?;
+    let trees = open_trees(path, cache, &log, |_| Ok(()))?;
+    let written = trees.write_schema().and_then(|()| trees.commit());
     trees.release();
-    Ok(())
+    Ok(written?)
 }
 
 fn sync_all_within(folder: &Path) -> io::Result<()> {

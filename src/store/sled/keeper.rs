@@ -22,6 +22,9 @@ pub(super) struct Pace {
     pub(super) first_pause: Duration,
     /// The longest pause between tries.
     pub(super) longest_pause: Duration,
+    /// How long the disk may take over one group of calls before new ones are refused. Those that wait already go on
+    /// waiting: what they wrote may yet succeed.
+    pub(super) stuck_after: Duration,
 }
 
 impl Default for Pace {
@@ -31,6 +34,7 @@ impl Default for Pace {
             lock_patience: Duration::from_secs(5),
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(10),
+            stuck_after: Duration::from_secs(5),
         }
     }
 }
@@ -39,7 +43,7 @@ impl Default for Pace {
 pub(super) fn keep(opener: Opener, first: Trees, inbox: &Receiver<Message>, state: &Arc<State>, pace: Pace) {
     let mut trees = first;
     let closed = loop {
-        match committer::serve(&trees, inbox) {
+        match committer::serve(&trees, inbox, state) {
             End::Closed(done) => {
                 state.down("it is closed".to_owned());
                 trees.release();

@@ -8,8 +8,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::open::OpenError;
 
 /// How often a lock is tried while another process holds it.
@@ -47,13 +45,14 @@ impl Lock {
 
 /// Locks `file` if it comes free within `patience`.
 pub(super) fn wait_for(file: &File, patience: Duration) -> std::io::Result<bool> {
-    let begun = Instant::now();
+    let mut waited = Duration::ZERO;
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(true),
             Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if begun.elapsed() >= patience => return Ok(false),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(RETRY.min(patience)),
+            Err(TryLockError::WouldBlock) if waited >= patience => return Ok(false),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(RETRY),
         }
+        waited += RETRY;
     }
 }

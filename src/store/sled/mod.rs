@@ -4,12 +4,12 @@
 //!
 //! | what sled does | what is done about it | where |
 //! | --- | --- | --- |
-//! | `flush` does not fsync | our own `sync_data` before any answer | [`trees`] |
-//! | `flush_async` dead-locks | never called; one thread owns all writes | [`committer`] |
-//! | a kill at start-up leaves a snapshot it cannot read | deleted, or set aside, before it opens | [`repair`] |
-//! | its files are never synced when made | made under another name, synced, renamed | [`create`] |
-//! | an error sticks until it is reopened | dropped and reopened with growing pauses | [`keeper`] |
-//! | its lock is void on network filesystems | they are refused | [`filesystem`] |
+//! | `flush` does not fsync | our own `sync_data` before any answer | `trees.rs` |
+//! | `flush_async` dead-locks | never called; one thread owns all writes | `committer.rs` |
+//! | a kill at start-up leaves a snapshot it cannot read | deleted, or set aside, before it opens | `repair.rs` |
+//! | its files are never synced when made | made under another name, synced, renamed | `create.rs` |
+//! | an error sticks until it is reopened | dropped and reopened with growing pauses | `keeper.rs` |
+//! | its lock is void on network filesystems | they are refused | `filesystem.rs` |
 
 mod bindings;
 mod committer;
@@ -91,7 +91,7 @@ impl SledStore {
         let opener = Opener::new(settings, pace.lock_patience)?;
         let trees = opener.open()?;
         let (inbox, calls) = sync_channel(QUEUE);
-        let state = Arc::new(State::default());
+        let state = Arc::new(State::new(pace.stuck_after));
         let thread = thread::Builder::new().name("store".to_owned());
         let keep = {
             let state = Arc::clone(&state);

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::folder::Folder;
 use super::lock::{self, Lock};
-use super::trees::Trees;
+use super::trees::{self, Trees};
 use super::{Settings, create, repair};
 use crate::units::ByteSize;
 
@@ -117,14 +117,14 @@ impl Opener {
             create::database(&self.folder, self.cache)?;
         }
         let log = self.settled_log()?;
-        self.open_repaired(log)
+        self.open_repaired(&log)
     }
 
     /// The store after it has failed: never a new one, and nothing from memory that the disk does not hold.
     pub(super) fn reopen(&self) -> Result<Trees, OpenError> {
         let log = self.settled_log()?;
         forget_cached(&log)?;
-        self.open_repaired(log)
+        self.open_repaired(&log)
     }
 
     /// The log, free of locks and on disk as far as it goes: what recovery finds is answered from at once and becomes
@@ -143,44 +143,44 @@ impl Opener {
         Ok(log)
     }
 
-    fn open_repaired(&self, log: File) -> Result<Trees, OpenError> {
+    fn open_repaired(&self, log: &File) -> Result<Trees, OpenError> {
         let database = self.folder.database();
         let torn = repair::delete_unfinished_snapshots(&database)?;
         if torn > 0 {
             tracing::info!(torn, "snapshots deleted that an interrupted start had left unfinished");
         }
-        let db = match open_sled(&database, self.cache) {
+        match open_trees(&database, self.cache, log, trees::check_schema) {
             Err(OpenError::Damaged { reason, .. }) => {
                 let moved = repair::set_snapshots_aside(&database, &self.folder.aside())?;
                 tracing::warn!(reason, moved, "the store cannot be read; trying once more without its snapshots");
-                open_sled(&database, self.cache)?
+                open_trees(&database, self.cache, log, trees::check_schema)
             }
-            opened => opened?,
-        };
-        let trees = Trees::of(db, log)?;
-        match trees.check_schema() {
-            Ok(()) => Ok(trees),
-            Err(error) => {
-                trees.release();
-                Err(error)
-            }
+            opened => opened,
         }
     }
 }
 
-/// Opens sled itself. What it reports or panics about its own files is [`OpenError::Damaged`].
-pub(super) fn open_sled(path: &Path, cache: ByteSize) -> Result<sled::Db, OpenError> {
+/// Opens sled's files themselves, of which `log` is one, if `admit` has nothing against what they hold. What sled reports
+/// or panics about them is [`OpenError::Damaged`].
+pub(super) fn open_trees(
+    path: &Path,
+    cache: ByteSize,
+    log: &File,
+    admit: fn(&sled::Db) -> Result<(), OpenError>,
+) -> Result<Trees, OpenError> {
+    let log = log.try_clone()?;
     let open = || {
         // The background thread that this interval drives also reclaims space.
-        sled::Config::new().path(path).cache_capacity(cache.0).flush_every_ms(Some(500)).open()
+        let db = sled::Config::new().path(path).cache_capacity(cache.0).flush_every_ms(Some(500)).open()?;
+        admit(&db)?;
+        Ok(Trees::of(db, log)?)
     };
     let damaged = |reason| OpenError::Damaged { path: path.to_owned(), reason };
-    match catch_unwind(open) {
-        Ok(Ok(db)) => Ok(db),
-        Ok(Err(error @ (sled::Error::Corruption { .. } | sled::Error::ReportableBug(_)))) => {
+    match catch_unwind(AssertUnwindSafe(open)) {
+        Ok(Err(OpenError::Database(error @ (sled::Error::Corruption { .. } | sled::Error::ReportableBug(_))))) => {
             Err(damaged(error.to_string()))
         }
-        Ok(Err(error)) => Err(OpenError::Database(error)),
+        Ok(outcome) => outcome,
         Err(_panic) => Err(damaged("the database panicked while it was opened".to_owned())),
     }
 }

@@ -87,6 +87,9 @@ pub(super) fn page(trees: &Trees, since: Cursor, now: Timestamp, limit: usize) -
 pub(super) fn sweep(trees: &Trees, now: Timestamp, limit: usize) -> Result<usize, Failure> {
     let expired = trees.expiry.range(..=tree_key::of_expiry(now, u64::MAX)).keys().take(limit);
     let expired: Vec<IVec> = expired.collect::<Result<_, _>>()?;
+    if expired.is_empty() {
+        return Ok(0);
+    }
     let (mut feed, mut expiry) = (Batch::default(), Batch::default());
     for key in &expired {
         let sequence = tree_key::expiring(key).ok_or_else(|| unreadable("its expiry names no sequence number"))?;

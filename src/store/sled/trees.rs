@@ -13,6 +13,9 @@ use super::open::OpenError;
 /// What this program writes. Raised when an older program could no longer read it.
 pub(super) const SCHEMA: u32 = 1;
 
+/// The name of [`Trees::meta`].
+const META: &str = "meta";
+
 /// Where [`Trees::meta`] keeps the schema's number.
 const SCHEMA_KEY: &[u8] = b"schema";
 
@@ -47,7 +50,7 @@ impl Trees {
             revocations: db.open_tree("revocations")?,
             expiry: db.open_tree("expiry")?,
             keys: db.open_tree("keys")?,
-            meta: db.open_tree("meta")?,
+            meta: db.open_tree(META)?,
             db,
             file,
         })
@@ -63,13 +66,6 @@ impl Trees {
     /// Marks a new database as ours.
     pub(super) fn write_schema(&self) -> Result<(), sled::Error> {
         self.meta.insert(SCHEMA_KEY, &SCHEMA.to_be_bytes()).map(drop)
-    }
-
-    /// Refuses a database that this program must not touch.
-    pub(super) fn check_schema(&self) -> Result<(), OpenError> {
-        let found = self.meta.get(SCHEMA_KEY)?.ok_or(OpenError::Foreign)?;
-        let found = u32::from_be_bytes(found.as_ref().try_into().map_err(|_| OpenError::Foreign)?);
-        if found > SCHEMA { Err(OpenError::Newer { found, known: SCHEMA }) } else { Ok(()) }
     }
 
     /// Lets go of the database. After an error sled may panic while it is dropped, or wait for a thread of its own that
@@ -89,4 +85,14 @@ impl Trees {
             tracing::error!("the store's database does not close; if it cannot be opened again, restart Menshen");
         }
     }
+}
+
+/// Refuses a database that this program must not touch, before it gets so much as a tree from us.
+pub(super) fn check_schema(db: &Db) -> Result<(), OpenError> {
+    if !db.tree_names().iter().any(|name| *name == META) {
+        return Err(OpenError::Foreign);
+    }
+    let found = db.open_tree(META)?.get(SCHEMA_KEY)?.ok_or(OpenError::Foreign)?;
+    let found = u32::from_be_bytes(found.as_ref().try_into().map_err(|_| OpenError::Foreign)?);
+    if found > SCHEMA { Err(OpenError::Newer { found, known: SCHEMA }) } else { Ok(()) }
 }

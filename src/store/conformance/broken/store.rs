@@ -1,185 +1,22 @@
-//! The suite put to the test: stores that break one promise each, and the check that must notice.
+//! A good store behind one flaw.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "each call is bent by a few flaws out of many")]
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
-use super::{DURABILITY_CHECKS, Place, checks};
+use super::{Flaw, sled_at};
 use crate::clock::Timestamp;
-use crate::store::sled::{Settings, SledStore};
+use crate::store::sled::SledStore;
 use crate::store::{
     BindError, Binding, Cursor, Error, IdentityKey, KeyPurpose, NewUser, Profile, Revocation, Revoked, SignedIn, Store,
     StoredKey, User, UserId, UserState,
 };
 
-/// Every flaw with the check that must notice it.
-const FLAWS: &[(Flaw, &str)] = &[
-    (Flaw::InventsUsers, "nobody_is_there_before_the_first_login"),
-    (Flaw::MakesBlockedUsers, "a_first_login_makes_an_active_user"),
-    (Flaw::AnswersWithoutKeeping, "a_user_is_found_by_identity_and_by_id"),
-    (Flaw::MakesTwoUsersForOneIdentity, "a_second_login_finds_the_first_user_unchanged"),
-    (Flaw::MakesTwoUsersForOneIdentity, "of_racing_first_logins_one_makes_the_user_and_all_get_it"),
-    (Flaw::TakesOverProfileAtLogin, "a_second_login_finds_the_first_user_unchanged"),
-    (Flaw::SaysCreatedToAll, "of_racing_first_logins_one_makes_the_user_and_all_get_it"),
-    (Flaw::MixesUpRacers, "racing_first_logins_of_different_people_stay_apart"),
-    (Flaw::IgnoresClientId, "identities_are_told_apart_by_every_part"),
-    (Flaw::IgnoresCase, "identities_are_told_apart_by_every_part"),
-    (Flaw::JoinsIdentityParts, "identities_are_told_apart_by_every_part"),
-    (Flaw::TrimsText, "any_text_survives"),
-    (Flaw::ReusesIds, "an_id_in_use_is_never_given_to_somebody_else"),
-    (Flaw::ForgetsToCountAChange, "a_changed_profile_counts_up_the_generation_and_tells_the_feed"),
-    (Flaw::HidesChangesFromTheFeed, "a_changed_profile_counts_up_the_generation_and_tells_the_feed"),
-    (Flaw::CountsWithoutAChange, "an_unchanged_profile_changes_nothing"),
-    (Flaw::TellsTheFeedWithoutAChange, "an_unchanged_profile_changes_nothing"),
-    (Flaw::ClearsWhatIsNotSaid, "what_the_provider_does_not_say_is_kept"),
-    (Flaw::LosesRacingChanges, "racing_profile_changes_are_all_counted"),
-    (Flaw::ChangesNobody, "the_profile_of_nobody_cannot_change"),
-    (Flaw::ForgetsUnionid, "a_first_login_is_listed_as_a_binding"),
-    (Flaw::BindsNothing, "a_user_may_have_several_identities"),
-    (Flaw::RefusesToBindAgain, "binding_again_changes_nothing"),
-    (Flaw::BindsWhatIsAnothers, "an_identity_of_another_is_refused_and_stays_theirs"),
-    (Flaw::BindsWhatIsAnothers, "of_racing_binds_to_different_users_one_wins"),
-    (Flaw::BindsToNobody, "nothing_is_bound_to_nobody"),
-    (Flaw::SkipsABinding, "pages_of_any_size_hold_every_binding_once_in_one_order"),
-    (Flaw::StaysOnTheFirstPage, "pages_of_any_size_hold_every_binding_once_in_one_order"),
-    (Flaw::ReturnsLongPages, "no_page_is_longer_than_asked_and_only_the_last_is_shorter"),
-    (Flaw::ReturnsShortPages, "no_page_is_longer_than_asked_and_only_the_last_is_shorter"),
-    (Flaw::MovesTheCursorTooFar, "an_empty_feed_says_so"),
-    (Flaw::MovesTheCursorTooFar, "a_reader_beside_writers_misses_nothing"),
-    (Flaw::ForgetsRevocations, "every_kind_of_revocation_is_told_oldest_first"),
-    (Flaw::TellsTheFeedBackwards, "every_kind_of_revocation_is_told_oldest_first"),
-    (Flaw::NeverMovesTheCursor, "a_reader_gets_each_revocation_once"),
-    (Flaw::LosesRacingRevocations, "racing_revocations_are_all_told_once"),
-    (Flaw::TellsWhatHasRunOut, "what_has_run_out_is_not_told"),
-    (Flaw::CutsTheFeedShort, "a_long_feed_is_told_whole"),
-    (Flaw::SweepsEverything, "a_sweep_forgets_what_has_run_out_and_nothing_else"),
-    (Flaw::SweepsNothing, "a_sweep_forgets_what_has_run_out_and_nothing_else"),
-    (Flaw::MiscountsSweeps, "a_sweep_forgets_what_has_run_out_and_nothing_else"),
-    (Flaw::NumbersAnewAfterASweep, "a_cursor_outlives_the_entries_it_has_passed"),
-    (Flaw::DamagesKeys, "the_first_key_is_kept_and_found_unchanged"),
-    (Flaw::ForgetsKeys, "a_second_first_key_is_not_kept"),
-    (Flaw::KeepsEveryFirstKey, "a_second_first_key_is_not_kept"),
-    (Flaw::KeepsEveryFirstKey, "of_racing_first_keys_one_is_kept_and_all_get_it"),
-    (Flaw::MixesPurposes, "keys_of_one_purpose_are_never_seen_by_another"),
-    (Flaw::PutsTheNewestKeyFirst, "another_algorithm_gets_its_own_key_oldest_first"),
-    (Flaw::SaysItIsDown, "an_open_store_can_serve"),
-    (Flaw::CountsThoseWhoLeft, "a_caller_who_goes_away_harms_nobody"),
-    (Flaw::ServesAfterClose, "a_closed_store_answers_unavailable"),
-    (Flaw::ServesAfterClose, "closing_twice_is_fine"),
-];
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_broken_promise_is_noticed_by_its_check() {
-    let mut unnoticed = Vec::new();
-    for (flaw, name) in FLAWS {
-        let check = checks().find(|check| check.name == *name).unwrap();
-        let root = tempfile::tempdir().unwrap();
-        if (check.run)(Arc::new(Broken::new(*flaw, root.path().to_owned()))).await.is_ok() {
-            unnoticed.push((flaw, name));
-        }
-    }
-    assert!(unnoticed.is_empty(), "{unnoticed:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_flaw_every_check_is_passed() {
-    for check in checks() {
-        let root = tempfile::tempdir().unwrap();
-        let verdict = (check.run)(Arc::new(Broken::new(Flaw::None, root.path().to_owned()))).await;
-        assert_eq!(verdict, Ok(()), "{}", check.name);
-    }
-}
-
-#[test]
-fn no_check_is_without_a_flaw_that_it_notices() {
-    let noticing: BTreeSet<_> = FLAWS.iter().map(|(_, name)| *name).collect();
-    let toothless: Vec<_> = checks().map(|check| check.name).filter(|name| !noticing.contains(name)).collect();
-    assert!(toothless.is_empty(), "{toothless:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_forgets_at_a_restart_fails_every_check_of_durability() {
-    for check in DURABILITY_CHECKS {
-        let verdict = (check.run)(Arc::new(Forgetful(tempfile::tempdir().unwrap(), AtomicUsize::new(0)))).await;
-        assert!(verdict.is_err(), "{} did not notice", check.name);
-    }
-}
-
-/// A place where each opening finds an empty store.
-struct Forgetful(tempfile::TempDir, AtomicUsize);
-
-#[async_trait]
-impl Place for Forgetful {
-    async fn open(&self) -> Result<Arc<dyn Store>, String> {
-        let opening = self.1.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(sled_at(self.0.path().join(opening.to_string()))))
-    }
-}
-
-fn sled_at(path: PathBuf) -> SledStore {
-    SledStore::open(&Settings { path, cache: Settings::MIN_CACHE }).unwrap()
-}
-
-/// What a store does wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Flaw {
-    None,
-    AnswersWithoutKeeping,
-    BindsNothing,
-    BindsToNobody,
-    BindsWhatIsAnothers,
-    ChangesNobody,
-    ClearsWhatIsNotSaid,
-    CountsThoseWhoLeft,
-    CountsWithoutAChange,
-    CutsTheFeedShort,
-    DamagesKeys,
-    ForgetsKeys,
-    ForgetsRevocations,
-    ForgetsToCountAChange,
-    ForgetsUnionid,
-    HidesChangesFromTheFeed,
-    IgnoresCase,
-    IgnoresClientId,
-    InventsUsers,
-    JoinsIdentityParts,
-    KeepsEveryFirstKey,
-    LosesRacingChanges,
-    LosesRacingRevocations,
-    MakesBlockedUsers,
-    MakesTwoUsersForOneIdentity,
-    MiscountsSweeps,
-    MixesPurposes,
-    MixesUpRacers,
-    MovesTheCursorTooFar,
-    NeverMovesTheCursor,
-    NumbersAnewAfterASweep,
-    PutsTheNewestKeyFirst,
-    RefusesToBindAgain,
-    ReturnsLongPages,
-    ReturnsShortPages,
-    ReusesIds,
-    SaysCreatedToAll,
-    SaysItIsDown,
-    ServesAfterClose,
-    SkipsABinding,
-    StaysOnTheFirstPage,
-    SweepsEverything,
-    SweepsNothing,
-    TakesOverProfileAtLogin,
-    TellsTheFeedBackwards,
-    TellsTheFeedWithoutAChange,
-    TellsWhatHasRunOut,
-    TrimsText,
-}
-
 /// A good store behind one flaw.
-struct Broken {
+pub(super) struct Broken {
     inner: SledStore,
     flaw: Flaw,
     /// Calls under way, those included whose caller has left.
@@ -188,7 +25,7 @@ struct Broken {
 }
 
 impl Broken {
-    fn new(flaw: Flaw, path: PathBuf) -> Self {
+    pub(super) fn new(flaw: Flaw, path: PathBuf) -> Self {
         Broken { inner: sled_at(path), flaw, begun: AtomicUsize::new(0), swept: AtomicBool::new(false) }
     }
 

@@ -111,6 +111,12 @@ impl Sites {
 }
 
 impl Site {
+    /// Whether an `Origin` value is this site's own, under its origin or an alias.
+    pub fn is_origin(&self, origin: &str) -> bool {
+        let authority = origin.strip_prefix(self.origin.scheme()).and_then(|rest| rest.strip_prefix("://"));
+        authority.is_some_and(|authority| self.answers_to(authority))
+    }
+
     /// Whether a `Host` value names this site.
     pub fn answers_to(&self, host: &str) -> bool {
         let scheme = self.origin.scheme();
@@ -176,6 +182,25 @@ mod tests {
         let other = self::site("http://[::1]:8000");
         assert!(other.answers_to("[::1]:8000"));
         assert!(!other.answers_to("[::1]"));
+    }
+
+    #[test]
+    fn an_origin_is_the_sites_own_by_scheme_and_by_any_of_its_names() {
+        let site = site("http://www.meiduo.site:8000");
+        for origin in ["http://www.meiduo.site:8000", "http://shop.example"] {
+            assert!(site.is_origin(origin), "{origin}");
+        }
+        for origin in [
+            "https://www.meiduo.site:8000",
+            "http://www.meiduo.site",
+            "http://www.meiduo.site:8000.evil.example",
+            "http://evil.example",
+            "www.meiduo.site:8000",
+            "null",
+            "",
+        ] {
+            assert!(!site.is_origin(origin), "{origin}");
+        }
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub(super) struct Caller {
     pub wants_page: bool,
     /// The language of pages and messages.
     pub language: Language,
+    /// Whether it changes something, or opens a way by which things are changed.
+    pub is_unsafe: bool,
     /// A browser fetches ahead: the user has not asked for it.
     pub is_prefetch: bool,
     /// The client's address, as far as trusted proxies tell it.
@@ -64,9 +66,11 @@ impl Caller {
     /// Reads it off a request.
     pub(super) fn of<B>(request: &Request<B>, id: RequestId, peer: SocketAddr, trusted: &[IpNet]) -> Self {
         let headers = request.headers();
+        let kind = kind(request.method(), headers);
         Caller {
             id,
-            kind: kind(request.method(), headers),
+            kind,
+            is_unsafe: kind == Kind::Upgrade || !request.method().is_safe(),
             wants_page: prefers_page(headers),
             language: Language::of(headers),
             is_prefetch: is_prefetch(headers),

@@ -174,12 +174,14 @@ impl Gateway {
         self.check(&request)?;
         let matched = here.site.routes.find(request.uri().path(), request.method())?.ok_or(Error::NotFound)?;
         let proof = self.load(matched, &mut request, here).await?;
-        let decision = policy::decide(matched, proof.as_deref(), here.caller);
+        let is_own = || origin::is_own(request.headers(), &here.site.site);
+        let decision = policy::decide(matched, proof.as_deref(), here.caller, is_own);
         note(line, matched, proof.as_deref(), &decision);
         match decision {
             Decision::Allow(clearance) => self.forward(request, clearance, matched, proof, peer, here, line).await,
             Decision::Login => Ok(own::login_page::invite(request.uri(), here.site)),
             Decision::Unauthorized => Err(Error::LoginNeeded),
+            Decision::ForeignOrigin => Err(Error::ForeignOrigin),
         }
     }
 
@@ -285,5 +287,6 @@ fn note(line: &mut Option<Line>, matched: Matched<'_>, proof: Option<&Proof>, de
         Decision::Allow(_) => "anonymous",
         Decision::Login => "login",
         Decision::Unauthorized => "unauthorized",
+        Decision::ForeignOrigin => "foreign-origin",
     };
 }

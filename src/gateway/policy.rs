@@ -6,7 +6,7 @@ use super::Access;
 use super::caller::{Caller, Kind};
 use super::route::Matched;
 use crate::identity::Ready;
-use crate::session::Proof;
+use crate::session::{Bearer, Proof};
 use crate::upstream::Permit;
 
 /// What becomes of a request.
@@ -18,6 +18,8 @@ pub(super) enum Decision {
     Login,
     /// A script or a client is told that it must log in.
     Unauthorized,
+    /// Another site made the browser ask: its cookie is no consent.
+    ForeignOrigin,
 }
 
 /// The right to a [`Permit`]: whether it is with identity is decided, the header fields are still to be fetched.
@@ -39,13 +41,25 @@ impl Clearance {
     }
 }
 
-/// Decides. A public route never sees an identity; a required one never sees a stranger.
-pub(super) fn decide(matched: Matched<'_>, proof: Option<&Proof>, caller: &Caller) -> Decision {
+/// Decides. A public route never sees an identity; a required one never sees a stranger. `is_own`: whether this site or
+/// the user asked, in case it matters.
+pub(super) fn decide(
+    matched: Matched<'_>,
+    proof: Option<&Proof>,
+    caller: &Caller,
+    is_own: impl Fn() -> bool,
+) -> Decision {
     let route = matched.route;
     let allow = |identity| Decision::Allow(Clearance { upstream: route.upstream, identity });
     match (matched.access, proof, caller.kind) {
         // It carries no credentials and wants none: the answer is the backend's.
         (_, _, Kind::Preflight) | (Access::Public, _, _) | (Access::Optional, None, _) => allow(None),
+        // A backend takes a request with our token for consent, and the cookie it came by was sent unasked.
+        (Access::Optional | Access::Required, Some(proof), _)
+            if caller.is_unsafe && proof.bearer == Bearer::Cookie && !is_own() =>
+        {
+            Decision::ForeignOrigin
+        }
         (Access::Optional | Access::Required, Some(_), _) => allow(Some(route.identity)),
         (Access::Required, None, Kind::Navigation) => Decision::Login,
         (Access::Required, None, Kind::Script | Kind::Upgrade) => Decision::Unauthorized,

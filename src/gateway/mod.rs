@@ -246,8 +246,7 @@ impl Gateway {
         here: Here<'_>,
     ) -> Result<Option<Arc<Proof>>, Error> {
         let wire = &here.site.wire;
-        let scheme = self.shared.identities.get(matched.route.identity).map_or("", |one| one.settings.scheme.as_str());
-        if let Some(proof) = self.sessions.load_token(request.headers(), wire, scheme, here.now).await? {
+        if let Some(proof) = self.sessions.load_token(request.headers(), wire, here.now).await? {
             request.headers_mut().remove(AUTHORIZATION);
             return Ok(Some(proof));
         }

@@ -55,19 +55,18 @@ impl CoreSessions {
         &self.shared
     }
 
-    /// The session that a token of ours in `Authorization` (`Bearer`, or `scheme`) proves. It comes before the cookie:
-    /// somebody put it there on purpose. One that claims to be ours and is not is refused; others' are none of ours.
+    /// The session that a token of ours in `Authorization` proves. It comes before the cookie: somebody put it there on
+    /// purpose. One that claims to be ours and is not is refused; others' are none of ours.
     pub async fn load_token(
         &self,
         headers: &HeaderMap,
         wire: &Wire,
-        scheme: &str,
         now: Timestamp,
     ) -> Result<Option<Arc<Proof>>, Refused> {
-        let Some(token) = authorization(headers, scheme) else { return Ok(None) };
-        if !claims_issuer(token, std::iter::once(wire.site.as_ref())) {
+        let mut tokens = tokens(headers);
+        let Some(token) = tokens.find(|token| claims_issuer(token, std::iter::once(wire.site.as_ref()))) else {
             return Ok(None);
-        }
+        };
         let proof = self.find(token.as_bytes(), wire, |shared| shared.prove_api_token(token, &wire.site, now))?;
         self.current(token.as_bytes(), proof, now).await.map(Some).ok_or(Refused::Revoked)
     }
@@ -124,9 +123,9 @@ impl CoreSessions {
     }
 }
 
-/// The token in `Authorization`, under `Bearer` or the given scheme (RFC 9110, 11.4: schemes have no case).
-fn authorization<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
-    let (given, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    let is_ours = given.eq_ignore_ascii_case("bearer") || given.eq_ignore_ascii_case(scheme);
-    is_ours.then(|| token.trim())
+/// What could be a token in any `Authorization`, under whatever scheme: front ends send ours under `Bearer` or under
+/// their own backend's scheme, and it is known by its issuer.
+fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
+    values.filter_map(|value| value.split_ascii_whitespace().next_back())
 }

@@ -68,7 +68,7 @@ impl Gateway {
     /// By token or cookie.
     async fn session(&self, call: Call<'_>) -> Result<Option<Arc<Proof>>, Error> {
         let (wire, now) = (&call.here.site.wire, call.here.now);
-        match self.sessions.load_token(call.headers, wire, "", now).await? {
+        match self.sessions.load_token(call.headers, wire, now).await? {
             Some(proof) => Ok(Some(proof)),
             None => Ok(self.sessions.load_cookie(call.headers, wire, now).await),
         }

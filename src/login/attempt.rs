@@ -121,6 +121,27 @@ fn purpose(site: &str) -> String {
     format!("login {site}")
 }
 
+/// Whether the browser brought any attempt cookie at all.
+pub(super) fn has_any(headers: &HeaderMap, wire: &Wire) -> bool {
+    cookies(headers, wire).next().is_some()
+}
+
+/// The attempt that a returned state belongs to. Only cookies of its name are looked at, so that no number of others
+/// hides it.
+pub(super) fn find(state: &str, headers: &HeaderMap, sealer: &Sealer, wire: &Wire) -> Option<Attempt> {
+    let named = cookies(headers, wire).filter(|(name, _)| *name == short_name(state)).take(MAX_CANDIDATES);
+    named.filter_map(|(_, value)| open(sealer, wire, value)).find(|attempt| attempt.has_state(state))
+}
+
+/// Short names and values.
+fn cookies<'r>(headers: &'r HeaderMap, wire: &'r Wire) -> impl Iterator<Item = (&'r str, &'r [u8])> {
+    cookie::pairs(headers).filter_map(|(name, value)| Some((wire.jar.attempt_name(name)?, value)))
+}
+
+fn open(sealer: &Sealer, wire: &Wire, value: &[u8]) -> Option<Attempt> {
+    serde_json::from_slice(&sealer.open(&purpose(&wire.site), value)?).ok()
+}
+
 /// The attempts a browser has open, as its cookies tell.
 pub(super) struct OpenAttempts<'r> {
     found: Vec<Found<'r>>,
@@ -134,25 +155,12 @@ struct Found<'r> {
 
 impl<'r> OpenAttempts<'r> {
     /// Opens every attempt cookie of a request.
-    pub(super) fn of(headers: &'r HeaderMap, sealer: &Sealer, wire: &Wire) -> Self {
-        let purpose = purpose(&wire.site);
-        let cookies = cookie::pairs(headers).filter_map(|(name, value)| Some((wire.jar.attempt_name(name)?, value)));
-        let found = cookies.take(MAX_CANDIDATES).map(|(short_name, value)| {
-            let attempt = sealer.open(&purpose, value).and_then(|text| serde_json::from_slice(&text).ok());
+    pub(super) fn of(headers: &'r HeaderMap, sealer: &Sealer, wire: &'r Wire) -> Self {
+        let found = cookies(headers, wire).take(MAX_CANDIDATES).map(|(short_name, value)| {
+            let attempt = open(sealer, wire, value);
             Found { short_name, size: value.len(), attempt }
         });
         OpenAttempts { found: found.collect() }
-    }
-
-    /// Whether the browser brought any attempt cookie at all.
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
-    }
-
-    /// The attempt that a returned state belongs to.
-    pub(super) fn take(self, state: &str) -> Option<Attempt> {
-        let named = self.found.into_iter().filter(|found| found.short_name == short_name(state));
-        named.filter_map(|found| found.attempt).find(|attempt| attempt.has_state(state))
     }
 
     /// What must go so that one more attempt of `size` bytes fits: whatever is no attempt of ours, and the oldest.

@@ -174,9 +174,7 @@ impl Login {
     pub async fn finish(self: &Arc<Self>, headers: &HeaderMap, query: &[(String, String)], wire: &Wire) -> Returning {
         let now = self.clock.now();
         let state = single(query, "state").filter(|state| is_state(state));
-        let attempts = OpenAttempts::of(headers, &self.sealer, wire);
-        let came_without = attempts.is_empty();
-        let attempt = state.and_then(|state| attempts.take(state));
+        let attempt = state.and_then(|state| attempt::find(state, headers, &self.sealer, wire));
         let removal = || attempt.as_ref().and_then(|attempt| wire.jar.remove(&attempt.cookie_name(&wire.jar)));
         let refuse = |refusal, cookies: Option<HeaderValue>| Returning {
             outcome: Err(refusal),
@@ -190,10 +188,10 @@ impl Login {
         };
         let Some(state) = state else { return refuse(Refusal::Malformed, None) };
         let Some(attempt) = attempt.as_ref().filter(|attempt| attempt.is_with(self.provider.id())) else {
-            let refusal = match (self.spent.is_spent(state), came_without) {
+            let refusal = match (self.spent.is_spent(state), attempt::has_any(headers, wire)) {
                 (true, _) => Refusal::Used,
-                (false, true) => Refusal::NoAttempt,
-                (false, false) => Refusal::Foreign,
+                (false, false) => Refusal::NoAttempt,
+                (false, true) => Refusal::Foreign,
             };
             return refuse(refusal, None);
         };

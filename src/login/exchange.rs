@@ -34,8 +34,6 @@ pub enum ExchangeError {
 
 impl Login {
     pub(super) async fn exchange(&self, attempt: &Attempt, code: Code) -> Result<LoggedIn, ExchangeError> {
-        // Taken here and not before: a place is held for exactly as long as the conversation lasts.
-        let _place = self.exchanges.acquire().await;
         let identity = self.provider.identify(code, attempt.redirect_uri()).await;
         if let Err(error) = &identity {
             let is_down = matches!(error, provider::Error::Unavailable { .. } | provider::Error::Busy { .. });

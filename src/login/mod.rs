@@ -213,20 +213,23 @@ impl Login {
     ) -> Result<Arc<LoggedIn>, Refusal> {
         // What is refused here spends neither state nor cookie, so that a reload works.
         if !self.spent.is_spent(attempt.state()) {
-            if self.exchanges.available_permits() == 0 {
-                return Err(Refusal::Busy);
-            }
             self.store.ping().await.map_err(Refusal::StoreDown)?;
         }
         let forget_at = attempt.started().plus(self.settings.attempt_lifetime);
-        let mut result = match self.spent.spend(attempt.state(), now, forget_at) {
+        let place = || Arc::clone(&self.exchanges).try_acquire_owned().ok();
+        let mut result = match self.spent.spend(attempt.state(), now, forget_at, place) {
+            Turn::Busy => return Err(Refusal::Busy),
             Turn::Used => return Err(Refusal::Used),
-            Turn::Wait(result) => result,
-            Turn::First(teller) => {
+            Turn::Wait(result) => {
+                tracing::debug!("a doubled callback waits for the first one's result");
+                result
+            }
+            Turn::First(teller, place) => {
                 let (login, attempt) = (Arc::clone(self), attempt.clone());
                 // On its own task: the browser may leave, the user is made all the same.
                 let exchange = self.control.spawn(async move {
                     let result = login.exchange(&attempt, code).await;
+                    drop(place);
                     let result = Arc::new(result.map(Arc::new).map_err(Arc::new));
                     teller.tell(Arc::clone(&result));
                     result

@@ -20,6 +20,10 @@ pub(in crate::gateway) async fn answer(
         return Ok(logged_out(call, cookies_removed(shared, call.here)));
     };
     if call.method == Method::GET {
+        // There is nobody to ask, and an answer that says OK would be taken for the deed.
+        if !call.here.caller.wants_page {
+            return Err(Error::MethodNotAllowed { allow: "POST" });
+        }
         let page = Page::ConfirmLogout { action: call.uri.path(), display_name: &proof.snapshot.display_name };
         return Ok(respond::show(&page, call.here.caller, None));
     }

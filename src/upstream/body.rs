@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -106,11 +107,13 @@ impl Upload {
     }
 }
 
-/// A trailer can claim an identity as well as a header can.
+/// A trailer can claim an identity as well as a header can; credentials have no place in one at all (RFC 9110, 6.5.1).
 fn without_identity(frame: Frame<Bytes>, list: &StripList) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
             list.apply(&mut trailers);
+            trailers.remove(AUTHORIZATION);
+            trailers.remove(COOKIE);
             Frame::trailers(trailers)
         }
         Err(data) => data,

@@ -78,6 +78,18 @@ impl App {
     /// Starts everything; requests are answered when this returns. Blocks while the store opens, so it must not be
     /// called on an async runtime.
     pub fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
+        let output = io::stdout();
+        let is_json = config.log.is_json(output.is_terminal());
+        Self::start_with(config, clock, output, is_json)
+    }
+
+    /// As [`App::start`], with the access log written to `log` rather than to standard output.
+    pub fn start_with(
+        config: &Config,
+        clock: Clock,
+        log: impl io::Write + Send + 'static,
+        is_json: bool,
+    ) -> Result<Self, StartError> {
         let listeners = Listeners::bind(&config.server.listen)?;
         let control = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(CONTROL_THREADS)
@@ -86,7 +98,7 @@ impl App {
             .build()?;
         let master = MasterKey::open_or_create(&config.master_key_file)?;
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store)?);
-        let access_log = start_access_log(config)?;
+        let access_log = if config.log.access { Some(AccessLog::start(log, is_json)?) } else { None };
         let log_handle = access_log.as_ref().and_then(AccessLog::handle);
         let building = build(config, &clock, &master, Arc::clone(&store), control.handle().clone());
         let Built { mut shared, revocations, cursor } = control.block_on(building)?;
@@ -217,15 +229,6 @@ fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteErro
         )
     });
     Ok(SiteContexts::new(config.sites.clone(), contexts.collect::<Result<_, _>>()?))
-}
-
-fn start_access_log(config: &Config) -> io::Result<Option<AccessLog>> {
-    if !config.log.access {
-        return Ok(None);
-    }
-    let output = io::stdout();
-    let is_json = config.log.is_json(output.is_terminal());
-    AccessLog::start(output, is_json).map(Some)
 }
 
 /// Takes in what other nodes revoke. While the store is down the last known state stands.

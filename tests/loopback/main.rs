@@ -10,5 +10,12 @@
     reason = "a test says by a panic what went wrong; clippy.toml spares only functions marked as tests"
 )]
 
+mod callback;
 mod fixture;
+mod gate;
+mod identity;
+mod login;
+mod logs;
+mod sessions;
 mod support;
+mod tokens;

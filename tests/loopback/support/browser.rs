@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use super::{Answer, Proxy, SITE};
+use super::{Answer, Proxy};
 
 /// What a browser on plain http sends with a navigation.
 pub const PAGE: &str = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+/// What a script of the shop's sends.
+pub const SCRIPT: &str = "Accept: */*";
 
 /// A browser with a cookie jar of its own.
 pub struct Browser<'p> {
@@ -38,7 +41,7 @@ impl<'p> Browser<'p> {
 
     /// Any request, with the jar's cookies; the answer's cookies go into the jar.
     pub fn request(&self, method: &str, target: &str, fields: &[&str], body: &str) -> Answer {
-        let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {SITE}\r\n");
+        let mut text = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.proxy.host);
         if let Some(cookies) = self.cookie_header() {
             text += &format!("Cookie: {cookies}\r\n");
         }
@@ -82,6 +85,11 @@ impl<'p> Browser<'p> {
         self.cookies.borrow().keys().filter(|name| name.starts_with(prefix)).cloned().collect()
     }
 
+    /// Another browser with the same cookies.
+    pub fn copy(&self) -> Self {
+        Browser { proxy: self.proxy, cookies: self.cookies.clone() }
+    }
+
     /// Forgets a cookie.
     pub fn forget(&self, name: &str) {
         self.cookies.borrow_mut().remove(name);
@@ -95,6 +103,14 @@ impl<'p> Browser<'p> {
         let login_url = Url::parse(answer.json()["login_url"].as_str().unwrap()).unwrap();
         let callback = Url::parse(&self.proxy.qq.log_in(&login_url, user).unwrap()).unwrap();
         format!("{}?{}", callback.path(), callback.query().unwrap())
+    }
+
+    /// Logs a QQ user in as an API client does; the token it gets.
+    pub fn token(&self, user: &str) -> String {
+        let callback = self.begin_login("/", user);
+        let answer = self.get(&callback, &["Accept: application/json"]);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["token"].as_str().unwrap().to_owned()
     }
 
     /// Logs a QQ user in, and asserts that it went well.

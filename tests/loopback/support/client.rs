@@ -33,6 +33,14 @@ impl Answer {
         self.headers.iter().filter(|(found, _)| found == name).map(|(_, value)| value.as_str()).collect()
     }
 
+    /// The `Set-Cookie` of a cookie whose name begins so; there must be at most one.
+    pub fn cookie(&self, prefix: &str) -> Option<&str> {
+        let mut found = self.all("set-cookie").into_iter().filter(|cookie| cookie.starts_with(prefix));
+        let first = found.next();
+        assert!(found.next().is_none(), "{prefix} is set twice: {:?}", self.headers);
+        first
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }

@@ -1,20 +1,27 @@
 //! What the tests stand on: a proxy, an upstream whose every byte is seen, a client that sends any byte, a browser's
-//! cookie jar.
+//! cookie jar, and what the operator reads.
 
 mod browser;
 mod client;
+mod log;
 mod proxy;
 mod upstream;
 
-pub use self::browser::Browser;
+pub use self::browser::{Browser, PAGE, SCRIPT};
 pub use self::client::{Answer, Connection};
-pub use self::proxy::{Proxy, Setup};
+pub use self::log::{Log, events};
+pub use self::proxy::{CLIENT_ID, CLIENT_SECRET, Proxy, Setup};
 pub use self::upstream::{Received, Upstream};
 
 use std::time::Duration;
 
 /// Longest wait for anything that should happen at once. A test that waits so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Asks until it is so; for what happens by itself soon, and tells nobody.
+pub fn eventually(mut is_so: impl FnMut() -> bool) {
+    assert!((0..20_000).any(|_| is_so()), "it never came to be");
+}
 
 /// The site that every test proxy serves; nobody listens there, clients name it in `Host`.
 pub const SITE: &str = "www.meiduo.site";

@@ -8,11 +8,13 @@ use std::time::Duration;
 use menshen::app::App;
 use menshen::clock::{Clock, Timestamp};
 use menshen::config::Config;
-use menshen::demo::qq::{self, Simulator};
+use menshen::demo::qq::{self, Endpoint, Simulator};
+use menshen::store::sled::SledStore;
+use menshen::store::{Binding, Store};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{Browser, Connection, SITE, Upstream};
+use super::{Browser, Connection, Log, PATIENCE, SITE, Upstream, events};
 
 /// The app that the simulated QQ knows.
 pub const CLIENT_ID: &str = "101000001";
@@ -26,6 +28,9 @@ static AROUND: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
 /// What a test wants other than usual.
 pub struct Setup {
+    origin: String,
+    provider: String,
+    log: String,
     site: String,
     routes: String,
     more: String,
@@ -37,6 +42,9 @@ impl Setup {
     /// One `optional` route for everything, to one upstream called `mall`.
     pub fn new() -> Self {
         Setup {
+            origin: format!("http://{SITE}"),
+            provider: String::new(),
+            log: "access = false\nlevel = \"error\"".to_owned(),
             site: String::new(),
             routes: "[[routes]]\npath = \"/*\"\nupstream = \"mall\"\n".to_owned(),
             more: String::new(),
@@ -48,6 +56,30 @@ impl Setup {
     /// One more route.
     pub fn route(mut self, path: &str, access: &str) -> Self {
         self.routes += &format!("[[routes]]\npath = \"{path}\"\naccess = \"{access}\"\nupstream = \"mall\"\n");
+        self
+    }
+
+    /// One more route, by its lines.
+    pub fn route_of(mut self, lines: &str) -> Self {
+        self.routes += &format!("[[routes]]\nupstream = \"mall\"\n{lines}\n");
+        self
+    }
+
+    /// The site's origin.
+    pub fn origin(mut self, origin: &str) -> Self {
+        origin.clone_into(&mut self.origin);
+        self
+    }
+
+    /// Lines for `[providers.qq]`.
+    pub fn provider(mut self, lines: &str) -> Self {
+        self.provider += &format!("{lines}\n");
+        self
+    }
+
+    /// Lines for `[log]`, in place of the usual ones.
+    pub fn log(mut self, lines: &str) -> Self {
+        lines.clone_into(&mut self.log);
         self
     }
 
@@ -93,6 +125,10 @@ pub struct Proxy {
     pub clock: Clock,
     pub qq: Simulator,
     pub folder: TempDir,
+    /// Its access log, where it is switched on.
+    pub log: Log,
+    /// What clients put in `Host`.
+    pub host: String,
     config: Config,
 }
 
@@ -103,7 +139,7 @@ impl Proxy {
         let app = qq::App {
             client_id: CLIENT_ID.to_owned(),
             client_secret: CLIENT_SECRET.to_owned(),
-            callbacks: format!("http://{SITE}/oauth_callback"),
+            callbacks: format!("{}/oauth_callback", setup.origin),
             ..qq::App::default()
         };
         let settings = qq::Settings { apps: vec![app], ..qq::Settings::default() };
@@ -112,9 +148,12 @@ impl Proxy {
         fs::write(&path, text(setup, upstream, qq.addr())).unwrap();
         let (config, _) =
             Config::load(&path, std::iter::empty::<(String, String)>()).unwrap_or_else(|report| panic!("{report}"));
-        let app = App::start(&config, clock.clone()).unwrap();
+        events();
+        let log = Log::default();
+        let app = App::start_with(&config, clock.clone(), log.clone(), true).unwrap();
         let address = app.addresses()[0];
-        Proxy { app: Some(app), address, clock, qq, folder, config }
+        let host = setup.origin.split_once("://").unwrap().1.to_owned();
+        Proxy { app: Some(app), address, clock, qq, folder, log, host, config }
     }
 
     /// A fresh connection to it.
@@ -132,12 +171,33 @@ impl Proxy {
         self.clock.advance(by);
     }
 
-    /// Stops it and starts it again on the same store and configuration, at a new address.
-    pub fn restart(&mut self) {
+    /// Waits until its QQ has been asked so often.
+    pub fn qq_asked(&self, endpoint: Endpoint, count: usize) {
+        AROUND.block_on(async { tokio::time::timeout(PATIENCE, self.qq.asked(endpoint, count)).await }).unwrap();
+    }
+
+    /// Stops it; its log is whole, and its store is free to be opened.
+    pub fn stop(&mut self) {
         if let Some(app) = self.app.take() {
             app.stop();
         }
-        let app = App::start(&self.config, self.clock.clone()).unwrap();
+    }
+
+    /// Stops it, and reads who was bound to whom.
+    pub fn bindings(&mut self) -> Vec<Binding> {
+        self.stop();
+        AROUND.block_on(async {
+            let store = SledStore::open(&self.config.store).unwrap();
+            let bindings = store.bindings(None, 1000).await.unwrap();
+            store.close().await;
+            bindings
+        })
+    }
+
+    /// Stops it and starts it again on the same store and configuration, at a new address.
+    pub fn restart(&mut self) {
+        self.stop();
+        let app = App::start_with(&self.config, self.clock.clone(), self.log.clone(), true).unwrap();
         self.address = app.addresses()[0];
         self.app = Some(app);
     }
@@ -145,14 +205,12 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        if let Some(app) = self.app.take() {
-            app.stop();
-        }
+        self.stop();
     }
 }
 
 fn text(setup: &Setup, upstream: SocketAddr, qq: SocketAddr) -> String {
-    let Setup { site, routes, more, server, upstream: upstream_lines } = setup;
+    let Setup { origin, provider, log, site, routes, more, server, upstream: upstream_lines } = setup;
     format!(
         r#"
 [server]
@@ -161,7 +219,7 @@ cores = 2
 drain = "1s"
 {server}
 [[sites]]
-origin = "http://{SITE}"
+origin = "{origin}"
 {site}
 [providers.qq]
 client_id = "{CLIENT_ID}"
@@ -170,14 +228,14 @@ authorize_url = "http://{qq}/oauth2.0/authorize"
 token_url = "http://{qq}/oauth2.0/token"
 openid_url = "http://{qq}/oauth2.0/me"
 user_info_url = "http://{qq}/user/get_user_info"
+{provider}
 
 [upstreams.mall]
 endpoints = ["http://{upstream}"]
 {upstream_lines}
 {routes}
 [log]
-access = false
-level = "error"
+{log}
 {more}
 "#
     )

@@ -1,0 +1,339 @@
+//! Who may pass, and what an upstream never gets to see.
+
+use crate::support::{Answer, Browser, Connection, PAGE, Proxy, SCRIPT, SITE, Setup, Upstream};
+
+const LOGIN_PAGE: &str = "/.menshen/login";
+
+/// What becomes of a call without a session on a `required` route.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stranger {
+    SentToLogIn,
+    Told,
+    Forwarded,
+}
+
+/// A kind of call: method, fields, and what becomes of it.
+type Call = (&'static str, &'static [&'static str], Stranger);
+
+const CALLS: &[Call] = &[
+    ("GET", &["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", SCRIPT], Stranger::SentToLogIn),
+    ("GET", &[PAGE], Stranger::SentToLogIn),
+    ("HEAD", &[PAGE], Stranger::SentToLogIn),
+    ("GET", &[SCRIPT], Stranger::Told),
+    ("GET", &[], Stranger::Told),
+    ("GET", &["Accept: application/json"], Stranger::Told),
+    ("GET", &[PAGE, "X-Requested-With: XMLHttpRequest"], Stranger::Told),
+    ("GET", &[PAGE, "HX-Request: true"], Stranger::Told),
+    ("GET", &[PAGE, "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"], Stranger::Told),
+    ("GET", &[PAGE, "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"], Stranger::Told),
+    ("GET", &["Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"], Stranger::Told),
+    ("POST", &[PAGE], Stranger::Told),
+    ("POST", &["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", PAGE], Stranger::Told),
+    ("PUT", &[SCRIPT], Stranger::Told),
+    ("DELETE", &[], Stranger::Told),
+    ("GET", &["Connection: Upgrade", "Upgrade: websocket", PAGE], Stranger::Told),
+    ("OPTIONS", &[SCRIPT], Stranger::Told),
+    ("OPTIONS", &["Origin: http://elsewhere.example", "Access-Control-Request-Method: PUT"], Stranger::Forwarded),
+];
+
+fn three_kinds(upstream: &Upstream) -> Proxy {
+    let setup = Setup::new().route("/public/*", "public").route("/optional/*", "optional");
+    setup.route("/required/*", "required").before(upstream)
+}
+
+#[test]
+fn each_access_treats_each_kind_of_call_as_the_table_says() {
+    let upstream = Upstream::hello();
+    let proxy = three_kinds(&upstream);
+    let user = proxy.browser();
+    user.log_in("10001");
+    for access in ["public", "optional", "required"] {
+        for (method, fields, stranger) in CALLS {
+            let target = format!("/{access}/x?a=b");
+            let case = format!("{method} {target} {fields:?}");
+            let answer = proxy.browser().request(method, &target, fields, "");
+            let outcome = if access == "required" { *stranger } else { Stranger::Forwarded };
+            match outcome {
+                Stranger::Forwarded => arrived(&upstream, &answer, false, &case),
+                Stranger::SentToLogIn => {
+                    assert_eq!(answer.status, 302, "{case}");
+                    let location = format!("{LOGIN_PAGE}?next=%2F{access}%2Fx%3Fa%3Db");
+                    assert_eq!(answer.header("location"), Some(location.as_str()), "{case}");
+                    assert_eq!(answer.header("cache-control"), Some("no-store"), "{case}");
+                }
+                Stranger::Told => {
+                    assert_eq!(answer.status, 401, "{case}");
+                    assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"menshen\""), "{case}");
+                    assert_eq!(answer.header("location"), None, "{case}");
+                }
+            }
+            assert!(answer.all("set-cookie").is_empty(), "{case} begins a login by itself");
+            // A preflight carries no credentials by its standard; whatever it brings counts for nothing.
+            let has_identity = access != "public" && *stranger != Stranger::Forwarded;
+            let answer = user.copy().request(method, &target, fields, "");
+            arrived(&upstream, &answer, has_identity, &format!("{case} with a session"));
+        }
+    }
+    upstream.saw_nothing();
+}
+
+fn arrived(upstream: &Upstream, answer: &Answer, has_identity: bool, case: &str) {
+    assert_eq!(answer.status, 200, "{case}: {}", answer.text());
+    let seen = upstream.next();
+    assert_eq!(seen.header("x-menshen-user").is_some(), has_identity, "{case}: {}", seen.head);
+    assert_eq!(seen.header("authorization").is_some(), has_identity, "{case}: {}", seen.head);
+}
+
+#[test]
+fn a_401_says_what_shops_front_ends_already_know() {
+    let upstream = Upstream::hello();
+    let proxy = three_kinds(&upstream);
+    let answer = proxy.browser().get("/required/", &[SCRIPT]);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let expected = r#"{"code":"4101","errmsg":"用户未登录","login_url":"/.menshen/login","request_id":""#;
+    assert!(answer.text().starts_with(expected), "{}", answer.text());
+    assert_eq!(answer.json().as_object().unwrap().len(), 4);
+    // To somebody who reads pages it is one, with a way to log in; in the reader's language.
+    for (language, words) in [("zh-CN", "请先登录"), ("en", "log in")] {
+        let answer =
+            proxy.browser().request("POST", "/required/", &[PAGE, &format!("Accept-Language: {language}")], "x=1");
+        assert_eq!(answer.status, 401);
+        assert!(answer.header("content-security-policy").is_some());
+        let page = answer.text();
+        assert!(page.to_lowercase().contains(words) && page.contains(r#"href="/.menshen/login"#), "{page}");
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn no_spelling_of_an_identity_or_an_override_passes() {
+    let upstream = Upstream::hello();
+    let proxy = three_kinds(&upstream);
+    let user = proxy.browser();
+    user.log_in("10001");
+    let names: Vec<&str> = include_str!("../data/forged_headers.txt").lines().collect();
+    let forged: Vec<String> = names.iter().map(|name| format!("{name}: forged")).collect();
+    let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
+    let twice: Vec<&str> = vec!["X-Menshen-User: forged"; 3];
+    let listed = ["Connection: x-menshen-user, authorization, x-forwarded-for", "X-Menshen-User: forged"];
+    for fields in [&forged[..], &twice, &listed] {
+        for (browser, access, has_identity) in [
+            (&proxy.browser(), "public", false),
+            (&proxy.browser(), "optional", false),
+            (&user, "public", false),
+            (&user, "optional", true),
+            (&user, "required", true),
+        ] {
+            assert_eq!(browser.get(&format!("/{access}/"), fields).status, 200);
+            let seen = upstream.next();
+            assert!(!seen.head.contains("forged"), "{}", seen.head);
+            assert_eq!(seen.header("x-menshen-user").map(str::to_owned), has_identity.then(|| user.user_id().unwrap()));
+            // What we say ourselves of where the request comes from is there all the same.
+            assert_eq!(seen.header("x-forwarded-for"), Some("127.0.0.1"));
+            assert_eq!(seen.header("x-forwarded-host"), Some(SITE));
+        }
+    }
+}
+
+#[test]
+fn no_trailer_claims_an_identity() {
+    let upstream = Upstream::hello();
+    let proxy = three_kinds(&upstream);
+    for name in ["X-Menshen-User", "X_Menshen_User", "Authorization", "Cookie", "X-Original-URL"] {
+        let body = format!("1\r\nx\r\n0\r\n{name}: forged\r\nX-Sum: kept\r\n\r\n");
+        let head =
+            format!("POST /optional/ HTTP/1.1\r\nHost: {SITE}\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n");
+        let answer = proxy.connect().send(format!("{head}Trailer: {name}, X-Sum\r\n\r\n{body}")).answer();
+        assert_eq!(answer.status, 200, "{name}");
+        let seen = upstream.next();
+        let body = String::from_utf8(seen.body.clone()).unwrap();
+        assert!(!body.contains("forged"), "{name}: {body:?}");
+    }
+}
+
+#[test]
+fn our_cookies_stay_here_and_all_others_keep_their_bytes() {
+    let upstream = Upstream::hello();
+    let proxy = three_kinds(&upstream);
+    for (fields, expected) in [
+        (
+            &["a=1; menshen_session=x; b= \"q\" ;menshen_login_abc=y; __Host-menshen_session=z; c=%20"][..],
+            &["a=1; b= \"q\" ; c=%20"][..],
+        ),
+        (&["menshen_session=x"], &[]),
+        (&["__Secure-menshen_session=x;__Host-menshen_login_1=y"], &[]),
+        (&["a=1;b=2;;c"], &["a=1;b=2;;c"]),
+        (&["menshen_session=x; sessionid=s", "menshen_login_a=b", "csrftoken=t"], &["sessionid=s", "csrftoken=t"]),
+        (&["menshen_sessions=1; xmenshen_session=2"], &["menshen_sessions=1; xmenshen_session=2"]),
+    ] {
+        let fields: Vec<String> = fields.iter().map(|field| format!("Cookie: {field}")).collect();
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        for access in ["public", "optional"] {
+            assert_eq!(proxy.connect().get(&format!("/{access}/"), &fields).answer().status, 200);
+            assert_eq!(upstream.next().all("cookie"), expected, "{access} {fields:?}");
+        }
+    }
+}
+
+#[test]
+fn a_path_that_anybody_could_read_as_guarded_is_guarded_and_forwarded_as_it_was_sent() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new()
+        .route("/public/*", "public")
+        .route("/x/*", "public")
+        .route("/admin/*", "required")
+        .route_of("path = \"/folded/*\"\naccess = \"required\"\nignore_case = true")
+        .before(&upstream);
+    let user = proxy.browser();
+    user.log_in("10001");
+    for path in include_str!("../data/guarded_paths.txt").lines() {
+        let answer = proxy.connect().get(path, &[SCRIPT]).answer();
+        assert_eq!(answer.status, 401, "{path}");
+        upstream.saw_nothing();
+        assert_eq!(user.get(path, &[SCRIPT]).status, 200, "{path}");
+        let seen = upstream.next();
+        assert_eq!(seen.line(), format!("GET {path} HTTP/1.1"));
+        assert!(seen.header("x-menshen-user").is_some(), "{path}");
+    }
+    for path in ["/", "/x/..y", "/administrator", "/x/admin", "/Admin/x", "/x/%E6%90%9C", "/x;a/b", "/x//y"] {
+        assert_eq!(proxy.connect().get(path, &[SCRIPT]).answer().status, 200, "{path}");
+        assert_eq!(upstream.next().line(), format!("GET {path} HTTP/1.1"));
+    }
+}
+
+/// Fields of a request, and whether it counts as asked for by the site or the user.
+const ORIGINS: &[(&[&str], bool)] = &[
+    (&[], true),
+    (&["Origin: http://www.meiduo.site"], true),
+    (&["Origin: http://shop.example"], true),
+    (&["Sec-Fetch-Site: same-origin"], true),
+    (&["Sec-Fetch-Site: none"], true),
+    (&["Origin: null", "Sec-Fetch-Site: same-origin"], true),
+    (&["Origin: null"], false),
+    (&["Origin: https://www.meiduo.site"], false),
+    (&["Origin: http://www.meiduo.site:8000"], false),
+    (&["Origin: http://www.meiduo.site.evil.example"], false),
+    (&["Origin: http://evil.example"], false),
+    (&["Origin: http://evil.example", "Origin: http://www.meiduo.site"], false),
+    (&["Origin: http://www.meiduo.site", "Origin: http://evil.example"], false),
+    (&["Sec-Fetch-Site: same-site"], false),
+    (&["Sec-Fetch-Site: cross-site"], false),
+    (&["Origin: http://evil.example", "Sec-Fetch-Site: cross-site"], false),
+];
+
+#[test]
+fn a_cookie_is_no_consent_to_what_another_site_asks_for() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new()
+        .site("aliases = [\"shop.example\"]")
+        .route("/public/*", "public")
+        .route("/required/*", "required")
+        .before(&upstream);
+    let user = proxy.browser();
+    user.log_in("10001");
+    let bearer = format!("Authorization: Bearer {}", proxy.browser().token("10001"));
+    let upgrade = ["Connection: Upgrade", "Upgrade: websocket"];
+    for (fields, is_own) in ORIGINS {
+        for (method, more) in [("POST", &[][..]), ("DELETE", &[]), ("PATCH", &[]), ("GET", &upgrade)] {
+            let fields = [fields, more].concat();
+            for path in ["/", "/required/"] {
+                let answer = user.request(method, path, &fields, "");
+                assert_eq!(answer.status, if *is_own { 200 } else { 403 }, "{method} {path} {fields:?}");
+                assert_eq!(answer.header("location"), None);
+                if *is_own {
+                    assert!(upstream.next().header("x-menshen-user").is_some());
+                }
+            }
+            // Without identity there is nothing to abuse; a token was put there on purpose.
+            for (browser, path, token) in [
+                (&user, "/public/", None),
+                (&proxy.browser(), "/", None),
+                (&proxy.browser(), "/required/", Some(&bearer)),
+            ] {
+                let fields: Vec<&str> = fields.iter().copied().chain(token.map(String::as_str)).collect();
+                assert_eq!(browser.request(method, path, &fields, "").status, 200, "{method} {path} {fields:?}");
+                assert_eq!(upstream.next().header("x-menshen-user").is_some(), token.is_some());
+            }
+        }
+        // Reading is left to the browser's own rules.
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            assert_eq!(user.request(method, "/required/", fields, "").status, 200, "{method} {fields:?}");
+            upstream.next();
+        }
+    }
+    let answer = user.request("POST", "/", &["Origin: http://evil.example", SCRIPT], "");
+    assert_eq!(answer.json()["errmsg"], "请求来自其他网站");
+    upstream.saw_nothing();
+}
+
+#[test]
+fn endpoints_of_ours_take_their_methods_alone() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for (path, takes, allow) in [
+        ("/qq/login/", &["GET"][..], "GET"),
+        ("/qq/login", &["GET"], "GET"),
+        ("/oauth_callback/", &["GET"], "GET"),
+        ("/oauth_callback", &["GET"], "GET"),
+        ("/.menshen/login", &["GET", "HEAD"], "GET, HEAD"),
+        ("/.menshen/logout", &["GET", "POST"], "GET, POST"),
+        ("/.menshen/userinfo", &["GET"], "GET"),
+        ("/.menshen/health", &["GET", "HEAD"], "GET, HEAD"),
+        ("/.well-known/jwks.json", &["GET", "HEAD"], "GET, HEAD"),
+        ("/.well-known/openid-configuration", &["GET", "HEAD"], "GET, HEAD"),
+    ] {
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "QUERY"] {
+            let answer = proxy.browser().request(method, path, &[PAGE], "");
+            let allowed = takes.contains(&method);
+            assert_eq!(answer.status != 405, allowed, "{method} {path}: {}", answer.status);
+            assert_eq!(answer.header("allow"), (!allowed).then_some(allow), "{method} {path}");
+        }
+    }
+    for path in ["/.menshen/", "/.menshen/x", "/.menshen/login/"] {
+        assert_eq!(proxy.browser().visit(path).status, 404, "{path}");
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn health_answers_any_host_and_everything_else_only_its_own() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let get = |path: &str, hosts: &str| -> Answer {
+        let mut connection: Connection = proxy.connect();
+        connection.send(format!("GET {path} HTTP/1.1\r\n{hosts}Accept: text/html\r\n\r\n")).answer()
+    };
+    for hosts in ["Host: 10.0.0.1:8000\r\n", "Host: www.meiduo.site\r\n", "Host: x\r\nHost: y\r\n"] {
+        let answer = get("/.menshen/health", hosts);
+        // Two hosts are hyper's to refuse, if it does; ours is not to serve by them.
+        assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"status":"ok"}"#), "{hosts}");
+    }
+    for path in ["/", "/qq/login/", "/oauth_callback/", "/.menshen/userinfo", "/.well-known/jwks.json"] {
+        let answer = get(path, "Host: evil.example\r\n");
+        assert_eq!(answer.status, 421, "{path}");
+        assert!(answer.text().contains("evil.example") && answer.text().contains("proxy_set_header Host $http_host"));
+        assert_eq!(get(path, "Host: www.meiduo.site\r\nHost: www.meiduo.site\r\n").status, 400, "{path}");
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn answers_with_identity_are_private_and_optional_ones_vary() {
+    let upstream = Upstream::scripted(|_| {
+        b"HTTP/1.1 200 OK\r\nCache-Control: public, max-age=60, s-maxage=600\r\nContent-Length: 0\r\n\r\n".to_vec()
+    });
+    let proxy = three_kinds(&upstream);
+    let user = proxy.browser();
+    user.log_in("10001");
+    let kept = |browser: &Browser<'_>, path| {
+        let answer = browser.visit(path);
+        (answer.header("cache-control").unwrap().to_owned(), answer.header("vary").map(str::to_owned))
+    };
+    let (shared, private) = ("public, max-age=60, s-maxage=600".to_owned(), "private, max-age=60".to_owned());
+    let cookie = Some("cookie".to_owned());
+    assert_eq!(kept(&proxy.browser(), "/optional/"), (shared.clone(), cookie.clone()));
+    assert_eq!(kept(&user, "/optional/"), (private.clone(), cookie));
+    assert_eq!(kept(&user, "/required/"), (private, None));
+    assert_eq!(kept(&user, "/public/"), (shared, None));
+}

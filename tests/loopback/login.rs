@@ -1,0 +1,233 @@
+//! Where a login begins: the attempt, its cookie, where it will return to, and when it cannot be served.
+
+use std::time::Duration;
+
+use menshen::demo::qq::{Effect, Endpoint, Switch, WireFault};
+use url::Url;
+
+use crate::support::{Answer, Browser, CLIENT_ID, PAGE, Proxy, SCRIPT, SITE, Setup, Upstream};
+
+/// Most cookies, and most bytes of their values, that attempts may take.
+const MOST: (usize, usize) = (8, 4096);
+
+const ATTEMPT: &str = "menshen_login_";
+
+fn login_url(answer: &Answer) -> Url {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    Url::parse(answer.json()["login_url"].as_str().unwrap()).unwrap()
+}
+
+fn parameter(url: &Url, name: &str) -> String {
+    url.query_pairs().find(|(found, _)| found == name).unwrap().1.into_owned()
+}
+
+/// How the callback of a login is answered that was begun for `next`.
+fn returns_to(browser: &Browser<'_>, next: &str) -> String {
+    let answer = browser.visit(&browser.begin_login(next, "10001"));
+    assert_eq!(answer.status, 303, "{next:?}: {}", answer.text());
+    answer.header("location").unwrap().to_owned()
+}
+
+#[test]
+fn a_script_gets_the_providers_address_and_a_browser_is_sent_there() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for path in ["/qq/login/?next=/cart/", "/qq/login?next=/cart/", "/qq/login/", "/qq/login"] {
+        let answer = proxy.browser().get(path, &[SCRIPT]);
+        let url = login_url(&answer);
+        assert_eq!((&answer.json()["code"], &answer.json()["errmsg"]), (&"0".into(), &"OK".into()));
+        let redirected = proxy.browser().visit(path);
+        assert_eq!(redirected.status, 302, "{path}");
+        assert_eq!(redirected.header("referrer-policy"), Some("no-referrer"));
+        for (answer, url) in
+            [(&answer, &url), (&redirected, &Url::parse(redirected.header("location").unwrap()).unwrap())]
+        {
+            assert_eq!(url.path(), "/oauth2.0/authorize");
+            assert_eq!(parameter(url, "response_type"), "code");
+            assert_eq!(parameter(url, "client_id"), CLIENT_ID);
+            assert_eq!(parameter(url, "redirect_uri"), format!("http://{SITE}/oauth_callback"));
+            let state = parameter(url, "state");
+            assert!(state.len() == 32 && state.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{state}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+            assert_eq!(answer.all("set-cookie").len(), 1, "{path}");
+        }
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn the_attempt_cookie_has_the_attributes_of_the_session_cookie() {
+    let upstream = Upstream::hello();
+    for (origin, prefix, attributes) in [
+        ("http://www.meiduo.site", "", "; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"),
+        ("https://www.meiduo.site", "__Host-", "; Path=/; Max-Age=600; Secure; HttpOnly; SameSite=Lax"),
+    ] {
+        let proxy = Setup::new().origin(origin).before(&upstream);
+        let answer = proxy.browser().get("/qq/login/", &[SCRIPT]);
+        let cookie = answer.cookie(&format!("{prefix}{ATTEMPT}")).unwrap();
+        assert!(cookie.ends_with(attributes), "{cookie}");
+        // It tells nothing: neither the state nor where the browser returns to.
+        assert!(!cookie.contains(&parameter(&login_url(&answer), "state")), "{cookie}");
+    }
+}
+
+#[test]
+fn attempts_are_bounded_and_the_oldest_gives_way() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for next in ["/".to_owned(), format!("/{}", "n".repeat(1000))] {
+        let browser = proxy.browser();
+        let mut callbacks = Vec::new();
+        for _ in 0..12 {
+            callbacks.push(browser.begin_login(&next, "10001"));
+            proxy.advance(Duration::from_secs(1));
+            let names = browser.cookie_names(ATTEMPT);
+            let bytes: usize = names.iter().map(|name| browser.cookie(name).unwrap().len()).sum();
+            assert!(names.len() <= MOST.0 && bytes <= MOST.1, "{} cookies, {bytes} bytes", names.len());
+        }
+        let kept = browser.cookie_names(ATTEMPT).len();
+        assert!(kept >= 2);
+        let answer = browser.visit(&callbacks[12 - kept - 1]);
+        assert_eq!(answer.status, 403, "the one that gave way");
+        for callback in &callbacks[12 - kept..] {
+            assert_eq!(browser.visit(callback).status, 303);
+        }
+        assert_eq!(browser.cookie_names(ATTEMPT).len(), 0);
+    }
+}
+
+/// Regression: the callback looked at the first 24 attempt cookies alone, so that planted ones hid the true one.
+#[test]
+fn junk_under_the_name_of_an_attempt_breaks_no_login() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let browser = proxy.browser();
+    let plant = || {
+        for number in 0..40 {
+            browser.keep(&format!("{ATTEMPT}{number:08}=AAAA{number}"));
+        }
+        browser.keep(&format!("{ATTEMPT}=x"));
+        browser.keep(&format!("{ATTEMPT}0=%00"));
+    };
+    plant();
+    let callback = browser.begin_login("/", "10001");
+    plant();
+    assert_eq!(browser.visit(&callback).status, 303);
+    assert!(browser.user_id().is_some());
+}
+
+#[test]
+fn several_tabs_log_in_at_once_and_each_returns_to_its_own_page() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let browser = proxy.browser();
+    let tabs: Vec<String> = (0..4).map(|tab| browser.begin_login(&format!("/tab/{tab}"), "10001")).collect();
+    for (tab, callback) in tabs.iter().enumerate().rev() {
+        let answer = browser.visit(callback);
+        assert_eq!(answer.header("location"), Some(format!("/tab/{tab}").as_str()));
+    }
+}
+
+#[test]
+fn neither_a_prefetch_nor_a_head_begins_or_ends_a_login() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let browser = proxy.browser();
+    let callback = browser.begin_login("/", "10001");
+    for path in ["/qq/login/", callback.as_str()] {
+        for (method, fields, status) in [
+            ("HEAD", &[PAGE][..], 405),
+            ("GET", &[PAGE, "Sec-Purpose: prefetch"], 400),
+            ("GET", &[PAGE, "Sec-Purpose: prefetch;prerender"], 400),
+            ("GET", &[PAGE, "Purpose: prefetch"], 400),
+        ] {
+            let answer = browser.request(method, path, fields, "");
+            assert_eq!(answer.status, status, "{method} {path} {fields:?}");
+            assert!(answer.all("set-cookie").is_empty());
+        }
+    }
+    assert_eq!(proxy.qq.count(Endpoint::Token), 0);
+    assert_eq!(browser.visit(&callback).status, 303, "the code was spent");
+}
+
+#[test]
+fn no_next_leads_off_the_site() {
+    let upstream = Upstream::hello();
+    let proxy = site_with_a_port(&upstream);
+    let browser = proxy.browser();
+    for next in include_str!("../data/open_redirects.txt").lines() {
+        let next = next.replace("<TAB>", "\t").replace("<LF>", "\n").replace("<CR>", "\r").replace("<NUL>", "\0");
+        assert_eq!(returns_to(&browser, &next), "/", "{next:?}");
+    }
+}
+
+#[test]
+fn a_next_on_this_site_or_a_listed_host_is_kept_through_the_login() {
+    let upstream = Upstream::hello();
+    let proxy = site_with_a_port(&upstream);
+    let browser = proxy.browser();
+    let long = format!("/list?{}", "x".repeat(1020));
+    for (next, expected) in [
+        ("/user/center/", "/user/center/"),
+        ("/list?page=2&sort=price#top", "/list?page=2&sort=price#top"),
+        ("/搜索?q=手机", "/%E6%90%9C%E7%B4%A2?q=%E6%89%8B%E6%9C%BA"),
+        ("http://www.meiduo.site:8000/cart/", "/cart/"),
+        ("https://m.meiduo.site/x?y", "https://m.meiduo.site/x?y"),
+        (long.as_str(), "/list"),
+    ] {
+        assert_eq!(returns_to(&browser, next), expected, "{next}");
+    }
+    // The page of providers hands it on.
+    let page = browser.visit("/.menshen/login?next=/cart/%3Fa%3Db").text();
+    assert!(page.contains("/qq/login/?next=%2Fcart%2F%3Fa%3Db"), "{page}");
+    let page = browser.visit("/.menshen/login?next=//evil.example").text();
+    assert!(page.contains("/qq/login/?next=%2F\"") && !page.contains("evil"), "{page}");
+}
+
+fn site_with_a_port(upstream: &Upstream) -> Proxy {
+    let setup = Setup::new().origin("http://www.meiduo.site:8000");
+    setup.site("allowed_hosts = [\"https://m.meiduo.site\"]").before(upstream)
+}
+
+#[test]
+fn a_page_that_was_refused_is_where_the_login_returns_to() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().route("/user/*", "required").before(&upstream);
+    let browser = proxy.browser();
+    let to_log_in = browser.visit("/user/orders/?page=2");
+    let page = browser.visit(to_log_in.header("location").unwrap());
+    assert_eq!(page.status, 200);
+    let text = page.text();
+    let href = text.split('"').find(|part| part.starts_with("/qq/login/")).unwrap();
+    let to_qq = browser.visit(&href.replace("&amp;", "&"));
+    let callback = proxy.qq.log_in(&Url::parse(to_qq.header("location").unwrap()).unwrap(), "10001").unwrap();
+    let callback = Url::parse(&callback).unwrap();
+    let answer = browser.visit(&format!("{}?{}", callback.path(), callback.query().unwrap()));
+    assert_eq!(answer.header("location"), Some("/user/orders/?page=2"));
+    assert_eq!(browser.visit("/user/orders/?page=2").status, 200);
+}
+
+#[test]
+fn once_qq_was_found_down_the_login_page_says_so_while_sessions_go_on() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().route("/user/*", "required").before(&upstream);
+    let (user, visitor) = (proxy.browser(), proxy.browser());
+    user.log_in("10001");
+    assert_eq!(visitor.visit("/.menshen/login").status, 200);
+    proxy.qq.set(Switch::once(Endpoint::Token, Effect::Wire(WireFault::ResetBeforeHead)));
+    assert_eq!(visitor.visit(&visitor.begin_login("/", "10002")).status, 500);
+    for (language, words) in [("zh-CN", "请在大约 30 秒后再试"), ("en", "30 seconds")] {
+        let answer = visitor.get("/.menshen/login", &[PAGE, &format!("Accept-Language: {language}")]);
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("30")));
+        assert!(answer.text().contains(words), "{}", answer.text());
+    }
+    assert_eq!(user.visit("/user/").status, 200);
+    proxy.advance(Duration::from_secs(31));
+    assert_eq!(visitor.visit("/.menshen/login").status, 200);
+    // The first login that succeeds ends it early.
+    proxy.qq.set(Switch::once(Endpoint::Token, Effect::Wire(WireFault::Status(502))));
+    assert_eq!(visitor.visit(&visitor.begin_login("/", "10002")).status, 500);
+    assert_eq!(visitor.visit("/.menshen/login").status, 503);
+    visitor.log_in("10002");
+    assert_eq!(visitor.visit("/.menshen/login").status, 200);
+}

@@ -1,0 +1,142 @@
+//! What operators read: enough to find a request again, and nothing that opens anything.
+
+use std::collections::BTreeSet;
+
+use menshen::demo::qq::{Effect, Endpoint, Switch};
+use serde_json::Value;
+
+use crate::support::{CLIENT_SECRET, Log, PAGE, SCRIPT, Setup, Upstream, events};
+
+fn names(line: &Value) -> BTreeSet<&str> {
+    line.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn one<'l>(lines: &'l [Value], path: &str) -> &'l Value {
+    let mut found = lines.iter().filter(|line| line["path"] == path);
+    let line = found.next().unwrap_or_else(|| panic!("no line for {path}"));
+    assert!(found.next().is_none(), "two lines for {path}");
+    line
+}
+
+#[test]
+fn each_request_has_its_line_with_what_was_decided() {
+    let upstream = Upstream::hello();
+    let mut proxy = Setup::new()
+        .log("access = true\nlevel = \"error\"")
+        .route("/user/*", "required")
+        .route("/public/*", "public")
+        .before(&upstream);
+    let user = {
+        let browser = proxy.browser();
+        let stranger = proxy.browser();
+        stranger.get("/optional", &[SCRIPT]);
+        stranger.get("/public/x?secret=1", &[SCRIPT]);
+        stranger.visit("/user/page");
+        stranger.get("/user/script", &[SCRIPT]);
+        browser.log_in("10001");
+        browser.get("/user/orders", &[SCRIPT]);
+        browser.post("/user/foreign", &["Origin: http://evil.example"]);
+        browser.get("/.menshen/nothing", &[SCRIPT]);
+        proxy.connect().send("GET /elsewhere HTTP/1.1\r\nHost: evil.example\r\n\r\n").answer();
+        browser.user_id().unwrap()
+    };
+    proxy.stop();
+    let lines = proxy.log.objects();
+    for (path, decision, status, route, upstream) in [
+        ("/optional", "anonymous", 200, "/*", Some("mall")),
+        ("/public/x", "anonymous", 200, "/public/*", Some("mall")),
+        ("/user/page", "login", 302, "/user/*", None),
+        ("/user/script", "unauthorized", 401, "/user/*", None),
+        ("/qq/login/", "own", 200, "LoginStart", None),
+        ("/oauth_callback", "own", 303, "Callback", None),
+        ("/user/orders", "identity", 200, "/user/*", Some("mall")),
+        ("/user/foreign", "foreign-origin", 403, "/user/*", None),
+        ("/.menshen/nothing", "own", 404, "Nothing", None),
+        ("/elsewhere", "none", 421, "", None),
+    ] {
+        let line = one(&lines, path);
+        assert_eq!(line["decision"], decision, "{line}");
+        assert_eq!((line["status"].as_u64(), line["route"].as_str()), (Some(status), Some(route)), "{line}");
+        assert_eq!(line["upstream"].as_str(), upstream, "{line}");
+        assert_eq!(line["upstream_ms"].is_number(), upstream.is_some(), "{line}");
+        assert_eq!(
+            (line["client"].as_str(), line["time"].as_str()),
+            (Some("127.0.0.1"), Some("2027-01-15T08:00:00.000Z"))
+        );
+        let always = [
+            "bytes",
+            "client",
+            "decision",
+            "duration_ms",
+            "host",
+            "method",
+            "path",
+            "request_id",
+            "route",
+            "status",
+            "time",
+        ];
+        assert!(names(line).is_superset(&BTreeSet::from(always)), "{line}");
+    }
+    let (known, stranger) = (one(&lines, "/user/orders"), one(&lines, "/user/script"));
+    assert_eq!((known["user"].as_str(), known["bytes"].as_u64()), (Some(user.as_str()), Some(5)));
+    assert_eq!(known["openid_hash"].as_str().unwrap().len(), 16);
+    assert!(stranger.get("user").is_none() && stranger.get("openid_hash").is_none());
+    let ids: BTreeSet<&str> = lines.iter().map(|line| line["request_id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), lines.len(), "ids repeat");
+}
+
+#[test]
+fn no_log_holds_a_code_a_state_a_cookie_a_token_or_a_secret() {
+    let upstream = Upstream::hello();
+    let mut proxy = Setup::new().log("access = true\nlevel = \"debug\"").before(&upstream);
+    let mut secrets = vec![CLIENT_SECRET.to_owned(), "next=%2Fsecret-place".to_owned()];
+    let openid = menshen::demo::qq::Simulator::openid("10001", crate::support::CLIENT_ID);
+    {
+        let browser = proxy.browser();
+        let mut keep = |callback: &str| {
+            let query = callback.split_once('?').unwrap().1.to_owned();
+            secrets.extend(url::form_urlencoded::parse(query.as_bytes()).map(|(_, value)| value.into_owned()));
+        };
+        for effect in [
+            Effect::Error { number: 100_020, text: Some("told-by-qq".to_owned()) },
+            Effect::Error { number: 100_009, text: None },
+        ] {
+            proxy.qq.set(Switch::once(Endpoint::Token, effect));
+            let failed = browser.begin_login("/secret-place", "10001");
+            keep(&failed);
+            assert_eq!(browser.visit(&failed).status, 500);
+            browser.visit(&failed);
+        }
+        let callback = browser.begin_login("/", "10001");
+        keep(&callback);
+        let answer = browser.get(&callback, &["Accept: application/json"]);
+        let token = answer.json()["token"].as_str().unwrap().to_owned();
+        browser.get("/?token=in-the-query", &[PAGE, &format!("Authorization: Bearer {token}")]);
+        browser.get("/", &[PAGE, "Authorization: Basic c2VjcmV0"]);
+        secrets.extend(
+            answer
+                .all("set-cookie")
+                .iter()
+                .map(|cookie| cookie.split(';').next().unwrap().split_once('=').unwrap().1.to_owned()),
+        );
+        secrets.push(upstream.next().header("authorization").unwrap().to_owned());
+        secrets.extend([token, "in-the-query".to_owned(), "c2VjcmV0".to_owned(), openid]);
+        browser.post("/.menshen/logout", &[]);
+    }
+    secrets.retain(|secret| secret.len() > 5);
+    secrets.extend(proxy.qq.requests().iter().filter_map(|request| {
+        let query = request.query.split('&').find_map(|pair| pair.strip_prefix("access_token="));
+        query.map(str::to_owned)
+    }));
+    assert!(secrets.len() > 12, "{secrets:?}");
+    proxy.stop();
+    let logs: [(&str, &Log); 2] = [("access", &proxy.log), ("events", events())];
+    for (name, log) in logs {
+        let text = log.text();
+        assert!(text.contains("request_id"), "the {name} log is empty");
+        for secret in &secrets {
+            assert!(!text.contains(secret.as_str()), "{secret} stands in the {name} log");
+        }
+    }
+}

@@ -11,5 +11,7 @@
 )]
 
 #[cfg(feature = "demo")]
+mod journey;
+#[cfg(feature = "demo")]
 mod qq_login_tool;
 mod store;

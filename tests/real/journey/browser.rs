@@ -1,0 +1,55 @@
+//! Chromium, driven by Playwright on Node. Chromium and Node are the system's; Playwright's version is pinned here.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+/// What Chromium is called, depending on who packed it.
+const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// Plays a case of `cases.mjs`; `facts` say where it finds the site and QQ.
+pub(super) fn play(case: &str, facts: &serde_json::Value) -> Output {
+    static PARTS: LazyLock<PathBuf> = LazyLock::new(install_playwright);
+    let mut facts = facts.clone();
+    facts["chromium"] = chromium().to_str().unwrap().into();
+    facts["parts"] = PARTS.to_str().unwrap().into();
+    facts["screens"] = PARTS.join("screens").to_str().unwrap().into();
+    let mut node = Command::new("node");
+    node.arg(here().join("main.mjs")).arg(case).env("JOURNEY", facts.to_string());
+    node.output().unwrap_or_else(|error| panic!("node cannot be run: {error}. {INSTALL}"))
+}
+
+const INSTALL: &str = "scripts/install-test-parts installs what these tests need";
+
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/journey")
+}
+
+fn chromium() -> PathBuf {
+    let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
+    let found = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    found.into_iter().find(|program| program.is_file()).unwrap_or_else(|| panic!("there is no Chromium. {INSTALL}"))
+}
+
+/// The folder in which exactly the locked packages are installed.
+fn install_playwright() -> PathBuf {
+    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join(".test-parts/journey");
+    fs::create_dir_all(&parts).unwrap();
+    let lock = fs::read(here().join("package-lock.json")).unwrap();
+    let installed = parts.join("installed-lock.json");
+    if fs::read(&installed).is_ok_and(|installed| installed == lock) {
+        return parts;
+    }
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(here().join(file), parts.join(file)).unwrap();
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&parts);
+    let output = npm.output().unwrap_or_else(|error| panic!("npm cannot be run: {error}. {INSTALL}"));
+    assert!(output.status.success(), "{npm:?}: {}", String::from_utf8_lossy(&output.stderr));
+    // Last, so that an installation that was cut off is done again.
+    fs::write(installed, lock).unwrap();
+    parts
+}

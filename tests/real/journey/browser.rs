@@ -3,25 +3,44 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::LazyLock;
+
+use serde_json::json;
+
+use super::program::Program;
 
 /// What Chromium is called, depending on who packed it.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// Plays a case of `cases.mjs`; `facts` say where it finds the site and QQ.
-pub(super) fn play(case: &str, facts: &serde_json::Value) -> Output {
-    static PARTS: LazyLock<PathBuf> = LazyLock::new(install_playwright);
-    let mut facts = facts.clone();
-    facts["chromium"] = chromium().to_str().unwrap().into();
-    facts["parts"] = PARTS.to_str().unwrap().into();
-    facts["screens"] = PARTS.join("screens").to_str().unwrap().into();
-    let mut node = Command::new("node");
-    node.arg(here().join("main.mjs")).arg(case).env("JOURNEY", facts.to_string());
-    node.output().unwrap_or_else(|error| panic!("node cannot be run: {error}. {INSTALL}"))
+const INSTALL: &str = "scripts/install-test-parts installs what these tests need";
+
+/// Where visitors find the site and QQ: origins.
+pub(super) struct Whereabouts {
+    pub(super) site: String,
+    pub(super) qq: String,
 }
 
-const INSTALL: &str = "scripts/install-test-parts installs what these tests need";
+/// Plays a case of `cases.mjs` to its good end before a program.
+pub(super) fn play(case: &str, whereabouts: &Whereabouts, program: &Program) {
+    static PARTS: LazyLock<PathBuf> = LazyLock::new(install_playwright);
+    let facts = json!({
+        "site": whereabouts.site,
+        "qq": whereabouts.qq,
+        "chromium": chromium(),
+        "parts": *PARTS,
+        "screens": PARTS.join("screens"),
+    });
+    let mut node = Command::new("node");
+    node.arg(here().join("main.mjs")).arg(case).env("JOURNEY", facts.to_string());
+    let output = node.output().unwrap_or_else(|error| panic!("node cannot be run: {error}. {INSTALL}"));
+    assert!(
+        output.status.success(),
+        "{}\nThe program said:\n{}",
+        String::from_utf8_lossy(&output.stderr),
+        program.log()
+    );
+}
 
 fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/journey")

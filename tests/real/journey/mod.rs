@@ -2,7 +2,8 @@
 //! the simulated QQ, as a visitor of the sample mall. What visitors do is in `cases.mjs`, a function for each test here.
 
 mod browser;
-mod proxy;
+mod demo;
+mod program;
 mod scene;
 
 use menshen::demo::qq::Endpoint;

@@ -6,12 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use menshen::clock::Clock;
 use menshen::demo::mall::Mall;
 use menshen::demo::qq::{App, Settings, Simulator};
-use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::browser;
-use super::proxy::Proxy;
+use super::browser::{self, Whereabouts};
+use super::program::Program;
 
 const CLIENT_ID: &str = "101000001";
 const CLIENT_SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -23,7 +22,8 @@ const TRIES: usize = 3;
 pub(super) struct Scene {
     pub(super) qq: Simulator,
     _mall: Mall,
-    proxy: Proxy,
+    proxy: Program,
+    whereabouts: Whereabouts,
     _folder: TempDir,
     _runtime: Runtime,
 }
@@ -32,14 +32,8 @@ impl Scene {
     /// Plays a case to its good end.
     pub(super) fn play(case: &str) -> Self {
         let scene = Scene::set();
-        let output = browser::play(case, &scene.where_everything_is());
+        browser::play(case, &scene.whereabouts, &scene.proxy);
         let log = scene.proxy.log();
-        assert!(
-            output.status.success(),
-            "{}{}\nThe proxy's log:\n{log}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
         assert!(!log.contains(CLIENT_SECRET), "the appkey is in the log:\n{log}");
         assert!(!log.contains("code=") && !log.contains("state="), "a login's parameters are in the log:\n{log}");
         // Before it listens it warns of what the configuration exposes: this one does so on purpose.
@@ -60,34 +54,31 @@ impl Scene {
         for _ in 0..TRIES {
             let port = free_port();
             let path = folder.path().join("config.toml");
-            fs::write(&path, config(port, qq.addr(), mall.addr())).unwrap();
-            match Proxy::start(&path, port) {
+            let whereabouts = Whereabouts {
+                site: format!("http://www.meiduo.site:{port}"),
+                qq: format!("http://graph.qq.test:{}", qq.addr().port()),
+            };
+            fs::write(&path, config(port, &whereabouts, qq.addr(), mall.addr())).unwrap();
+            match Program::start(&["serve", "--config", path.to_str().unwrap()], " listening ") {
                 Ok(proxy) => {
-                    let callbacks = format!("{}/oauth_callback", proxy.origin());
+                    let callbacks = format!("{}/oauth_callback", whereabouts.site);
                     let client_secret = CLIENT_SECRET.to_owned();
                     qq.add_app(App { client_id: CLIENT_ID.to_owned(), client_secret, callbacks, ..App::default() });
-                    return Scene { qq, _mall: mall, proxy, _folder: folder, _runtime: runtime };
+                    return Scene { qq, _mall: mall, proxy, whereabouts, _folder: folder, _runtime: runtime };
                 }
                 Err(words) => last_words = words,
             }
         }
         panic!("menshen serve does not start:\n{last_words}");
     }
-
-    fn where_everything_is(&self) -> serde_json::Value {
-        json!({ "site": self.proxy.origin(), "qq": format!("http://{}:{}", QQ_NAME, self.qq.addr().port()) })
-    }
 }
-
-/// The host name of the simulated QQ.
-const QQ_NAME: &str = "graph.qq.test";
 
 fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn config(port: u16, qq: SocketAddr, mall: SocketAddr) -> String {
-    let qq_port = qq.port();
+fn config(port: u16, whereabouts: &Whereabouts, qq: SocketAddr, mall: SocketAddr) -> String {
+    let Whereabouts { site, qq: qq_site } = whereabouts;
     format!(
         r#"
 [server]
@@ -96,13 +87,13 @@ cores = 2
 drain = "1s"
 
 [[sites]]
-origin = "http://www.meiduo.site:{port}"
+origin = "{site}"
 logout_paths = ["/logout/"]
 
 [providers.qq]
 client_id = "{CLIENT_ID}"
 client_secret = "{CLIENT_SECRET}"
-authorize_url = "http://{QQ_NAME}:{qq_port}/oauth2.0/authorize"
+authorize_url = "{qq_site}/oauth2.0/authorize"
 token_url = "http://{qq}/oauth2.0/token"
 openid_url = "http://{qq}/oauth2.0/me"
 user_info_url = "http://{qq}/user/get_user_info"

@@ -2,11 +2,12 @@
 
 use std::env;
 use std::fs;
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::LazyLock;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::program::Program;
 
@@ -23,23 +24,57 @@ pub(super) struct Whereabouts {
 
 /// Plays a case of `cases.mjs` to its good end before a program.
 pub(super) fn play(case: &str, whereabouts: &Whereabouts, program: &Program) {
-    static PARTS: LazyLock<PathBuf> = LazyLock::new(install_playwright);
-    let facts = json!({
-        "site": whereabouts.site,
-        "qq": whereabouts.qq,
-        "chromium": chromium(),
-        "parts": *PARTS,
-        "screens": PARTS.join("screens"),
-    });
-    let mut node = Command::new("node");
-    node.arg(here().join("main.mjs")).arg(case).env("JOURNEY", facts.to_string());
-    let output = node.output().unwrap_or_else(|error| panic!("node cannot be run: {error}. {INSTALL}"));
-    assert!(
-        output.status.success(),
-        "{}\nThe program said:\n{}",
-        String::from_utf8_lossy(&output.stderr),
-        program.log()
-    );
+    // Starting a browser costs more than most cases: all share one, and take turns.
+    static PLAYER: Mutex<Option<Player>> = Mutex::new(None);
+    let fault = {
+        let mut player = PLAYER.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = player.get_or_insert_with(Player::start).play(case, whereabouts);
+        answer.unwrap_or_else(|error| {
+            *player = None;
+            Some(format!("{case}: the browser's player broke off: {error}"))
+        })
+    };
+    if let Some(fault) = fault {
+        panic!("{fault}\nThe program said:\n{}", program.log());
+    }
+}
+
+/// Node with a browser. Ends when its input does, so with this process at the latest.
+struct Player {
+    node: Child,
+    tell: ChildStdin,
+    hear: BufReader<ChildStdout>,
+}
+
+impl Player {
+    fn start() -> Self {
+        let parts = install_playwright();
+        let mut node = Command::new("node");
+        node.arg(here().join("main.mjs")).arg(chromium()).arg(&parts).arg(parts.join("screens"));
+        let node = node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut node = node.unwrap_or_else(|error| panic!("node cannot be run: {error}. {INSTALL}"));
+        let (tell, hear) = (node.stdin.take().unwrap(), node.stdout.take().unwrap());
+        Player { node, tell, hear: BufReader::new(hear) }
+    }
+
+    /// What went wrong, if anything did.
+    fn play(&mut self, case: &str, whereabouts: &Whereabouts) -> io::Result<Option<String>> {
+        let Whereabouts { site, qq } = whereabouts;
+        writeln!(self.tell, "{}", json!({ "name": case, "site": site, "qq": qq }))?;
+        let mut answer = String::new();
+        self.hear.read_line(&mut answer)?;
+        match serde_json::from_str(&answer)? {
+            Value::Null => Ok(None),
+            fault => Ok(Some(fault.as_str().map_or_else(|| fault.to_string(), str::to_owned))),
+        }
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        let _ = self.node.kill();
+        let _ = self.node.wait();
+    }
 }
 
 fn here() -> PathBuf {
@@ -48,8 +83,8 @@ fn here() -> PathBuf {
 
 fn chromium() -> PathBuf {
     let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
-    let found = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    found.into_iter().find(|program| program.is_file()).unwrap_or_else(|| panic!("there is no Chromium. {INSTALL}"))
+    let mut programs = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    programs.find(|program| program.is_file()).unwrap_or_else(|| panic!("there is no Chromium. {INSTALL}"))
 }
 
 /// The folder in which exactly the locked packages are installed.

@@ -23,52 +23,74 @@ export const PHONE = {
   userAgent: IPHONE,
 };
 
+/** What every Chromium is started with. */
+const FLAGS = [
+  // Names, not localhost: that counts as secure, and hides what goes wrong on plain http. No other name resolves.
+  "--host-resolver-rules=MAP *.meiduo.site 127.0.0.1, MAP *.qq.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--no-proxy-server",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** The browser that all cases share. */
+export class Chromium {
+  static async start(program, parts) {
+    const playwright = path.join(parts, "node_modules/playwright-core/index.mjs");
+    const chromium = new Chromium();
+    chromium.type = (await import(pathToFileURL(playwright))).chromium;
+    chromium.options = { executablePath: program, headless: true, chromiumSandbox: false, timeout: WAIT, args: FLAGS };
+    chromium.browser = await chromium.type.launch(chromium.options);
+    return chromium;
+  }
+
+  /** Nobody's window: without cookies, history or cache. */
+  context(wishes) {
+    return this.browser.newContext(wishes);
+  }
+
+  /** The same in a browser of its own, with these of Chromium's own preferences. */
+  contextWith(profile, wishes) {
+    return this.type.launchPersistentContext(profile, { ...this.options, ...wishes });
+  }
+
+  close() {
+    return this.browser.close();
+  }
+}
+
+/** Where one case is played, and by whom. */
 export class Stage {
   #chromium;
-  #where;
-  #closers = [];
-  #browser;
+  #profiles = [];
 
   /** Every visitor so far. */
   visitors = [];
 
-  /** `where`: `site` and `qq` (origins), `chromium` (program), `parts` and `screens` (folders). */
-  static async open(where) {
-    const stage = new Stage();
-    stage.#where = where;
-    const playwright = path.join(where.parts, "node_modules/playwright-core/index.mjs");
-    stage.#chromium = (await import(pathToFileURL(playwright))).chromium;
-    return stage;
-  }
-
-  get site() {
-    return this.#where.site;
-  }
-
-  get qq() {
-    return this.#where.qq;
+  /** `site` and `qq` are origins. */
+  constructor(chromium, site, qq) {
+    this.#chromium = chromium;
+    this.site = site;
+    this.qq = qq;
   }
 
   /** Somebody who has never been here, by default at a desk in China. */
   async visitor(wishes = {}) {
-    if (!this.#browser) {
-      this.#browser = await this.#chromium.launch(this.#launch());
-      this.#closers.push(() => this.#browser.close());
-    }
-    return this.#watch(await this.#browser.newContext({ ...DESKTOP, ...wishes }));
+    return this.#watch(await this.#chromium.context({ ...DESKTOP, ...wishes }));
   }
 
   /** Somebody whose browser is set to keep no cookies. */
   async visitorWithoutCookies() {
     const profile = await mkdtemp(path.join(tmpdir(), "journey-"));
-    this.#closers.push(() => rm(profile, { recursive: true, force: true, maxRetries: 5 }));
+    this.#profiles.push(profile);
     const block = 2;
     const preferences = { profile: { default_content_setting_values: { cookies: block } } };
     await mkdir(path.join(profile, "Default"));
     await writeFile(path.join(profile, "Default/Preferences"), JSON.stringify(preferences));
-    const context = await this.#chromium.launchPersistentContext(profile, { ...this.#launch(), ...DESKTOP });
-    this.#closers.push(() => context.close());
-    return this.#watch(context);
+    return this.#watch(await this.#chromium.contextWith(profile, DESKTOP));
   }
 
   /** Fails if any visitor saw what nobody should. */
@@ -77,13 +99,13 @@ export class Stage {
     assert.deepEqual(faults, [], "what no page should do");
   }
 
-  /** Where each page stands, with a picture of it. */
-  async describe(name) {
+  /** Where each window stands, with a picture of it in the folder `screens`. */
+  async describe(screens, name) {
     const lines = [];
-    await mkdir(this.#where.screens, { recursive: true });
+    await mkdir(screens, { recursive: true });
     for (const visitor of this.visitors) {
-      for (const page of visitor.pages) {
-        const picture = path.join(this.#where.screens, `${name}-${lines.length + 1}.png`);
+      for (const page of visitor.context.pages()) {
+        const picture = path.join(screens, `${name}-${lines.length + 1}.png`);
         await page.screenshot({ path: picture }).catch(() => {});
         lines.push(`  at ${page.url()}, see ${picture}`);
       }
@@ -93,28 +115,8 @@ export class Stage {
   }
 
   async close() {
-    for (const close of this.#closers.reverse()) await close().catch(() => {});
-  }
-
-  #launch() {
-    const rules = [this.site, this.qq].map((origin) => `MAP ${new URL(origin).hostname} 127.0.0.1`);
-    return {
-      executablePath: this.#where.chromium,
-      headless: true,
-      chromiumSandbox: false,
-      timeout: WAIT,
-      args: [
-        // Names, not localhost: that counts as secure, and hides what goes wrong on plain http.
-        `--host-resolver-rules=${rules.join(", ")}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--no-proxy-server",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    };
+    for (const visitor of this.visitors) await visitor.context.close();
+    for (const profile of this.#profiles) await rm(profile, { recursive: true, force: true, maxRetries: 5 });
   }
 
   #watch(context) {
@@ -153,10 +155,6 @@ class Visitor {
       }
     });
     context.on("weberror", (error) => this.faults.push(`script: ${error.error()}`));
-  }
-
-  get pages() {
-    return this.context.pages();
   }
 
   /** A new window. */

@@ -22,6 +22,15 @@ pub enum Verdict {
     Unreadable,
 }
 
+impl From<&Report> for Verdict {
+    fn from(report: &Report) -> Self {
+        match report {
+            Report::Unreadable { .. } => Verdict::Unreadable,
+            Report::Mistakes { .. } => Verdict::Mistakes,
+        }
+    }
+}
+
 impl From<Verdict> for ExitCode {
     /// 0, 1 and 2.
     fn from(verdict: Verdict) -> Self {
@@ -54,10 +63,7 @@ where
         }
         Err(report) => {
             writeln!(out, "{report}")?;
-            Ok(match report {
-                Report::Unreadable { .. } => Verdict::Unreadable,
-                Report::Mistakes { .. } => Verdict::Mistakes,
-            })
+            Ok(Verdict::from(&report))
         }
     }
 }

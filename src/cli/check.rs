@@ -99,7 +99,7 @@ fn summary(config: &Config) -> String {
     }
     text.push_str("routes       the first that fits, from the top\n");
     let mut routes: Vec<_> = config.routes.iter().collect();
-    routes.sort_by_key(|route| std::cmp::Reverse(specificity(route)));
+    routes.sort_by_key(|route| std::cmp::Reverse(route.specificity()));
     let rows: Vec<_> = routes.into_iter().map(|route| row(route, config)).collect();
     let width = rows.iter().map(|(what, _)| what.chars().count()).max().unwrap_or_default();
     for (what, whereto) in rows {
@@ -114,11 +114,6 @@ fn summary(config: &Config) -> String {
         config.master_key_file.display()
     );
     text
-}
-
-/// Host before none, then the path's own order, then methods before all.
-fn specificity(route: &RouteSettings) -> (bool, (bool, usize), bool) {
-    (route.host.is_some(), route.path.specificity(), !route.methods.is_empty())
 }
 
 fn row(route: &RouteSettings, config: &Config) -> (String, String) {

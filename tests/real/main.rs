@@ -15,6 +15,8 @@ mod backends;
 #[cfg(feature = "demo")]
 mod django;
 #[cfg(feature = "demo")]
+mod journey;
+#[cfg(feature = "demo")]
 mod kill_storm;
 mod killing;
 #[cfg(feature = "demo")]

@@ -35,6 +35,11 @@ fn the_api_knows_the_user_by_our_published_rs256_key() {
     by_published_key("RS256");
 }
 
+#[test]
+fn the_api_knows_the_user_by_our_published_ed25519_key() {
+    by_published_key("EdDSA");
+}
+
 fn by_published_key(algorithm: &str) {
     // The API asks for our keys at an address, so the site has to know itself by that name too.
     let listen = free_address();

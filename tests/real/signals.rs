@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::backends::{Connection, PATIENCE, Proxy, Setup, Upstream, menshen, read_request};
+use crate::backends::{Connection, PATIENCE, Proxy, Setup, Upstream, address_of, menshen, read_request};
 
 /// Room for what a busy machine adds to a deadline.
 const ROOM: Duration = Duration::from_secs(5);
@@ -45,6 +45,17 @@ fn drains_on(signal: &str, name: &str) {
     assert!(open.is_closed(), "the connection whose request was answered");
     assert_eq!(proxy.program.ended().code(), Some(0), "{}", proxy.program.said());
     assert!(begun.elapsed() < ROOM, "{:?} for a drain with nothing left to wait for", begun.elapsed());
+}
+
+#[test]
+fn a_signal_that_comes_as_soon_as_it_listens_finds_a_proxy_that_drains() {
+    for _ in 0..5 {
+        let layout = Setup::new().lay_out("127.0.0.1:9".parse().unwrap());
+        let mut program = layout.serve();
+        address_of(&program);
+        program.signal("TERM");
+        assert_eq!(program.ended().code(), Some(0), "{}", program.said());
+    }
 }
 
 #[test]

@@ -155,7 +155,7 @@ fn both_readmes_have_the_same_headings_tables_and_code() {
 fn named_paths(text: &str) -> Vec<(String, Option<String>)> {
     let is_path = |char: char| char.is_ascii_alphanumeric() || "_./-".contains(char);
     let mut found = Vec::new();
-    for start in ["src/", "tests/", "scripts/", "docs/", "templates/", "certs/"] {
+    for start in ["src/", "tests/", "scripts/", "docs/", "templates/", "certs/", "deploy/"] {
         for (at, _) in text.match_indices(start) {
             if text[..at].ends_with(|before: char| is_path(before)) {
                 continue;
@@ -267,6 +267,18 @@ fn every_event_that_the_readmes_explain_is_written_by_the_code() {
 }
 
 #[test]
+fn the_nginx_lines_of_the_readmes_are_those_of_the_delivered_file() {
+    let delivered = text_of("deploy/nginx-https.conf");
+    let delivered: Vec<_> = delivered.lines().map(str::trim).collect();
+    for readme in READMES {
+        let shown = blocks(readme, "nginx").remove(0);
+        for line in shown.lines().map(str::trim) {
+            assert!(delivered.contains(&line), "{readme}: {line}");
+        }
+    }
+}
+
+#[test]
 fn exit_codes_are_those_of_the_readme() {
     let folder = tempfile::tempdir().unwrap();
     let good = folder.path().join("good.toml");
@@ -284,7 +296,7 @@ fn exit_codes_are_those_of_the_readme() {
     assert_eq!(code("check", &[], &absent), Some(2));
     assert_eq!(code("check", &["--no-such-flag"], &good), Some(2));
     assert_eq!(code("serve", &[], &wrong), Some(1));
-    assert_eq!(code("serve", &[], &absent), Some(1));
+    assert_eq!(code("serve", &[], &absent), Some(2));
     assert_eq!(code("serve", &["--no-such-flag"], &good), Some(2));
 }
 

@@ -10,11 +10,11 @@
     reason = "a test says by a panic what went wrong; clippy.toml spares only functions marked as tests"
 )]
 
-mod dockerfile;
 #[cfg(feature = "demo")]
 mod backends;
 #[cfg(feature = "demo")]
 mod django;
+mod dockerfile;
 #[cfg(feature = "demo")]
 mod journey;
 #[cfg(feature = "demo")]

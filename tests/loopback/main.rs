@@ -11,4 +11,14 @@
 )]
 
 mod fixture;
+mod forwarding_answer;
+mod forwarding_body;
+mod forwarding_fault;
+mod forwarding_framing;
+mod forwarding_head;
+mod forwarding_pool;
+mod forwarding_stream;
+mod forwarding_target;
 mod support;
+mod timing;
+mod upgrade;

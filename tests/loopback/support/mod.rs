@@ -9,7 +9,7 @@ mod upstream;
 pub use self::browser::Browser;
 pub use self::client::{Answer, Connection};
 pub use self::proxy::{Proxy, Setup};
-pub use self::upstream::{Received, Upstream};
+pub use self::upstream::{Received, Upstream, read_body, read_head, read_request, reset};
 
 use std::time::Duration;
 

@@ -31,6 +31,8 @@ pub struct Setup {
     more: String,
     server: String,
     upstream: String,
+    cores: usize,
+    drain: &'static str,
 }
 
 impl Setup {
@@ -42,6 +44,8 @@ impl Setup {
             more: String::new(),
             server: String::new(),
             upstream: String::new(),
+            cores: 2,
+            drain: "1s",
         }
     }
 
@@ -63,6 +67,18 @@ impl Setup {
         self
     }
 
+    /// With one core, so that every request finds the same kept connections.
+    pub fn one_core(mut self) -> Self {
+        self.cores = 1;
+        self
+    }
+
+    /// How long open requests may take to end when it stops.
+    pub fn server_drain(mut self, drain: &'static str) -> Self {
+        self.drain = drain;
+        self
+    }
+
     /// Lines for `[upstreams.mall]`.
     pub fn upstream(mut self, lines: &str) -> Self {
         self.upstream += &format!("{lines}\n");
@@ -77,12 +93,17 @@ impl Setup {
 
     /// Starts the proxy before an upstream.
     pub fn before(self, upstream: &Upstream) -> Proxy {
-        Proxy::start(&self, upstream.address())
+        self.before_all(&[upstream.address()])
     }
 
     /// Starts the proxy before whatever listens, or does not, at an address.
     pub fn before_address(self, upstream: SocketAddr) -> Proxy {
-        Proxy::start(&self, upstream)
+        self.before_all(&[upstream])
+    }
+
+    /// Starts the proxy before several endpoints.
+    pub fn before_all(self, endpoints: &[SocketAddr]) -> Proxy {
+        Proxy::start(&self, endpoints)
     }
 }
 
@@ -97,7 +118,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    fn start(setup: &Setup, upstream: SocketAddr) -> Self {
+    fn start(setup: &Setup, endpoints: &[SocketAddr]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(START);
         let app = qq::App {
@@ -109,7 +130,7 @@ impl Proxy {
         let settings = qq::Settings { apps: vec![app], ..qq::Settings::default() };
         let qq = AROUND.block_on(Simulator::start(settings, clock.clone())).unwrap();
         let path = folder.path().join("config.toml");
-        fs::write(&path, text(setup, upstream, qq.addr())).unwrap();
+        fs::write(&path, text(setup, endpoints, qq.addr())).unwrap();
         let (config, _) =
             Config::load(&path, std::iter::empty::<(String, String)>()).unwrap_or_else(|report| panic!("{report}"));
         let app = App::start(&config, clock.clone()).unwrap();
@@ -134,31 +155,37 @@ impl Proxy {
 
     /// Stops it and starts it again on the same store and configuration, at a new address.
     pub fn restart(&mut self) {
-        if let Some(app) = self.app.take() {
-            app.stop();
-        }
+        self.stop();
         let app = App::start(&self.config, self.clock.clone()).unwrap();
         self.address = app.addresses()[0];
         self.app = Some(app);
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
+impl Proxy {
+    /// Stops it as SIGTERM would; returns once it has stopped.
+    pub fn stop(&mut self) {
         if let Some(app) = self.app.take() {
             app.stop();
         }
     }
 }
 
-fn text(setup: &Setup, upstream: SocketAddr, qq: SocketAddr) -> String {
-    let Setup { site, routes, more, server, upstream: upstream_lines } = setup;
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn text(setup: &Setup, endpoints: &[SocketAddr], qq: SocketAddr) -> String {
+    let Setup { site, routes, more, server, upstream: upstream_lines, cores, drain } = setup;
+    let endpoints: Vec<String> = endpoints.iter().map(|endpoint| format!("http://{endpoint}")).collect();
     format!(
         r#"
 [server]
 listen = ["127.0.0.1:0"]
-cores = 2
-drain = "1s"
+cores = {cores}
+drain = "{drain}"
 {server}
 [[sites]]
 origin = "http://{SITE}"
@@ -172,7 +199,7 @@ openid_url = "http://{qq}/oauth2.0/me"
 user_info_url = "http://{qq}/user/get_user_info"
 
 [upstreams.mall]
-endpoints = ["http://{upstream}"]
+endpoints = {endpoints:?}
 {upstream_lines}
 {routes}
 [log]

@@ -22,7 +22,6 @@ use crate::session::{Revocations, Sessions};
 use crate::store::sled::{OpenError, SledStore};
 use crate::store::{self, Cursor, Store};
 use crate::telemetry::access_log::{AccessLog, LogHash};
-use crate::upstream::Forwarding;
 
 /// How often other nodes' revocations are asked for: "within a second" of design, with room.
 const FEED_EVERY: Duration = Duration::from_millis(500);
@@ -211,7 +210,7 @@ async fn build(
         trusted_proxies: config.trusted_proxies.clone(),
         target_bytes: config.server.limits.target_bytes,
         upstreams: config.upstreams.clone(),
-        forwarding: Forwarding::XForwarded,
+        forwarding: config.forwarding,
         access_log: None,
     };
     Ok(Built { shared, revocations, cursor })

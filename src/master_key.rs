@@ -1,8 +1,8 @@
 //! The one secret that is not in the store: everything kept there that is secret is sealed under it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hkdf;
@@ -54,9 +54,12 @@ impl MasterKey {
         match fs::read(path) {
             Ok(text) => Self::check_mode(path).and_then(|()| Self::parse(path, &Secret::new(text))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let key: [u8; LEN] = random::bytes()?;
-                create(path, &random::hex(&key)).map_err(failed)?;
-                Ok(MasterKey(Secret::new(key.to_vec())))
+                let key = Secret::new(random::hex(&random::bytes::<LEN>()?));
+                let draft = path.with_added_extension(format!("{}.new", random::hex(&random::bytes::<8>()?)));
+                create(path, &draft, &key).map_err(failed)?;
+                // Another process may have been quicker: its key counts for both.
+                let text = Secret::new(fs::read(path).map_err(failed)?);
+                Self::parse(path, &text)
             }
             Err(error) => Err(failed(error)),
         }
@@ -106,14 +109,19 @@ impl MasterKey {
     }
 }
 
-/// On disk before anything is sealed under it.
-fn create(path: &Path, text: &str) -> io::Result<()> {
+/// On disk before anything is sealed under it, and whole from the first moment it has its name: whoever is killed
+/// half-way must be able to start again. A key that is there already stays.
+fn create(path: &Path, draft: &Path, key: &Secret<String>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    writeln!(file, "{}", key.expose())?;
     file.sync_all()?;
+    match fs::hard_link(draft, path) {
+        // Not every filesystem has hard links.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fs::rename(draft, path)?,
+        Ok(()) | Err(_) => fs::remove_file(draft)?,
+    }
     File::open(folder)?.sync_all()
 }
 
@@ -129,7 +137,21 @@ mod tests {
         let read = MasterKey::open_or_create(&path).unwrap();
         assert!(made.derive("a").matches(read.derive("a").expose()));
         assert!(!made.derive("a").matches(made.derive("b").expose()));
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(path.as_path()), mode(path.parent().unwrap())), (0o600, 0o700));
+    }
+
+    #[test]
+    fn processes_that_start_at_the_same_time_share_one_key_and_leave_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let open = || MasterKey::open_or_create(&path).unwrap().derive("a").expose().clone();
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -22,6 +22,15 @@ pub enum Verdict {
     Unreadable,
 }
 
+impl From<&Report> for Verdict {
+    fn from(report: &Report) -> Self {
+        match report {
+            Report::Unreadable { .. } => Verdict::Unreadable,
+            Report::Mistakes { .. } => Verdict::Mistakes,
+        }
+    }
+}
+
 impl From<Verdict> for ExitCode {
     /// 0, 1 and 2.
     fn from(verdict: Verdict) -> Self {
@@ -54,10 +63,7 @@ where
         }
         Err(report) => {
             writeln!(out, "{report}")?;
-            Ok(match report {
-                Report::Unreadable { .. } => Verdict::Unreadable,
-                Report::Mistakes { .. } => Verdict::Mistakes,
-            })
+            Ok(Verdict::from(&report))
         }
     }
 }
@@ -93,7 +99,7 @@ fn summary(config: &Config) -> String {
     }
     text.push_str("routes       the first that fits, from the top\n");
     let mut routes: Vec<_> = config.routes.iter().collect();
-    routes.sort_by_key(|route| std::cmp::Reverse(specificity(route)));
+    routes.sort_by_key(|route| std::cmp::Reverse(route.specificity()));
     let rows: Vec<_> = routes.into_iter().map(|route| row(route, config)).collect();
     let width = rows.iter().map(|(what, _)| what.chars().count()).max().unwrap_or_default();
     for (what, whereto) in rows {
@@ -108,11 +114,6 @@ fn summary(config: &Config) -> String {
         config.master_key_file.display()
     );
     text
-}
-
-/// Host before none, then the path's own order, then methods before all.
-fn specificity(route: &RouteSettings) -> (bool, (bool, usize), bool) {
-    (route.host.is_some(), route.path.specificity(), !route.methods.is_empty())
 }
 
 fn row(route: &RouteSettings, config: &Config) -> (String, String) {

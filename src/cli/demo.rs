@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tempfile::TempDir;
 
-use super::serve;
+use super::serve::Signals;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -50,8 +50,9 @@ fn demo(port: u16) -> anyhow::Result<()> {
     let (config, _) = Config::load(&config, std::iter::empty::<(String, String)>())?;
     telemetry::init(&config.log);
     let app = App::start(&config, Clock::System).context("the proxy cannot start")?;
+    let signals = Signals::catch().context("signals cannot be waited for")?;
     println!("{}", banner(&origin, &simulator, &mall, &folder));
-    serve::wait_for_signal().context("signals cannot be waited for")?;
+    signals.wait();
     app.stop();
     Ok(())
 }

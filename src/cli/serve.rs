@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::check::Verdict;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -16,7 +18,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
         Ok(loaded) => loaded,
         Err(report) => {
             eprintln!("{report}");
-            return ExitCode::FAILURE;
+            return Verdict::from(&report).into();
         }
     };
     telemetry::init(&config.log);
@@ -34,23 +36,42 @@ pub(super) fn run(path: &Path) -> ExitCode {
 
 fn serve(config: &Config) -> anyhow::Result<()> {
     let app = App::start(config, Clock::System).context("the proxy cannot start")?;
+    let signals = Signals::catch().context("signals cannot be waited for")?;
     for address in app.addresses() {
         tracing::info!(%address, "listening");
     }
-    let name = wait_for_signal().context("signals cannot be waited for")?;
+    let name = signals.wait();
     tracing::info!(signal = name, "going down: open requests may end");
     app.stop();
     Ok(())
 }
 
-/// The name of the signal that asks us to go.
-pub(super) fn wait_for_signal() -> std::io::Result<&'static str> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
+/// The signals that ask us to go. Caught from the first moment on at which somebody may know that we run: one that
+/// comes at once must find a proxy that drains.
+pub(super) struct Signals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on they no longer end the process by themselves.
+    pub(super) fn catch() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (terminate, interrupt) = {
+            let _inside = runtime.enter();
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        };
+        Ok(Signals { runtime, terminate, interrupt })
+    }
+
+    /// The name of the first that comes, or has come.
+    pub(super) fn wait(mut self) -> &'static str {
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = self.terminate.recv() => "SIGTERM",
+                _ = self.interrupt.recv() => "SIGINT",
+            }
         })
-    })
+    }
 }

@@ -65,6 +65,7 @@ pub(super) const KEYS: &[Key] = &[
     key("server.listen", Texts, Is(r#"["0.0.0.0:8000"]"#)),
     key("server.cores", Count(1, 1024), Derived("one for each core")),
     key("server.trusted_proxies", Texts, Is("[]")),
+    key("server.forwarded", Choice(&["x-forwarded", "forwarded"]), Is(r#""x-forwarded""#)),
     key("server.strict_hosts", Flag, Is("true")),
     key("server.prefix", Text, Is(r#""/.menshen/""#)),
     key("server.drain", Kind::Duration(Duration::ZERO, HOUR), Is(r#""30s""#)),

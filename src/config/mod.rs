@@ -48,6 +48,8 @@ pub struct Config {
     pub server: server::Settings,
     /// Networks whose forwarding headers are believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Which header tells upstreams where a request comes from.
+    pub forwarding: upstream::Forwarding,
     /// Our own pages' prefix: begins and ends in `/`.
     pub prefix: String,
     /// Every site.

@@ -1,5 +1,6 @@
 //! Why a request gets an answer of ours instead of the upstream's, sorted by whose fault it is.
 
+use super::unwind::Panicked;
 use crate::http::request_path::TooAmbiguous;
 use crate::login::{AttemptError, Refusal};
 use crate::session;
@@ -54,6 +55,9 @@ pub(super) enum Error {
     /// An upstream.
     #[error(transparent)]
     Upstream(#[from] upstream::Error),
+    /// This proxy.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
     /// This proxy.
     #[error(transparent)]
     Session(#[from] session::Error),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue, SET_COOKIE};
+use http::header::{AUTHORIZATION, HeaderValue, SET_COOKIE};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -18,8 +18,6 @@ use crate::http::{cookie, forwarded};
 use crate::session::Proof;
 use crate::telemetry::access_log::Line;
 use crate::upstream::Visitor;
-
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 impl Gateway {
     #[expect(clippy::too_many_arguments, reason = "each is the typed result of one step of `pass`")]
@@ -70,16 +68,9 @@ impl Gateway {
     /// Where the request comes from, as the upstream is told. What a client wrote of it counts only behind a trusted
     /// proxy.
     fn visitor(&self, request: &Request<Incoming>, peer: SocketAddr, here: Here<'_>) -> Visitor {
-        let peer = peer.ip().to_canonical();
-        let said = request.headers().get_all(FORWARDED_FOR);
-        let mut hops: Vec<&str> = Vec::new();
-        if forwarded::is_trusted(peer, &self.shared.trusted_proxies) {
-            hops.extend(said.iter().filter_map(|value| value.to_str().ok()));
-        }
-        let peer = peer.to_string();
-        hops.push(&peer);
+        let chain = forwarded::client_chain(peer, request.headers(), &self.shared.trusted_proxies);
         Visitor {
-            forwarded_for: HeaderValue::try_from(hops.join(", ")).unwrap_or(HeaderValue::from_static("unknown")),
+            forwarded_for: HeaderValue::try_from(chain).unwrap_or(HeaderValue::from_static("unknown")),
             proto: here.site.site.origin.scheme(),
             host: here.site.host.clone(),
         }

@@ -11,6 +11,7 @@ mod policy;
 mod respond;
 mod route;
 mod site;
+mod unwind;
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -129,7 +130,8 @@ impl Gateway {
         let now = self.shared.clock.now();
         let caller = Caller::of(&request, self.request_id(), peer, &self.shared.trusted_proxies);
         let mut line = self.begin_line(&request, &caller, now);
-        let response = match self.answer(request, peer, &caller, now, &mut line).await {
+        let answered = unwind::caught(self.answer(request, peer, &caller, now, &mut line)).await;
+        let response = match answered.unwrap_or_else(|panicked| Err(Failed::nowhere(panicked.into()))) {
             Ok(response) => response,
             Err(Failed { error, site }) => respond::to(&error, &caller, site, &self.shared.sites.origins()),
         };

@@ -1,7 +1,7 @@
 //! Error → status, page or JSON, and headers: the one table.
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
     RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Response, StatusCode};
@@ -64,12 +64,16 @@ pub(super) fn to(
             | upstream::Error::UnreadableFraming => ErrorKind::BadGateway,
             upstream::Error::NoSuchUpstream => ErrorKind::Internal,
         }),
-        Error::Session(_) | Error::Attempt(_) => kind(ErrorKind::Internal),
+        Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => kind(ErrorKind::Internal),
     };
     let mut response = show(&shown, caller, (shown.status() == StatusCode::UNAUTHORIZED).then_some(login));
     let headers = response.headers_mut();
     if let Error::MethodNotAllowed { allow } = error {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if matches!(error, Error::Upstream(upstream::Error::Framing(_))) {
+        // Nobody can be sure where such a request ends, so nothing after it is read.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if shown.status() == StatusCode::UNAUTHORIZED {
         let is_refused = matches!(error, Error::TokenRefused(_));
@@ -163,7 +167,7 @@ fn log(error: &Error, caller: &Caller) {
         Error::Login(Refusal::Busy | Refusal::StoreDown(_)) | Error::Upstream(_) => {
             tracing::warn!(request_id = %id, error = %chain, "a request could not be served");
         }
-        Error::Session(_) | Error::Attempt(_) => {
+        Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => {
             tracing::error!(request_id = %id, error = %chain, "a fault of the proxy's own");
         }
         Error::NoHost

@@ -74,6 +74,13 @@ impl OwnPaths {
     }
 }
 
+impl RouteSettings {
+    /// Of two routes that fit, the greater wins: one for a host, then the more exact path, then one for some methods.
+    pub fn specificity(&self) -> impl Ord {
+        (self.host.is_some(), self.path.specificity(), !self.methods.is_empty())
+    }
+}
+
 /// The routes of one site, the most specific first.
 #[derive(Debug, Clone)]
 pub struct Routes(Vec<RouteSettings>);

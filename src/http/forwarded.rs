@@ -9,22 +9,39 @@ use ipnet::IpNet;
 /// right, past every trusted proxy, to the first address that is not one; what stands left of it anybody could have
 /// written.
 pub fn client_addr(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let mut nearest = peer.ip().to_canonical();
+    walk(peer, headers, trusted, |address| nearest = address);
+    nearest
+}
+
+/// The client's address and those of the proxies it came through, as `X-Forwarded-For` for the next hop: as far to the
+/// left as [`client_addr`] believes, and no further.
+pub fn client_chain(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> String {
+    let mut chain = String::new();
+    walk(peer, headers, trusted, |address| {
+        let address = address.to_string();
+        chain = if chain.is_empty() { address } else { format!("{address}, {chain}") };
+    });
+    chain
+}
+
+/// Shows every address from the peer's to the client's.
+fn walk(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet], mut show: impl FnMut(IpAddr)) {
     let peer = peer.ip().to_canonical();
+    show(peer);
     if trusted.is_empty() || !is_trusted(peer, trusted) {
-        return peer;
+        return;
     }
     let fields: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
     let hops = fields.iter().rev().flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
-    let mut nearest = peer;
     for hop in hops {
         // An entry nobody can read ends the walk: what is left of it cannot be trusted either.
-        let Some(address) = parse_hop(hop) else { break };
-        nearest = address;
+        let Some(address) = parse_hop(hop) else { return };
+        show(address);
         if !is_trusted(address, trusted) {
-            break;
+            return;
         }
     }
-    nearest
 }
 
 /// Whether an address belongs to a trusted proxy.
@@ -67,6 +84,20 @@ mod tests {
         assert_eq!(client("[2001:db8::1]:1", &["[2001:db9::7]:443"], &trusted), "2001:db9::7");
         assert_eq!(client("[::ffff:10.0.0.1]:1", &["::ffff:203.0.113.9"], &trusted), "203.0.113.9");
         assert_eq!(client("10.0.0.1:1", &["10.0.0.3, 10.0.0.2"], &trusted), "10.0.0.3");
+    }
+
+    #[test]
+    fn the_chain_reaches_no_further_than_the_client() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        for (peer, said, chain) in [
+            ("203.0.113.9:1", "1.2.3.4", "203.0.113.9"),
+            ("10.0.0.1:1", "6.6.6.6, 203.0.113.9:4711, 10.0.0.2", "203.0.113.9, 10.0.0.2, 10.0.0.1"),
+            ("10.0.0.1:1", "203.0.113.9\";proto=https, 10.0.0.2", "10.0.0.2, 10.0.0.1"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append("x-forwarded-for", said.parse().unwrap());
+            assert_eq!(client_chain(peer.parse().unwrap(), &headers, &trusted), chain, "{said}");
+        }
     }
 
     #[test]

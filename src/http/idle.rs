@@ -26,6 +26,11 @@ impl IdleLimit {
         self.is_running = false;
     }
 
+    /// Whether there is silence.
+    pub fn is_running(&self) -> bool {
+        self.is_running
+    }
+
     /// Nothing has come; ready once that has been so for too long.
     pub fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.limit;

@@ -111,10 +111,12 @@ impl Identity {
                 ClaimValue::Fixed(value) => Some(value.clone()),
                 ClaimValue::Text(template) => template.fill(|field| snapshot.field(field, site)).map(Value::String),
             };
-            // What this user has not is left out: an empty claim would name somebody else.
-            if let Some(value) = value {
-                claims.insert(name.clone(), value);
-            }
+            // What this user has not is left out, `sub` too where it was to be something else: an empty claim, or one
+            // of another kind, would name somebody else.
+            match value {
+                Some(value) => claims.insert(name.clone(), value),
+                None => claims.remove(name),
+            };
         }
         claims
     }
@@ -134,4 +136,69 @@ impl Identity {
 /// Fields are percent-encoded, the template's own text is not: whatever people call themselves stays one value.
 fn encoded(template: &Template, snapshot: &Snapshot, site: &str) -> Option<String> {
     template.fill(|field: Field| snapshot.field(field, site).map(|text| encode::percent(&text).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Signing;
+    use crate::secret::Secret;
+    use crate::store::{IdentityKey, SessionId, User, UserId, UserState};
+
+    const SITE: &str = "http://www.meiduo.site";
+
+    fn identity(claims: &[(&str, &str)]) -> Identity {
+        let text = |text: &str| ClaimValue::Text(Template::parse(text).unwrap());
+        let secret = Secret::new(vec![7; 32]);
+        let settings = Settings {
+            name: "default".into(),
+            header: http::header::AUTHORIZATION,
+            scheme: "Bearer".into(),
+            signing: Signing::Shared(secret.clone()),
+            lifetime: Duration::from_secs(300),
+            issuer: None,
+            audience: None,
+            claims: claims.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect(),
+            headers: vec![(HeaderName::from_static("x-user"), Template::parse("{user.upstream_id}").unwrap())],
+            cookies: Vec::new(),
+            forward_authorization: false,
+        };
+        Identity::new(settings, Signer::shared(&secret))
+    }
+
+    fn snapshot(upstream_id: Option<&str>) -> Snapshot {
+        let user = User {
+            id: UserId::new(Timestamp::from_secs(1), &[9; 10]),
+            display_name: "小明".into(),
+            avatar: None,
+            state: UserState::Active,
+            upstream_id: upstream_id.map(str::to_owned),
+            username: None,
+            generation: 0,
+            created_at: Timestamp::EPOCH,
+            updated_at: Timestamp::EPOCH,
+        };
+        let key = IdentityKey { provider: "qq".into(), client_id: "1".into(), subject: "A".repeat(32) };
+        Snapshot::of(&user, &key, SessionId::from_bytes([1; 16]), Timestamp::from_secs(5))
+    }
+
+    #[test]
+    fn a_claim_that_names_what_the_user_has_not_is_left_out_even_if_it_is_sub() {
+        let identity =
+            identity(&[("sub", "{user.upstream_id}"), ("user_id", "{user.upstream_id}"), ("p", "{provider}")]);
+        let known = identity.claims(&snapshot(Some("42")), SITE);
+        assert_eq!((&known["sub"], &known["user_id"], &known["iss"]), (&"42".into(), &"42".into(), &SITE.into()));
+        let unknown = identity.claims(&snapshot(None), SITE);
+        assert_eq!(unknown.keys().map(String::as_str).collect::<Vec<_>>(), ["iss", "p"]);
+    }
+
+    #[test]
+    fn a_header_that_names_what_the_user_has_not_is_left_out() {
+        let names = |upstream_id| {
+            let ready = identity(&[]).make(&snapshot(upstream_id), SITE, Timestamp::from_secs(9)).unwrap();
+            ready.headers.iter().map(|(name, _)| name.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Some("42")), ["authorization", "x-user"]);
+        assert_eq!(names(None), ["authorization"]);
+    }
 }

@@ -167,3 +167,12 @@ fn a_refused_attempt_starts_afresh_only_when_asked() {
         }
     }
 }
+
+#[test]
+fn a_site_without_a_way_to_log_in_promises_none() {
+    for language in LANGUAGES {
+        let texts = texts::Texts::of(language);
+        let html = render(&Page::Login { providers: &[], unavailable: None }, language);
+        assert!(html.contains(texts.no_way_to_log_in) && !html.contains(texts.login_invitation), "{html}");
+    }
+}

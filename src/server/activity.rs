@@ -1,7 +1,7 @@
 //! What a client's connection is doing: known to its socket, its service and its answers alike.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ pub(super) enum Phase {
     Head,
     /// A request is being answered.
     Busy,
+    /// It speaks another protocol, which sets its own pace. It never goes back.
+    Upgraded,
 }
 
 /// Shared between the socket, which sees bytes, and the service, which sees requests. An atomic only because hyper asks
@@ -26,11 +28,16 @@ struct Shared {
     began: Instant,
     /// Milliseconds since `began`, times four, plus the phase.
     packed: AtomicU64,
+    is_cut_off: AtomicBool,
 }
 
 impl Activity {
     pub(super) fn new() -> Self {
-        Activity(Arc::new(Shared { began: Instant::now(), packed: AtomicU64::new(0) }))
+        Activity(Arc::new(Shared {
+            began: Instant::now(),
+            packed: AtomicU64::new(0),
+            is_cut_off: AtomicBool::new(false),
+        }))
     }
 
     /// The phase, and when it began.
@@ -39,7 +46,8 @@ impl Activity {
         let phase = match packed & 3 {
             0 => Phase::Idle,
             1 => Phase::Head,
-            _ => Phase::Busy,
+            2 => Phase::Busy,
+            _ => Phase::Upgraded,
         };
         (phase, self.0.began + Duration::from_millis(packed >> 2))
     }
@@ -49,13 +57,23 @@ impl Activity {
             Phase::Idle => 0,
             Phase::Head => 1,
             Phase::Busy => 2,
+            Phase::Upgraded => 3,
         };
         let since = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or_default();
         self.0.packed.store((since << 2) | bits, Ordering::Relaxed);
     }
+
+    /// The answer ends before its end, and only the way in which the connection ends can tell.
+    pub(super) fn cut_off(&self) {
+        self.0.is_cut_off.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.0.is_cut_off.load(Ordering::Relaxed)
+    }
 }
 
-/// Lives as long as an answer does: dropped, the connection is idle again.
+/// Lives as long as an answer does: dropped, the connection is idle again, unless it speaks another protocol now.
 #[derive(Debug)]
 pub(super) struct Answering(Activity);
 
@@ -68,6 +86,8 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.enter(Phase::Idle);
+        if self.0.phase().0 != Phase::Upgraded {
+            self.0.enter(Phase::Idle);
+        }
     }
 }

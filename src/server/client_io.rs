@@ -12,15 +12,21 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::Limits;
 use super::activity::{Activity, Phase};
+use super::core::Place;
 use crate::http::idle::IdleLimit;
 
 /// How long a client may leave an answer unread before it is given up.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long to go on reading from a client that was answered in the middle of its request. Closed at once, the system
+/// would answer the rest with a reset, at which clients throw the answer away unread (RFC 9112, 9.6).
+const LINGER: Duration = Duration::from_secs(10);
 
 /// The socket of one client.
 pub(super) struct ClientIo {
@@ -30,10 +36,13 @@ pub(super) struct ClientIo {
     keep_alive: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     unread: IdleLimit,
+    linger: Option<Pin<Box<Sleep>>>,
+    /// Held until the socket is closed, which for an upgraded connection is long after HTTP has ended.
+    _place: Place,
 }
 
 impl ClientIo {
-    pub(super) fn new(stream: TcpStream, activity: Activity, limits: &Limits) -> Self {
+    pub(super) fn new(stream: TcpStream, activity: Activity, limits: &Limits, place: Place) -> Self {
         ClientIo {
             stream: TokioIo::new(stream),
             activity,
@@ -41,6 +50,8 @@ impl ClientIo {
             keep_alive: limits.keep_alive,
             timer: None,
             unread: IdleLimit::new(UNREAD_TIMEOUT),
+            linger: None,
+            _place: place,
         }
     }
 
@@ -49,16 +60,22 @@ impl ClientIo {
     fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         loop {
             let (phase, since) = self.activity.phase();
-            let (deadline, why) = match phase {
-                Phase::Busy => return Poll::Pending,
-                Phase::Idle => (since + self.keep_alive, "idle for too long"),
-                Phase::Head => (since + self.head_timeout, "the request's head took too long"),
+            let limit = match phase {
+                Phase::Upgraded => return Poll::Pending,
+                Phase::Head => Some((since + self.head_timeout, "the request's head took too long")),
+                Phase::Idle if !self.unread.is_running() => Some((since + self.keep_alive, "idle for too long")),
+                Phase::Idle | Phase::Busy => None,
             };
-            if deadline <= Instant::now() {
+            let now = Instant::now();
+            if let Some((deadline, why)) = limit
+                && deadline <= now
+            {
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why));
             }
+            // There is a timer even while nothing can run out: hyper need not ask again once its answer is out.
+            let deadline = limit.map_or(now + self.keep_alive, |(deadline, _)| deadline);
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-            if timer.deadline() > deadline || timer.is_elapsed() {
+            if timer.is_elapsed() || (limit.is_some() && timer.deadline() > deadline) {
                 timer.as_mut().reset(deadline);
             }
             ready!(timer.as_mut().poll(cx));
@@ -67,11 +84,49 @@ impl ClientIo {
 
     fn poll_written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
+            // What was left in the buffer when its answer had ended counts as idle only now.
+            if self.unread.is_running() && self.activity.phase().0 == Phase::Idle {
+                self.activity.enter(Phase::Idle);
+            }
             self.unread.heard();
             return written;
         }
         ready!(self.unread.poll_silence(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
+    }
+
+    /// Reads and drops what is left of a request, until the client has closed or the time is up. Ready at once where
+    /// nothing is left.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [0; 4096];
+        loop {
+            let mut rest = ReadBuf::new(&mut scratch);
+            let read = Pin::new(self.stream.inner_mut()).poll_read(cx, &mut rest);
+            let is_over = match read {
+                Poll::Ready(Ok(())) => rest.filled().is_empty(),
+                Poll::Ready(Err(_)) => true,
+                Poll::Pending => self.linger.is_none(),
+            };
+            if is_over {
+                return Poll::Ready(());
+            }
+            let timer = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+            if timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            ready!(read.map(drop));
+        }
+    }
+}
+
+impl Drop for ClientIo {
+    fn drop(&mut self) {
+        // An answer that ends with its connection looks whole after an orderly end; a reset says that it is not.
+        if self.activity.is_cut_off()
+            && let Err(error) = self.stream.inner().set_zero_linger()
+        {
+            tracing::debug!(%error, "a client may take a broken answer for whole");
+        }
     }
 }
 
@@ -101,7 +156,10 @@ impl Write for ClientIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        }
+        self.poll_linger(cx).map(Ok)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,5 +1,6 @@
 //! One client connection: HTTP/1.1 until it ends.
 
+use std::convert::Infallible;
 use std::error::Error as _;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -7,15 +8,18 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::{Request, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::activity::{Activity, Answering};
+use super::activity::{Activity, Answering, Phase};
 use super::client_io::ClientIo;
+use super::core::Place;
 use super::{Handler, Limits};
 
 /// Serves one client until it leaves, misbehaves, or the server drains and its present request is answered.
@@ -25,22 +29,32 @@ pub(super) async fn serve<H: Handler>(
     limits: &Limits,
     handler: Rc<H>,
     mut draining: watch::Receiver<bool>,
+    place: Place,
 ) {
     let activity = Activity::new();
-    let io = ClientIo::new(stream, activity.clone(), limits);
-    let service = service_fn(|request| {
+    let io = ClientIo::new(stream, activity.clone(), limits, place);
+    let service = service_fn(|request: Request<Incoming>| {
         let answering = Answering::new(&activity);
         let handler = Rc::clone(&handler);
+        let activity = activity.clone();
         async move {
+            let version = request.version();
             let response = handler.handle(request, peer).await;
-            Ok::<_, std::convert::Infallible>(response.map(|body| Answer { body, answering }))
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                activity.enter(Phase::Upgraded);
+            }
+            // HTTP/1.0 knows no chunks, and an answer said in it ends with its connection.
+            let may_end_with_connection = version == Version::HTTP_10 || response.version() == Version::HTTP_10;
+            let ends_with_connection = may_end_with_connection.then_some(activity);
+            Ok::<_, Infallible>(response.map(|body| Answer { body, answering, ends_with_connection }))
         }
     });
+    // No `pipeline_flush`: where bytes follow a request that ends its connection, hyper would close without having sent
+    // the answer.
     let connection = http1::Builder::new()
         .header_read_timeout(None)
         .max_headers(limits.headers)
         .max_buf_size(limits.header_bytes.as_usize())
-        .pipeline_flush(true)
         .serve_connection(io, service)
         .with_upgrades();
     let mut connection = pin!(connection);
@@ -73,6 +87,8 @@ pin_project! {
         #[pin]
         body: B,
         answering: Answering,
+        // There if nothing but the connection's end says where the body ends.
+        ends_with_connection: Option<Activity>,
     }
 }
 
@@ -81,7 +97,12 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        let frame = this.body.poll_frame(cx);
+        if let (Poll::Ready(Some(Err(_))), Some(activity)) = (&frame, this.ends_with_connection) {
+            activity.cut_off();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

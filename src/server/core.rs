@@ -1,6 +1,5 @@
 //! The cores: a thread each, with a runtime, an accept loop and a handler of its own.
 
-use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -88,21 +87,22 @@ impl Core {
         let handler = Rc::new(make());
         let (drain, mut draining) = (self.drain, self.draining.clone());
         let core = Rc::new(self);
-        let open = Rc::new(Open { count: Cell::new(0), none: Notify::new() });
+        let open = Arc::new(Open { count: AtomicUsize::new(0), none: Notify::new() });
         for socket in sockets {
             let listener = TcpListener::from_std(socket)?;
-            tokio::task::spawn_local(accept(Rc::clone(&core), listener, Rc::clone(&handler), Rc::clone(&open)));
+            tokio::task::spawn_local(accept(Rc::clone(&core), listener, Rc::clone(&handler), Arc::clone(&open)));
         }
         // An error means that the server itself is gone, which asks for the same.
         let _ = draining.wait_for(|draining| *draining).await;
-        if open.count.get() > 0 && tokio::time::timeout(drain, open.none.notified()).await.is_err() {
-            tracing::warn!(connections = open.count.get(), "cut off connections that did not end in time");
+        let count = || open.count.load(Ordering::Relaxed);
+        if count() > 0 && tokio::time::timeout(drain, open.none.notified()).await.is_err() {
+            tracing::warn!(connections = count(), "cut off connections that did not end in time");
         }
         Ok(())
     }
 }
 
-async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, handler: Rc<H>, open: Rc<Open>) {
+async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, handler: Rc<H>, open: Arc<Open>) {
     let mut draining = core.draining.clone();
     loop {
         let accepted = tokio::select! {
@@ -123,7 +123,7 @@ async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, handler: Rc<H
     }
 }
 
-fn admit<H: Handler>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, handler: &Rc<H>, open: &Rc<Open>) {
+fn admit<H: Handler>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, handler: &Rc<H>, open: &Arc<Open>) {
     let place = Place::take(core, open);
     if core.all_open.load(Ordering::Relaxed) > core.limits.connections {
         tracing::debug!(%peer, "turned a connection away: too many are open");
@@ -135,36 +135,35 @@ fn admit<H: Handler>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, handl
     }
     let (core, handler) = (Rc::clone(core), Rc::clone(handler));
     tokio::task::spawn_local(async move {
-        connection::serve(stream, peer, &core.limits, handler, core.draining.clone()).await;
-        drop(place);
+        connection::serve(stream, peer, &core.limits, handler, core.draining.clone(), place).await;
     });
 }
 
-/// This core's open connections.
+/// This core's open connections, upgraded ones among them. Atomic only because hyper asks for `Send` where it supports
+/// upgrades: all of it lives on one core.
 struct Open {
-    count: Cell<usize>,
+    count: AtomicUsize,
     none: Notify,
 }
 
-/// A connection's place among the open ones, for exactly as long as it lives.
-struct Place {
-    core: Rc<Core>,
-    open: Rc<Open>,
+/// A connection's place among the open ones, for exactly as long as its socket is open.
+pub(super) struct Place {
+    all_open: Arc<AtomicUsize>,
+    open: Arc<Open>,
 }
 
 impl Place {
-    fn take(core: &Rc<Core>, open: &Rc<Open>) -> Self {
+    fn take(core: &Core, open: &Arc<Open>) -> Self {
         core.all_open.fetch_add(1, Ordering::Relaxed);
-        open.count.set(open.count.get() + 1);
-        Place { core: Rc::clone(core), open: Rc::clone(open) }
+        open.count.fetch_add(1, Ordering::Relaxed);
+        Place { all_open: Arc::clone(&core.all_open), open: Arc::clone(open) }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.core.all_open.fetch_sub(1, Ordering::Relaxed);
-        self.open.count.set(self.open.count.get() - 1);
-        if self.open.count.get() == 0 {
+        self.all_open.fetch_sub(1, Ordering::Relaxed);
+        if self.open.count.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.open.none.notify_waiters();
         }
     }

@@ -12,7 +12,6 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::expect::Gate;
-
 use super::pool::Lease;
 use crate::http::idle::IdleLimit;
 use crate::http::strip::StripList;

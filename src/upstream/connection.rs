@@ -12,9 +12,6 @@ use super::Endpoint;
 use super::body::RequestBody;
 use super::pool::Pool;
 
-/// More than browsers, servers and this proxy's own limits let through.
-const MAX_RESPONSE_HEADERS: usize = 256;
-
 /// Room for one response head. Bodies pass through the same buffer, in pieces of at most this size.
 const BUFFER: usize = 64 * 1024;
 
@@ -37,11 +34,7 @@ impl Target {
             .await
             .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time"))??;
         stream.set_nodelay(true)?;
-        let handshake = http1::Builder::new()
-            .max_headers(MAX_RESPONSE_HEADERS)
-            .max_buf_size(BUFFER)
-            .handshake(TokioIo::new(stream))
-            .await;
+        let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(io::Error::other)?;
         tokio::task::spawn_local(async move {
             // What goes wrong here reaches whoever waits for the answer.

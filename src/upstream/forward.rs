@@ -14,7 +14,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::body::{Progress, RequestBody, ResponseBody, Upload};
 use super::connection::Target;
-
 use super::outgoing::{self, Forwarding, Visitor};
 use super::permit::Permit;
 use super::pool::Lease;
@@ -157,15 +156,18 @@ impl Upstream {
         Upstream { settings, targets, next: Cell::new(0) }
     }
 
-    /// One request and its answer's head. A kept connection may have been closed under our hands: a request of which
-    /// not a byte was sent goes out again on another.
+    /// One request and its answer's head. A kept connection may be closed under our hands: a request of which not a
+    /// byte was sent goes out again on another, and one that does no harm twice once more on a fresh one (RFC 9110,
+    /// 9.2.2).
     async fn exchange(
         &self,
         mut request: Request<RequestBody>,
         progress: &Progress,
     ) -> Result<(Response<Incoming>, Lease), Error> {
+        let mut may_reuse = true;
         loop {
-            let (mut sender, target, is_reused) = self.connection().await?;
+            let (mut sender, target, is_reused) = self.connection(may_reuse).await?;
+            let spare = if is_reused { harmless_twice(&request) } else { None };
             let answer = sender.try_send_request(request);
             let answer = tokio::select! {
                 biased;
@@ -181,8 +183,12 @@ impl Upstream {
                 }
                 Err(error) => error,
             };
-            match error.take_message() {
-                Some(unsent) if is_reused => request = unsent,
+            match (error.take_message(), spare) {
+                (Some(unsent), _) if is_reused => request = unsent,
+                (None, Some(spare)) if !error.error().is_parse() => {
+                    request = spare;
+                    may_reuse = false;
+                }
                 _ if progress.failed() => return Err(Error::ClientGone),
                 _ => return Err(self.broken(error.into_error())),
             }
@@ -194,10 +200,10 @@ impl Upstream {
     }
 
     /// A kept connection, or else a fresh one to the endpoint whose turn it is; if it takes none, the next one's.
-    async fn connection(&self) -> Result<(SendRequest<RequestBody>, &Target, bool), Error> {
+    async fn connection(&self, may_reuse: bool) -> Result<(SendRequest<RequestBody>, &Target, bool), Error> {
         let mut failure = None;
         for target in self.in_turn() {
-            if let Some(sender) = target.pool.take() {
+            if may_reuse && let Some(sender) = target.pool.take() {
                 return Ok((sender, target, true));
             }
             match target.connect(self.settings.connect_timeout).await {
@@ -219,6 +225,18 @@ impl Upstream {
         self.next.set(if first + 1 < count { first + 1 } else { 0 });
         self.targets.iter().cycle().skip(first).take(count)
     }
+}
+
+/// The same request once more, if it may be sent twice: idempotent, and without a body, which can be sent only once.
+fn harmless_twice(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    if !request.method().is_idempotent() || !matches!(request.body(), RequestBody::Empty) {
+        return None;
+    }
+    let mut again = Request::new(RequestBody::Empty);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
 }
 
 /// How long a connection may be kept: our setting, or less where the upstream says (`Keep-Alive: timeout=5`) that it

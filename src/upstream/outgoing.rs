@@ -1,7 +1,7 @@
 //! A request's head, made ready for the next hop, and an answer's head on its way back.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{Response, StatusCode, Uri, Version};
@@ -27,7 +27,7 @@ pub enum Forwarding {
 /// Where a request comes from, as the upstream is told. Host and scheme are the site's, not what the client wrote.
 #[derive(Debug, Clone)]
 pub struct Visitor {
-    /// `X-Forwarded-For`: the client's address, behind what trusted proxies said before us.
+    /// `X-Forwarded-For`: the client's address, then those of the trusted proxies it came through.
     pub forwarded_for: HeaderValue,
     /// `http` or `https`.
     pub proto: &'static str,
@@ -45,6 +45,11 @@ pub(super) fn prepare(
     upgrades: &[String],
 ) -> Result<Hop, Error> {
     let mut hop = hop_by_hop::remove(&mut parts.headers)?;
+    if parts.version < Version::HTTP_11 {
+        // Neither means anything from such a client (RFC 9110, 7.8 and 10.1.1).
+        hop.upgrade = None;
+        parts.headers.remove(EXPECT);
+    }
     // A chunked body must stay one: without this, hyper's client would send a chunked GET with no body at all.
     if hop.chunked {
         parts.headers.remove(CONTENT_LENGTH);
@@ -93,9 +98,8 @@ fn forwarding_fields(headers: &mut HeaderMap, forwarding: Forwarding, visitor: &
             headers.insert(FORWARDED_HOST, visitor.host.clone());
         }
         Forwarding::Forwarded => {
-            let hops =
-                visitor.forwarded_for.to_str().unwrap_or_default().split(',').map(|hop| rfc_7239_node(hop.trim()));
-            let nodes: Vec<String> = hops.collect();
+            let hops = visitor.forwarded_for.to_str().unwrap_or_default().split(", ");
+            let nodes: Vec<String> = hops.map(rfc_7239_node).collect();
             let host = visitor.host.to_str().unwrap_or_default();
             let text = format!("{};host=\"{host}\";proto={}", nodes.join(", "), visitor.proto);
             if let Ok(value) = HeaderValue::try_from(text) {
@@ -122,8 +126,9 @@ fn allowed(offered: &HeaderValue, upgrades: &[String]) -> Option<HeaderValue> {
 
 /// A target in absolute form, as proxies send it, goes on in origin form.
 fn origin_form(uri: &Uri) -> Uri {
-    let path_and_query = uri.path_and_query().map_or("/", |target| target.as_str());
-    path_and_query.parse().unwrap_or_default()
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = uri.path_and_query().cloned();
+    Uri::from_parts(parts).unwrap_or_default()
 }
 
 /// Makes an answer's head ready for the client.
@@ -137,6 +142,10 @@ pub(super) fn accept<B>(response: &mut Response<B>, asked: &Hop, is_head: bool) 
     if is_upgrade {
         connection_fields(response.headers_mut(), &Hop { takes_trailers: false, ..hop });
         return Ok(());
+    }
+    if hop.chunked {
+        // The chunks are what counted; a length beside them would cut or stretch the body (RFC 9112, 6.3).
+        response.headers_mut().remove(CONTENT_LENGTH);
     }
     let has_body = !is_head && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     // An answer that ends with its connection cannot be told from one that was cut off. Said in chunks it would claim

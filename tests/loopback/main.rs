@@ -12,10 +12,20 @@
 
 mod callback;
 mod fixture;
+mod forwarding_answer;
+mod forwarding_body;
+mod forwarding_fault;
+mod forwarding_framing;
+mod forwarding_head;
+mod forwarding_pool;
+mod forwarding_stream;
+mod forwarding_target;
 mod gate;
 mod identity;
 mod login;
 mod logs;
 mod sessions;
 mod support;
+mod timing;
 mod tokens;
+mod upgrade;

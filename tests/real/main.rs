@@ -11,5 +11,21 @@
 )]
 
 #[cfg(feature = "demo")]
+mod backends;
+#[cfg(feature = "demo")]
+mod django;
+mod dockerfile;
+#[cfg(feature = "demo")]
+mod journey;
+#[cfg(feature = "demo")]
+mod kill_storm;
+mod killing;
+#[cfg(feature = "demo")]
+mod nginx_https;
+#[cfg(feature = "demo")]
 mod qq_login_tool;
+#[cfg(feature = "demo")]
+mod radicale;
+#[cfg(feature = "demo")]
+mod signals;
 mod store;

@@ -57,6 +57,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let (listening, store) = (listening?, store?);
     Some(Config {
         trusted_proxies: listening.trusted_proxies.into_iter().map(|network| network.value).collect(),
+        forwarding: listening.forwarding,
         prefix: listening.prefix.value,
         server: listening.settings,
         sites: sites::together(sites?, strict?.value)?,

@@ -10,6 +10,7 @@ use crate::config::parse::{address, path};
 use crate::config::read;
 use crate::config::section::{Given, Section};
 use crate::server::{Limits, Settings};
+use crate::upstream::Forwarding;
 
 /// What is known of listening.
 pub(super) struct Listening {
@@ -18,6 +19,7 @@ pub(super) struct Listening {
     pub(super) trusted_proxies: Vec<Given<IpNet>>,
     pub(super) trusted_proxies_spot: Spot,
     pub(super) prefix: Given<String>,
+    pub(super) forwarding: Forwarding,
 }
 
 /// Reads both sections.
@@ -26,6 +28,8 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
     let cores = server.optional("cores", log, read::count);
     let drain = server.value("drain", log, read::duration);
     let trusted_proxies = server.each("trusted_proxies", log, address::network);
+    let forwardings = [Forwarding::XForwarded, Forwarding::Forwarded];
+    let forwarding = server.value("forwarded", log, read::choice(&forwardings));
     let prefix = server.value("prefix", log, read::text(path::folder));
     let limits = self::limits(limits, log);
     let (listen, trusted_proxies, prefix) = (listen?, trusted_proxies?, prefix?);
@@ -44,7 +48,8 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
         limits: limits?,
     };
     let trusted_proxies_spot = server.spot("trusted_proxies");
-    Some(Listening { settings, listen, trusted_proxies, trusted_proxies_spot, prefix })
+    let forwarding = forwarding?.value;
+    Some(Listening { settings, listen, trusted_proxies, trusted_proxies_spot, prefix, forwarding })
 }
 
 fn listen(server: &Section<'_>, log: &mut Findings) -> Option<Vec<Given<SocketAddr>>> {

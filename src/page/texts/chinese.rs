@@ -29,7 +29,7 @@ pub(super) static TEXTS: Texts = Texts {
     logged_out: Saying {
         errmsg: "OK",
         heading: "你已退出登录",
-        body: "下次见！如果这台电脑是大家共用的，别忘了把 QQ 也退出。",
+        body: "下次见！如果这台设备是大家共用的，别忘了把 QQ 也退出。",
     },
 
     cancelled: Saying {

@@ -29,7 +29,7 @@ pub(super) static TEXTS: Texts = Texts {
     logged_out: Saying {
         errmsg: "OK",
         heading: "You are logged out",
-        body: "See you soon. If you share this computer with others, remember to log out of QQ as well.",
+        body: "See you soon. If you share this device with others, remember to log out of QQ as well.",
     },
 
     cancelled: Saying {

@@ -90,11 +90,6 @@ impl<'p> Browser<'p> {
         Browser { proxy: self.proxy, cookies: self.cookies.clone() }
     }
 
-    /// Forgets a cookie.
-    pub fn forget(&self, name: &str) {
-        self.cookies.borrow_mut().remove(name);
-    }
-
     /// Begins a login as the shop's script does; where QQ would send the browser back to, once `user` has agreed.
     pub fn begin_login(&self, next: &str, user: &str) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();

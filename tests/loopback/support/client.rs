@@ -54,6 +54,7 @@ impl Answer {
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    was_reset: bool,
 }
 
 impl Connection {
@@ -62,13 +63,23 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Connection { stream, buffer: Vec::new() }
+        Connection { stream, buffer: Vec::new(), was_reset: false }
     }
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.stream.write_all(bytes.as_ref()).unwrap();
         self
+    }
+
+    /// Sends bytes; false once the other side has closed.
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// The connection itself.
+    pub fn stream(&mut self) -> &mut TcpStream {
+        &mut self.stream
     }
 
     /// Sends a GET with `Host` and further fields, each a whole line without its end.
@@ -136,6 +147,34 @@ impl Connection {
         self.buffer.is_empty() && !self.read_more()
     }
 
+    /// Waits until the other side has closed.
+    pub fn until_closed(&mut self) -> &mut Self {
+        while self.read_more() {}
+        self
+    }
+
+    /// What has arrived and was not taken.
+    pub fn rest(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Whether the other side's end was a reset.
+    pub fn was_reset(&self) -> bool {
+        self.was_reset
+    }
+
+    /// Takes in `length` bytes and keeps none; how many came before the end.
+    pub fn swallow(&mut self, length: usize) -> usize {
+        let mut taken = 0;
+        loop {
+            taken += self.buffer.len();
+            self.buffer.clear();
+            if taken >= length || !self.read_more() {
+                return taken;
+            }
+        }
+    }
+
     fn read_chunks(&mut self, answer: &mut Answer) {
         loop {
             let Some(size) = self.line() else { return answer.is_whole = false };
@@ -189,7 +228,10 @@ impl Connection {
                 self.buffer.extend_from_slice(&piece[..length]);
                 true
             }
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => false,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+                self.was_reset = true;
+                false
+            }
             Err(error) => panic!("{error}; so far {:?}", String::from_utf8_lossy(&self.buffer)),
         }
     }

@@ -11,7 +11,7 @@ pub use self::browser::{Browser, PAGE, SCRIPT};
 pub use self::client::{Answer, Connection};
 pub use self::log::{Log, events};
 pub use self::proxy::{CLIENT_ID, CLIENT_SECRET, Proxy, Setup};
-pub use self::upstream::{Received, Upstream};
+pub use self::upstream::{Received, Upstream, read_body, read_head, read_request, reset};
 
 use std::time::Duration;
 

@@ -36,6 +36,8 @@ pub struct Setup {
     more: String,
     server: String,
     upstream: String,
+    cores: usize,
+    drain: &'static str,
 }
 
 impl Setup {
@@ -50,6 +52,8 @@ impl Setup {
             more: String::new(),
             server: String::new(),
             upstream: String::new(),
+            cores: 2,
+            drain: "1s",
         }
     }
 
@@ -95,6 +99,18 @@ impl Setup {
         self
     }
 
+    /// With one core, so that every request finds the same kept connections.
+    pub fn one_core(mut self) -> Self {
+        self.cores = 1;
+        self
+    }
+
+    /// How long open requests may take to end when it stops.
+    pub fn server_drain(mut self, drain: &'static str) -> Self {
+        self.drain = drain;
+        self
+    }
+
     /// Lines for `[upstreams.mall]`.
     pub fn upstream(mut self, lines: &str) -> Self {
         self.upstream += &format!("{lines}\n");
@@ -109,12 +125,17 @@ impl Setup {
 
     /// Starts the proxy before an upstream.
     pub fn before(self, upstream: &Upstream) -> Proxy {
-        Proxy::start(&self, upstream.address())
+        self.before_all(&[upstream.address()])
     }
 
     /// Starts the proxy before whatever listens, or does not, at an address.
     pub fn before_address(self, upstream: SocketAddr) -> Proxy {
-        Proxy::start(&self, upstream)
+        self.before_all(&[upstream])
+    }
+
+    /// Starts the proxy before several endpoints.
+    pub fn before_all(self, endpoints: &[SocketAddr]) -> Proxy {
+        Proxy::start(&self, endpoints)
     }
 }
 
@@ -124,7 +145,8 @@ pub struct Proxy {
     pub address: SocketAddr,
     pub clock: Clock,
     pub qq: Simulator,
-    pub folder: TempDir,
+    /// Removed with it.
+    _folder: TempDir,
     /// Its access log, where it is switched on.
     pub log: Log,
     /// What clients put in `Host`.
@@ -133,7 +155,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    fn start(setup: &Setup, upstream: SocketAddr) -> Self {
+    fn start(setup: &Setup, endpoints: &[SocketAddr]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(START);
         let app = qq::App {
@@ -145,7 +167,7 @@ impl Proxy {
         let settings = qq::Settings { apps: vec![app], ..qq::Settings::default() };
         let qq = AROUND.block_on(Simulator::start(settings, clock.clone())).unwrap();
         let path = folder.path().join("config.toml");
-        fs::write(&path, text(setup, upstream, qq.addr())).unwrap();
+        fs::write(&path, text(setup, endpoints, qq.addr())).unwrap();
         let (config, _) =
             Config::load(&path, std::iter::empty::<(String, String)>()).unwrap_or_else(|report| panic!("{report}"));
         events();
@@ -153,7 +175,7 @@ impl Proxy {
         let app = App::start_with(&config, clock.clone(), log.clone(), true).unwrap();
         let address = app.addresses()[0];
         let host = setup.origin.split_once("://").unwrap().1.to_owned();
-        Proxy { app: Some(app), address, clock, qq, folder, log, host, config }
+        Proxy { app: Some(app), address, clock, qq, _folder: folder, log, host, config }
     }
 
     /// A fresh connection to it.
@@ -209,14 +231,15 @@ impl Drop for Proxy {
     }
 }
 
-fn text(setup: &Setup, upstream: SocketAddr, qq: SocketAddr) -> String {
-    let Setup { origin, provider, log, site, routes, more, server, upstream: upstream_lines } = setup;
+fn text(setup: &Setup, endpoints: &[SocketAddr], qq: SocketAddr) -> String {
+    let Setup { origin, provider, log, site, routes, more, server, upstream: upstream_lines, cores, drain } = setup;
+    let endpoints: Vec<String> = endpoints.iter().map(|endpoint| format!("http://{endpoint}")).collect();
     format!(
         r#"
 [server]
 listen = ["127.0.0.1:0"]
-cores = 2
-drain = "1s"
+cores = {cores}
+drain = "{drain}"
 {server}
 [[sites]]
 origin = "{origin}"
@@ -231,7 +254,7 @@ user_info_url = "http://{qq}/user/get_user_info"
 {provider}
 
 [upstreams.mall]
-endpoints = ["http://{upstream}"]
+endpoints = {endpoints:?}
 {upstream_lines}
 {routes}
 [log]

@@ -92,6 +92,11 @@ impl Upstream {
         self.received.lock().unwrap().recv_timeout(PATIENCE).expect("no request reached the upstream")
     }
 
+    /// The next request that has arrived, if any has.
+    pub fn try_next(&self) -> Option<Received> {
+        self.received.lock().unwrap().try_recv().ok()
+    }
+
     /// Asserts that no request has arrived that was not taken.
     pub fn saw_nothing(&self) {
         if let Ok(request) = self.received.lock().unwrap().try_recv() {
@@ -117,6 +122,46 @@ pub fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>, connection: us
     };
     request.body = buffer.drain(..body_end).collect();
     Some(request)
+}
+
+/// Reads one request's head off a stream, and not a byte more; `None` at its end.
+pub fn read_head(stream: &mut TcpStream, connection: usize) -> Option<Received> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.extend(read_some(stream, 1)?);
+    }
+    head.truncate(head.len() - 4);
+    Some(Received { head: String::from_utf8_lossy(&head).into_owned(), body: Vec::new(), connection })
+}
+
+/// Reads as many bytes as there are before the end of the stream, at most `most`.
+pub fn read_body(stream: &mut TcpStream, most: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < most {
+        match read_some(stream, most - body.len()) {
+            Some(piece) => body.extend(piece),
+            None => break,
+        }
+    }
+    body
+}
+
+/// Closes a connection so that the other side meets a reset.
+pub fn reset(stream: TcpStream) {
+    socket2::Socket::from(stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+}
+
+fn read_some(stream: &mut TcpStream, most: usize) -> Option<Vec<u8>> {
+    let mut piece = vec![0; most.min(16 * 1024)];
+    match stream.read(&mut piece) {
+        Ok(0) => None,
+        Ok(length) => {
+            piece.truncate(length);
+            Some(piece)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("the proxy neither sent nor closed"),
+        Err(_) => None,
+    }
 }
 
 fn converse(mut stream: TcpStream, connection: usize, seen: &Sender<Received>, script: &Script) {

@@ -7,28 +7,18 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use menshen::random;
 use menshen::store::Store;
 use tokio::time::Instant;
 
 use super::child::Task;
 use super::{Acknowledged, assert_kept, assert_whole, open, sign_in};
+use crate::killing::{random_up_to, rounds};
 
 /// The longest a writer lives once it has opened the store.
 const WRITING: Duration = Duration::from_millis(400);
 
 /// People in the store whose opening is interrupted: enough that it takes a while.
 const PRELOADED: usize = 60_000;
-
-/// How often each test kills. `MENSHEN_KILL_ROUNDS` says otherwise.
-fn rounds() -> usize {
-    std::env::var("MENSHEN_KILL_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap())
-}
-
-/// A duration between nothing and `longest`.
-fn random_up_to(longest: Duration) -> Duration {
-    longest.mul_f64(f64::from(u32::from_le_bytes(random::bytes().unwrap())) / f64::from(u32::MAX))
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_while_writing_loses_nothing_that_was_acknowledged() {

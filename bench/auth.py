@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""CPU time of an authenticated request: Menshen beside nginx with auth_request, and nginx with no authentication at all.
+
+Every round runs the contenders one after the other against the same backend, each pinned to one core, the load on the
+other; what is compared is the ratio within a round, since machines drift. Needs wrk and nginx.
+
+    cargo build --profile dist && bench/auth.py --menshen target/dist/menshen
+"""
+import argparse
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+CLIENT_ID = "101000777"
+SECRET = "benchmark-appkey-benchmark-appkey"
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_for(port):
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    sys.exit(f"nothing listens on port {port}")
+
+
+def ask(method, url, body=None, headers=None):
+    parts = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    connection.request(method, target, body, headers or {})
+    answer = connection.getresponse()
+    return answer, answer.read()
+
+
+NGINX = """
+daemon off; master_process on; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log {access_log}; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  keepalive_requests 1000000000; keepalive_timeout 300s;
+  {http}
+}}
+"""
+
+BACKEND = "server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 '{text}'; }} location = /_auth {{ return 204; }} }}"
+
+PLAIN = """
+upstream backend {{ server 127.0.0.1:{backend}; keepalive 128; keepalive_requests 1000000000; }}
+server {{ listen 127.0.0.1:{port}; location / {{ {auth} proxy_pass http://backend; proxy_http_version 1.1;
+  proxy_set_header Connection ""; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;
+  proxy_set_header X-Forwarded-Proto $scheme; {identity} }} {location} }}
+"""
+
+AUTH_LOCATION = """location = /_auth {{ internal; proxy_pass http://backend/_auth; proxy_http_version 1.1;
+  proxy_set_header Connection ""; proxy_pass_request_body off; proxy_set_header Content-Length ""; }}"""
+
+CONFIG = """
+[server]
+listen = ["127.0.0.1:{port}"]
+cores = 1
+[[sites]]
+origin = "http://127.0.0.1:{port}"
+[providers.qq]
+client_id = "{client_id}"
+client_secret = "{secret}"
+authorize_url = "http://{qq}/oauth2.0/authorize"
+token_url = "http://{qq}/oauth2.0/token"
+openid_url = "http://{qq}/oauth2.0/me"
+user_info_url = "http://{qq}/user/get_user_info"
+[upstreams.mall]
+endpoints = ["http://127.0.0.1:{backend}"]
+[[routes]]
+path = "/*"
+upstream = "mall"
+access = "required"
+[[routes]]
+path = "/public/*"
+upstream = "mall"
+access = "public"
+[identity.default]
+algorithm = "HS256"
+secret = "0123456789abcdef0123456789abcdef"
+[log]
+format = "json"
+"""
+
+
+class Bench:
+    def __init__(self, menshen, folder):
+        self.menshen, self.folder, self.children = menshen, pathlib.Path(folder), []
+
+    def start(self, command, core, **keywords):
+        child = subprocess.Popen(["taskset", "-c", str(core), *command], stdin=subprocess.DEVNULL, **keywords)
+        self.children.append(child)
+        return child
+
+    def nginx(self, name, http, core, log="off"):
+        folder = self.folder / name
+        folder.mkdir()
+        path = folder / "nginx.conf"
+        access_log = f"{folder}/access.log combined buffer=32k flush=1s" if log == "on" else "off"
+        path.write_text(NGINX.format(folder=folder, http=http, access_log=access_log))
+        return self.start(["nginx", "-c", str(path), "-p", str(folder)], core)
+
+    def simulator(self):
+        log = open(self.folder / "demo.log", "w+")
+        self.start([self.menshen, "demo", "--port", str(free_port())], 1, stdout=log, stderr=subprocess.STDOUT)
+        for _ in range(200):
+            text = (self.folder / "demo.log").read_text()
+            found = re.findall(r"http://(127\.0\.0\.1:\d+)", text)
+            if "remote control" in text and len(found) >= 4:
+                return found[2], found[3]
+            time.sleep(0.05)
+        sys.exit("the QQ simulator did not start:\n" + text)
+
+    def proxy(self, backend):
+        qq, control = self.simulator()
+        port = free_port()
+        app = {"client_id": CLIENT_ID, "client_secret": SECRET, "callbacks": f"http://127.0.0.1:{port}/oauth_callback"}
+        answer, body = ask("POST", f"http://{control}/apps", json.dumps(app), {"Content-Type": "application/json"})
+        assert answer.status < 300, body
+        config = self.folder / "config.toml"
+        config.write_text(CONFIG.format(port=port, qq=qq, backend=backend, client_id=CLIENT_ID, secret=SECRET))
+        os.chmod(config, 0o600)
+        log = open(self.folder / "menshen.log", "w")
+        child = self.start([self.menshen, "serve", "--config", str(config)], 0, stdout=log, stderr=log)
+        wait_for(port)
+        return child, port, self.log_in(port, qq)
+
+    @staticmethod
+    def log_in(port, qq):
+        answer, body = ask("GET", f"http://127.0.0.1:{port}/qq/login/")
+        attempt = answer.getheader("set-cookie").split(";")[0]
+        query = json.loads(body)["login_url"].split("?", 1)[1]
+        form = urllib.parse.urlencode({"query": query, "answer": "approve", "user": "10001"})
+        answer, _ = ask("POST", f"http://{qq}/oauth2.0/authorize", form,
+                        {"Content-Type": "application/x-www-form-urlencoded"})
+        answer, body = ask("GET", answer.getheader("location"), None, {"Cookie": attempt})
+        assert answer.status == 303, body
+        cookies = [value for name, value in answer.getheaders() if name.lower() == "set-cookie"]
+        return next(cookie.split(";")[0] for cookie in cookies if cookie.startswith("menshen_session="))
+
+    def stop(self):
+        for child in self.children:
+            child.send_signal(signal.SIGTERM)
+        for child in self.children:
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+
+
+def cpu_seconds(pid):
+    """User and system time of a process and its children that are alive, in seconds."""
+    total = 0
+    pids = [pid] + [int(child) for child in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True,
+                                                           text=True).stdout.split()]
+    for each in pids:
+        fields = pathlib.Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def measure(child, url, seconds, headers):
+    before = cpu_seconds(child.pid)
+    command = ["taskset", "-c", "1", "wrk", "-t1", "-c64", f"-d{seconds}s", *headers, url]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    used = cpu_seconds(child.pid) - before
+    requests = int(re.search(r"(\d+) requests in", text).group(1))
+    if "Non-2xx" in text or "Socket errors" in text:
+        sys.exit(f"{url} did not answer well:\n{text}")
+    return used / requests * 100_000, requests / seconds
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--menshen", default="target/dist/menshen")
+    arguments.add_argument("--rounds", type=int, default=8)
+    arguments.add_argument("--seconds", type=int, default=4)
+    options = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="menshen-bench-") as folder:
+        bench = Bench(os.path.abspath(options.menshen), folder)
+        try:
+            run(bench, options)
+        finally:
+            bench.stop()
+
+
+def run(bench, options):
+    backend, plain, guarded = free_port(), free_port(), free_port()
+    bench.nginx("backend", BACKEND.format(port=backend, text="x" * 1024), 1)
+    identity = 'proxy_set_header Authorization "Bearer %s"; proxy_set_header X-User u;' % ("x" * 300)
+    plain_child = bench.nginx("plain", PLAIN.format(port=plain, backend=backend, auth="", identity=identity, location=""),
+                              0, "on")
+    location = AUTH_LOCATION.format()
+    guarded_child = bench.nginx("guarded", PLAIN.format(port=guarded, backend=backend, auth="auth_request /_auth;",
+                                                        identity=identity, location=location), 0, "on")
+    proxy, port, cookie = bench.proxy(backend)
+    for each in (backend, plain, guarded):
+        wait_for(each)
+    fields = ["-H", f"Cookie: sessionid=abcdefghijklmnop; {cookie}", "-H", "User-Agent: Mozilla/5.0 (X11; Linux x86_64)",
+              "-H", "Accept: text/html,application/xhtml+xml", "-H", "Accept-Language: zh-CN,zh;q=0.9"]
+    contenders = {
+        "menshen, authenticated": (proxy, f"http://127.0.0.1:{port}/x", fields),
+        "menshen, public route": (proxy, f"http://127.0.0.1:{port}/public/x", fields),
+        "nginx auth_request": (guarded_child, f"http://127.0.0.1:{guarded}/x", fields),
+        "nginx proxy_pass": (plain_child, f"http://127.0.0.1:{plain}/x", fields),
+    }
+    results = {name: [] for name in contenders}
+    for name, (child, url, headers) in contenders.items():
+        measure(child, url, 1, headers)
+    for number in range(options.rounds):
+        for name, (child, url, headers) in contenders.items():
+            results[name].append(measure(child, url, options.seconds, headers))
+        print(f"round {number + 1}: " + ", ".join(f"{name} {rows[-1][0]:.2f}" for name, rows in results.items()),
+              file=sys.stderr)
+    report(results)
+
+
+def report(results):
+    print(f"{'':28} {'CPU s per 100 k':>16} {'requests/s':>12} {'÷ auth_request':>16} {'÷ proxy_pass':>14}")
+    for name, rows in results.items():
+        ratios = []
+        for other in ("nginx auth_request", "nginx proxy_pass"):
+            ratios.append(statistics.median(row[0] / base[0] for row, base in zip(rows, results[other])))
+        cost, rate = (statistics.median(row[at] for row in rows) for at in (0, 1))
+        print(f"{name:28} {cost:16.2f} {rate:12.0f} {ratios[0]:16.2f} {ratios[1]:14.2f}")
+
+
+if __name__ == "__main__":
+    main()

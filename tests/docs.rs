@@ -1,0 +1,308 @@
+//! The documents, held to the code: what they name exists, what they show works, and both languages say the same.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says by a panic what went wrong; clippy.toml spares only functions marked as tests"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use menshen::config::{Config, Warning};
+
+const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn text_of(path: &str) -> String {
+    fs::read_to_string(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every document, as a path from the root.
+fn documents() -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in ["", "certs", "docs", "docs/designs"] {
+        for entry in fs::read_dir(repository(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(path.strip_prefix(repository("")).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    assert!(found.len() > 10, "{found:?}");
+    found
+}
+
+/// A fenced block: its language and its lines.
+struct Block {
+    language: String,
+    lines: Vec<String>,
+}
+
+/// A document's blocks, and the lines around them.
+fn parts(path: &str) -> (Vec<Block>, Vec<String>) {
+    let (mut blocks, mut prose) = (Vec::new(), Vec::new());
+    let mut open: Option<Block> = None;
+    for line in text_of(path).lines() {
+        match (line.trim_start().strip_prefix("```"), open.take()) {
+            (Some(_), Some(block)) => blocks.push(block),
+            (Some(language), None) => open = Some(Block { language: language.to_owned(), lines: Vec::new() }),
+            (None, Some(mut block)) => {
+                block.lines.push(line.to_owned());
+                open = Some(block);
+            }
+            (None, None) => prose.push(line.to_owned()),
+        }
+    }
+    assert!(open.is_none(), "{path}: a block is not closed");
+    (blocks, prose)
+}
+
+fn blocks(path: &str, language: &str) -> Vec<String> {
+    let (blocks, _) = parts(path);
+    let of_language = blocks.into_iter().filter(|block| block.language == language);
+    of_language.map(|block| block.lines.join("\n") + "\n").collect()
+}
+
+/// A line without its comment: those are translated.
+fn without_comment(line: &str) -> &str {
+    let comment =
+        line.match_indices('#').find(|(at, _)| line[..*at].chars().next_back().is_none_or(char::is_whitespace));
+    comment.map_or(line, |(at, _)| &line[..at]).trim_end()
+}
+
+/// Loads a configuration as `menshen check` would, beside the secret that the examples read from a file.
+fn load(text: &str) -> (Config, Vec<Warning>) {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("jwt");
+    fs::write(&secret, "0123456789abcdef0123456789abcdef\n").unwrap();
+    fs::write(folder.path().join("our-proxy-ca.pem"), "").unwrap();
+    let path = folder.path().join("config.toml");
+    fs::write(&path, text.replace("/run/secrets/jwt", secret.to_str().unwrap())).unwrap();
+    let nothing: [(String, String); 0] = [];
+    Config::load(&path, nothing).unwrap_or_else(|report| panic!("{report}\n{text}"))
+}
+
+#[test]
+fn the_first_configuration_of_the_readme_is_ten_lines_and_works() {
+    for readme in READMES {
+        let first = blocks(readme, "toml").remove(0);
+        assert!(first.lines().count() <= 10, "{readme}");
+        let (config, warnings) = load(&first);
+        assert_eq!(config.upstreams.len(), 1);
+        assert_eq!(
+            config.redirect_uri(config.sites.first(), &config.qq.id).unwrap().as_str(),
+            "http://www.meiduo.site/oauth_callback"
+        );
+        let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+        // Plain http on a public name, and the placeholder for the appkey; and, where the umask lets others read it, the file.
+        let expected = |text: &&String| {
+            ["is http on a public name", "still the placeholder", "can read"].iter().any(|known| text.contains(known))
+        };
+        assert!(warnings.iter().all(|text| expected(&text)), "{warnings:#?}");
+    }
+}
+
+#[test]
+fn every_other_configuration_of_the_readme_works_with_the_first() {
+    for readme in READMES {
+        let mut all = blocks(readme, "toml");
+        let first = all.remove(0);
+        assert!(all.len() >= 3, "{readme}");
+        for example in all {
+            // An example that brings its own site stands in place of the first one's.
+            let whole = if example.contains("[[sites]]") {
+                let rest = first.split_once("[providers.qq]").unwrap().1;
+                format!("{example}\n[providers.qq]{rest}")
+            } else {
+                format!("{first}\n{example}")
+            };
+            load(&whole);
+        }
+    }
+}
+
+#[test]
+fn both_readmes_have_the_same_headings_tables_and_code() {
+    let shape = |readme: &str| -> Vec<String> {
+        let (_, prose) = parts(readme);
+        let marks = prose.iter().filter_map(|line| {
+            let level = line.chars().take_while(|char| *char == '#').count();
+            let is_row = line.starts_with('|');
+            (level > 0 || is_row).then(|| if is_row { "row".to_owned() } else { format!("heading {level}") })
+        });
+        marks.collect()
+    };
+    assert_eq!(shape(READMES[0]), shape(READMES[1]));
+    let code = |readme: &str| -> Vec<(String, Vec<String>)> {
+        let (blocks, _) = parts(readme);
+        // A picture has words in it.
+        let code = blocks.into_iter().filter(|block| block.language != "text");
+        code.map(|block| (block.language, block.lines.iter().map(|line| without_comment(line).to_owned()).collect()))
+            .collect()
+    };
+    assert_eq!(code(READMES[0]), code(READMES[1]));
+}
+
+/// Whatever looks like a path of ours in a text: the path, and the function that `::` adds to it.
+fn named_paths(text: &str) -> Vec<(String, Option<String>)> {
+    let is_path = |char: char| char.is_ascii_alphanumeric() || "_./-".contains(char);
+    let mut found = Vec::new();
+    for start in ["src/", "tests/", "scripts/", "docs/", "templates/", "certs/", "deploy/"] {
+        for (at, _) in text.match_indices(start) {
+            if text[..at].ends_with(|before: char| is_path(before)) {
+                continue;
+            }
+            let length = text[at..].find(|char| !is_path(char)).unwrap_or(text.len() - at);
+            let path = text[at..at + length].trim_end_matches('.');
+            let function = text[at + length..].strip_prefix("::").map(|rest| {
+                rest.chars().take_while(|char| char.is_ascii_alphanumeric() || *char == '_').collect::<String>()
+            });
+            found.push((path.to_owned(), function));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_file_and_function_that_a_document_names_exists() {
+    let mut seen = 0;
+    for document in documents() {
+        for (path, function) in named_paths(&text_of(&document)) {
+            // What an operator puts there, as an example.
+            if path == "certs/our-proxy-ca.pem" {
+                continue;
+            }
+            // `docs/configuration` stands for the page in both languages.
+            let there = repository(&path).exists() || repository(&format!("{path}.md")).exists();
+            assert!(there, "{document} names {path}, which is not there");
+            if let Some(function) = function {
+                let code = text_of(&path);
+                let declared = [format!("fn {function}("), format!("fn {function}<")];
+                assert!(declared.iter().any(|fun| code.contains(fun)), "{document} names {path}::{function}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 40, "{seen}");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for document in documents() {
+        let folder = Path::new(&document).parent().unwrap().to_str().unwrap().to_owned();
+        let (_, prose) = parts(&document);
+        for link in prose.join("\n").split("](").skip(1) {
+            let link = link.split(')').next().unwrap();
+            if !link.starts_with("http") {
+                let target = repository(&folder).join(link.split('#').next().unwrap());
+                assert!(target.exists(), "{document} links to {link}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_module_maps_list_every_module() {
+    for line in text_of("src/lib.rs").lines().filter_map(|line| line.strip_prefix("pub mod ")) {
+        let module = line.trim_end_matches(';');
+        for readme in READMES {
+            let text = text_of(readme);
+            let there =
+                [format!("`src/{module}/`"), format!("`src/{module}.rs`")].iter().any(|path| text.contains(path));
+            assert!(there, "{readme} has no line for src/{module}");
+        }
+    }
+}
+
+#[test]
+fn the_readmes_tell_every_field_of_the_access_log() {
+    let code = text_of("src/telemetry/access_log.rs");
+    let record = code.split("struct Record<'a> {").nth(1).unwrap().split('}').next().unwrap();
+    let is_field = |line: &&str| !line.trim_start().starts_with('#');
+    let fields: Vec<_> =
+        record.lines().filter(is_field).filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned())).collect();
+    assert!(fields.contains(&"request_id".to_owned()), "{fields:?}");
+    for readme in READMES {
+        let text = text_of(readme);
+        let header = text.lines().position(|line| line == "| field | meaning |" || line == "| 字段 | 含义 |").unwrap();
+        let rows = text.lines().skip(header + 2).take_while(|line| line.starts_with('|'));
+        let told: Vec<_> = rows.map(|row| row.split('`').nth(1).unwrap().to_owned()).collect();
+        assert_eq!(told, fields, "{readme}");
+    }
+}
+
+#[test]
+fn every_event_that_the_readmes_explain_is_written_by_the_code() {
+    let mut code = String::new();
+    let mut folders = vec![repository("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                code += &fs::read_to_string(path).unwrap_or_default();
+            }
+        }
+    }
+    for readme in READMES {
+        let text = text_of(readme);
+        let header =
+            text.lines().position(|line| line == "| event | what to do |" || line == "| 事件 | 怎么办 |").unwrap();
+        let rows = text.lines().skip(header + 2).take_while(|line| line.starts_with('|'));
+        let events: BTreeSet<_> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+        assert!(events.len() >= 5, "{readme}");
+        for event in events {
+            assert!(code.contains(event), "{readme} explains {event:?}, which nothing writes");
+        }
+    }
+}
+
+#[test]
+fn the_nginx_lines_of_the_readmes_are_those_of_the_delivered_file() {
+    let delivered = text_of("deploy/nginx-https.conf");
+    let delivered: Vec<_> = delivered.lines().map(str::trim).collect();
+    for readme in READMES {
+        let shown = blocks(readme, "nginx").remove(0);
+        for line in shown.lines().map(str::trim) {
+            assert!(delivered.contains(&line), "{readme}: {line}");
+        }
+    }
+}
+
+#[test]
+fn exit_codes_are_those_of_the_readme() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = folder.path().join("good.toml");
+    fs::write(&good, blocks(READMES[0], "toml").remove(0)).unwrap();
+    let wrong = folder.path().join("wrong.toml");
+    fs::write(&wrong, "[store]\npfad = 1\n").unwrap();
+    let absent = folder.path().join("absent.toml");
+    let code = |command: &str, more: &[&str], path: &Path| {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_menshen"));
+        run.env_clear().arg(command).args(more).arg("--config").arg(path).output().unwrap().status.code()
+    };
+    assert_eq!(code("check", &[], &good), Some(0));
+    assert_eq!(code("check", &["--strict"], &good), Some(1), "its warnings");
+    assert_eq!(code("check", &[], &wrong), Some(1));
+    assert_eq!(code("check", &[], &absent), Some(2));
+    assert_eq!(code("check", &["--no-such-flag"], &good), Some(2));
+    assert_eq!(code("serve", &[], &wrong), Some(1));
+    assert_eq!(code("serve", &[], &absent), Some(2));
+    assert_eq!(code("serve", &["--no-such-flag"], &good), Some(2));
+}
+
+#[test]
+fn the_changelog_begins_with_this_version() {
+    let text = text_of("CHANGELOG.md");
+    let newest = text.lines().find_map(|line| line.strip_prefix("## ")).unwrap();
+    assert_eq!(newest.split(' ').next().unwrap(), env!("CARGO_PKG_VERSION"));
+}

@@ -1,0 +1,126 @@
+//! Upstreams that are down, slow or broken: what the client is told, and that nothing broken ever looks whole.
+
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+
+use crate::support::{Connection, Setup, Upstream, read_body, read_head, reset};
+
+fn nobody_listens() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn an_upstream_that_is_down_is_502_as_a_page_in_both_languages_or_as_json() {
+    let proxy = Setup::new().before_address(nobody_listens());
+    for (language, tag) in [("en", "en"), ("zh-CN", "zh-Hans")] {
+        let language = format!("Accept-Language: {language}");
+        let answer = proxy.connect().get("/", &["Accept: text/html", &language]).answer();
+        assert_eq!((answer.status, answer.header("cache-control")), (502, Some("no-store")));
+        assert!(answer.header("content-language").unwrap().starts_with(&tag[..2]));
+        assert!(answer.text().contains("502"), "{}", answer.text());
+    }
+    let answer = proxy.connect().get("/", &[]).answer();
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (502, Some("502")));
+    assert_eq!(answer.json()["request_id"].as_str().unwrap().len(), 16);
+}
+
+#[test]
+fn an_upstream_that_does_not_answer_in_time_is_504_and_is_hung_up_on() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let mut request = read_head(&mut stream, connection).unwrap();
+        request.body = read_body(&mut stream, 1);
+        seen.send(request).unwrap();
+    });
+    let proxy = Setup::new().upstream("head_timeout = \"100ms\"").before(&upstream);
+    let mut client = proxy.connect();
+    assert_eq!(client.get("/", &[]).answer().status, 504);
+    assert!(upstream.next().body.is_empty(), "the upstream's connection was closed");
+    // The client's own connection goes on.
+    assert_eq!(client.get("/", &[]).answer().status, 504);
+}
+
+#[test]
+fn nonsense_instead_of_an_answer_is_502() {
+    for nonsense in
+        ["", "hello\r\n\r\n", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nX", "HTTP/1.1 99 X\r\n\r\n", "HTTP/2 200\r\n\r\n"]
+    {
+        let upstream = Upstream::serving(move |mut stream, connection, seen| {
+            seen.send(read_head(&mut stream, connection).unwrap()).unwrap();
+            stream.write_all(nonsense.as_bytes()).unwrap();
+        });
+        let proxy = Setup::new().before(&upstream);
+        assert_eq!(proxy.connect().get("/", &[]).answer().status, 502, "{nonsense:?}");
+    }
+}
+
+#[test]
+fn an_answer_with_a_head_without_end_is_502() {
+    let upstream = Upstream::scripted(|_| format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "a".repeat(1 << 20)).into());
+    let proxy = Setup::new().before(&upstream);
+    assert_eq!(proxy.connect().get("/", &[]).answer().status, 502);
+}
+
+/// A client's connection whose answer breaks off after `begun`, in an orderly way or by a reset.
+fn broken_off(head: &'static str, by_reset: bool, version: &str) -> Connection {
+    let upstream = Upstream::serving(move |mut stream, connection, seen| {
+        let request = read_head(&mut stream, connection).unwrap();
+        stream.write_all(format!("{head}begun").as_bytes()).unwrap();
+        // The beginning has arrived before the rest breaks off.
+        read_body(&mut stream, 2);
+        seen.send(request).unwrap();
+        if by_reset {
+            reset(stream);
+        }
+    });
+    let proxy = Setup::new().before(&upstream);
+    let mut client = proxy.connect();
+    client.send(format!("POST / {version}\r\nHost: www.meiduo.site\r\nContent-Length: 2\r\n\r\n"));
+    client.until(b"begun");
+    client.send("go");
+    upstream.next();
+    client.until_closed();
+    client
+}
+
+#[test]
+fn an_answer_that_breaks_off_breaks_off_for_the_client_too() {
+    const LENGTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
+    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n";
+    const TO_THE_END: &str = "HTTP/1.1 200 OK\r\n\r\n";
+    for by_reset in [false, true] {
+        assert_eq!(broken_off(LENGTH, by_reset, "HTTP/1.1").rest(), b"");
+        assert_eq!(broken_off(CHUNKED, by_reset, "HTTP/1.1").rest(), b"\r\n", "no last chunk");
+        // Where nothing but the connection's end tells, the end has to be a reset.
+        assert!(broken_off(CHUNKED, by_reset, "HTTP/1.0").was_reset());
+    }
+    assert!(broken_off(TO_THE_END, true, "HTTP/1.1").was_reset());
+    assert!(!broken_off(TO_THE_END, false, "HTTP/1.1").was_reset(), "that is how such an answer ends");
+}
+
+#[test]
+fn an_upstream_that_falls_silent_in_its_answer_is_broken_off() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let mut request = read_head(&mut stream, connection).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nbegun").unwrap();
+        request.body = read_body(&mut stream, 1);
+        seen.send(request).unwrap();
+    });
+    let proxy = Setup::new().upstream("idle_timeout = \"100ms\"").before(&upstream);
+    let answer = proxy.connect().get("/", &[]).answer();
+    assert_eq!((answer.status, answer.is_whole), (200, false));
+    upstream.next();
+}
+
+#[test]
+fn a_client_that_falls_silent_in_its_body_is_given_up() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let mut request = read_head(&mut stream, connection).unwrap();
+        request.body = read_body(&mut stream, usize::MAX);
+        seen.send(request).unwrap();
+    });
+    let proxy = Setup::new().upstream("idle_timeout = \"100ms\"").before(&upstream);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 10\r\n\r\nbegun");
+    assert_eq!(client.answer().status, 400);
+    assert_eq!(upstream.next().body, b"begun");
+}

@@ -1,0 +1,137 @@
+//! Kept connections to the upstream: when one serves again, and when it must not.
+
+use std::io::Write;
+use std::net::TcpListener;
+
+use crate::support::{Setup, Upstream, read_body, read_head, read_request};
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+#[test]
+fn a_connection_serves_many_requests_of_many_clients() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().one_core().upstream("keep_alive = \"1m\"").before(&upstream);
+    for _ in 0..5 {
+        proxy.connect().get("/", &[]).answer();
+        let post = "POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 2\r\n\r\nhi";
+        proxy.connect().send(post).answer();
+        assert_eq!((upstream.next().connection, upstream.next().connection), (0, 0));
+    }
+}
+
+#[test]
+fn a_connection_is_closed_before_the_upstream_would() {
+    for (ours, theirs) in
+        [("0s", ""), ("1ms", ""), ("1m", "Keep-Alive: timeout=1\r\n"), ("1m", "Connection: close\r\n")]
+    {
+        let upstream = Upstream::serving(move |mut stream, connection, seen| {
+            let mut request = read_request(&mut stream, &mut Vec::new(), connection).unwrap();
+            seen.send(request.clone()).unwrap();
+            let answer = format!("HTTP/1.1 200 OK\r\n{theirs}Content-Length: 2\r\n\r\nok");
+            stream.write_all(answer.as_bytes()).unwrap();
+            request.body = read_body(&mut stream, 1);
+            seen.send(request).unwrap();
+        });
+        let proxy = Setup::new().one_core().upstream(&format!("keep_alive = \"{ours}\"")).before(&upstream);
+        let mut client = proxy.connect();
+        assert_eq!(client.get("/", &[]).answer().text(), "ok");
+        upstream.next();
+        assert!(upstream.next().body.is_empty(), "the proxy closed it");
+        assert_eq!(client.get("/", &[]).answer().text(), "ok", "the client's connection goes on");
+        assert_eq!(upstream.next().connection, 1);
+    }
+}
+
+#[test]
+fn a_connection_that_the_upstream_has_closed_is_not_used_again() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let request = read_request(&mut stream, &mut Vec::new(), connection).unwrap();
+        stream.write_all(OK).unwrap();
+        drop(stream);
+        seen.send(request).unwrap();
+    });
+    let proxy = Setup::new().one_core().upstream("keep_alive = \"1m\"").before(&upstream);
+    let mut client = proxy.connect();
+    for connection in 0..20 {
+        let post = "POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 2\r\n\r\nhi";
+        assert_eq!(client.send(post).answer().text(), "ok");
+        assert_eq!(upstream.next().connection, connection);
+    }
+}
+
+/// Keeps its first connection for one answer; at the second request it closes without a word, as a server does that
+/// gave up waiting just as the request was on its way.
+fn gives_up_its_first_connection() -> Upstream {
+    Upstream::serving(|mut stream, connection, seen| {
+        let mut buffer = Vec::new();
+        for count in 0.. {
+            let Some(request) = read_request(&mut stream, &mut buffer, connection) else { return };
+            seen.send(request).unwrap();
+            if connection == 0 && count == 1 {
+                return;
+            }
+            stream.write_all(OK).unwrap();
+        }
+    })
+}
+
+#[test]
+fn a_request_that_meets_the_end_of_a_kept_connection_is_sent_again_if_that_does_no_harm() {
+    let upstream = gives_up_its_first_connection();
+    let proxy = Setup::new().one_core().upstream("keep_alive = \"1m\"").before(&upstream);
+    let mut client = proxy.connect();
+    assert_eq!(client.get("/first", &[]).answer().status, 200);
+    assert_eq!(client.get("/second", &["X-Kept: 1"]).answer().status, 200);
+    let seen = [upstream.next(), upstream.next(), upstream.next()];
+    assert_eq!(seen.clone().map(|request| request.connection), [0, 0, 1]);
+    assert_eq!(seen[1].head, seen[2].head);
+}
+
+#[test]
+fn a_request_that_may_have_done_something_is_never_sent_twice() {
+    let upstream = gives_up_its_first_connection();
+    let proxy = Setup::new().one_core().upstream("keep_alive = \"1m\"").before(&upstream);
+    let mut client = proxy.connect();
+    assert_eq!(client.get("/first", &[]).answer().status, 200);
+    let post = "POST /pay HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(client.send(post).answer().status, 502);
+    assert_eq!((upstream.next().connection, upstream.next().connection), (0, 0));
+    upstream.saw_nothing();
+}
+
+#[test]
+fn a_connection_with_a_broken_answer_or_a_broken_request_is_not_used_again() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let request = read_head(&mut stream, connection).unwrap();
+        if request.line().starts_with("GET /cut") {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n").unwrap();
+        } else {
+            stream.write_all(OK).unwrap();
+        }
+        seen.send(request).unwrap();
+        read_body(&mut stream, usize::MAX);
+    });
+    let proxy = Setup::new().one_core().upstream("keep_alive = \"1m\"").before(&upstream);
+    let mut client = proxy.connect();
+    assert!(!client.get("/cut", &[]).until_closed().rest().ends_with(b"0\r\n\r\n"));
+    upstream.next();
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 9\r\n\r\nbegun");
+    assert_eq!((client.answer().status, upstream.next().connection), (200, 1));
+    drop(client);
+    assert_eq!((proxy.connect().get("/", &[]).answer().status, upstream.next().connection), (200, 2));
+}
+
+#[test]
+fn endpoints_take_turns_and_a_dead_one_is_passed_over() {
+    let (first, second) = (Upstream::hello(), Upstream::hello());
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let proxy = Setup::new().one_core().before_all(&[first.address(), dead, second.address()]);
+    let mut client = proxy.connect();
+    for _ in 0..9 {
+        assert_eq!(client.get("/", &[]).answer().status, 200);
+    }
+    let counts = [&first, &second].map(|upstream| std::iter::from_fn(|| upstream.try_next()).count());
+    assert_eq!(counts.iter().sum::<usize>(), 9);
+    assert!(counts.iter().all(|count| *count >= 3), "{counts:?}");
+}

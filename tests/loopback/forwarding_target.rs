@@ -1,0 +1,161 @@
+//! Request lines and `Host`: what passes byte for byte, and what is refused.
+
+use crate::support::{Answer, Proxy, Setup, Upstream};
+
+/// The answer to a request with these lines, each without its end.
+fn raw(proxy: &Proxy, lines: &[&str]) -> Answer {
+    proxy.connect().send(lines.join("\r\n") + "\r\n\r\n").answer()
+}
+
+#[test]
+fn paths_and_queries_pass_byte_for_byte() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for target in [
+        "/",
+        "/a//b/./c/../d",
+        "/%E6%90%9C%e7%b4%a2/%2f%2F%5c%00",
+        "/a;b=c/;d",
+        "/a?b=c&d=%20+&&e",
+        "/?",
+        "/?/../?x=1?",
+        "/a|b[c]{d}",
+        "/a\"b'c^d",
+        "/\\..\\x",
+        "/?a=|[]{}\\^`'",
+        "/搜索?关键字=手机",
+        "//evil.example/x",
+    ] {
+        assert_eq!(proxy.connect().get(target, &[]).answer().status, 200, "{target}");
+        let line = upstream.next().line().to_owned();
+        assert_eq!(line, format!("GET {target} HTTP/1.1"));
+    }
+}
+
+#[test]
+fn the_exceptions_are_the_documented_ones() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for target in ["/a<b", "/a>b", "/a`b", "/?a\"b", "/?a<b", "/?a>b", "/a\x7fb", "/a\tb"] {
+        let answer = proxy.connect().get(target, &[]).answer();
+        assert_eq!((answer.status, answer.body.len()), (400, 0), "{target}");
+    }
+    let gbk = b"GET /\xcb\xd1 HTTP/1.1\r\nHost: www.meiduo.site\r\n\r\n";
+    assert_eq!(proxy.connect().send(gbk).answer().status, 400);
+    upstream.saw_nothing();
+    proxy.connect().get("/a?b#fragment", &[]).answer();
+    assert_eq!(upstream.next().line(), "GET /a?b HTTP/1.1");
+}
+
+#[test]
+fn a_target_in_absolute_form_goes_on_in_origin_form() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for (target, passed) in [
+        ("http://www.meiduo.site/a?b", "/a?b"),
+        ("http://WWW.meiduo.site", "/"),
+        ("http://www.meiduo.site?x", "/?x"),
+        ("https://www.meiduo.site/%2f", "/%2f"),
+    ] {
+        assert_eq!(proxy.connect().get(target, &[]).answer().status, 200, "{target}");
+        assert_eq!(upstream.next().line(), format!("GET {passed} HTTP/1.1"));
+    }
+}
+
+#[test]
+fn a_host_that_is_missing_doubled_or_another_than_the_targets_is_400() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for lines in [
+        &["GET / HTTP/1.1"][..],
+        &["GET / HTTP/1.1", "Host: www.meiduo.site", "Host: www.meiduo.site"],
+        &["GET http://evil.example/ HTTP/1.1", "Host: www.meiduo.site"],
+        &["GET http://www.meiduo.site@evil.example/ HTTP/1.1", "Host: www.meiduo.site"],
+    ] {
+        let answer = raw(&proxy, lines);
+        assert_eq!(answer.status, 400, "{lines:?}");
+        assert_eq!(answer.json()["request_id"].as_str().unwrap().len(), 16);
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn an_unknown_host_is_421_and_the_page_tells_how_to_mend_it() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for (language, words) in [("en", "proxy_set_header Host $http_host"), ("zh-CN", "proxy_set_header Host $http_host")]
+    {
+        let language = format!("Accept-Language: {language}");
+        let answer = raw(&proxy, &["GET / HTTP/1.1", "Host: 127.0.0.1:8001", "Accept: text/html", &language]);
+        assert_eq!(answer.status, 421);
+        let page = answer.text();
+        for word in [words, "127.0.0.1:8001", "http://www.meiduo.site"] {
+            assert!(page.contains(word), "{word} is not in {page}");
+        }
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn a_target_that_is_too_long_is_431_with_a_page_and_beyond_all_measure_414_without() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let fits = format!("/{}", "a".repeat(32 * 1024 - 1));
+    assert_eq!(proxy.connect().get(&fits, &[]).answer().status, 200);
+    assert_eq!(upstream.next().line().len(), fits.len() + "GET  HTTP/1.1".len());
+    let answer = proxy.connect().get(&format!("{fits}a"), &["Accept: text/html"]).answer();
+    assert_eq!((answer.status, answer.header("content-type")), (431, Some("text/html; charset=utf-8")));
+    upstream.saw_nothing();
+}
+
+#[test]
+fn connect_and_trace_are_not_forwarded() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    assert_eq!(raw(&proxy, &["TRACE / HTTP/1.1", "Host: www.meiduo.site"]).status, 405);
+    assert_eq!(raw(&proxy, &["CONNECT www.meiduo.site HTTP/1.1", "Host: www.meiduo.site"]).status, 405);
+    upstream.saw_nothing();
+}
+
+#[test]
+fn methods_nobody_knows_pass_as_they_are() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for method in ["PROPFIND", "purge", "M-SEARCH"] {
+        assert_eq!(raw(&proxy, &[&format!("{method} / HTTP/1.1"), "Host: www.meiduo.site"]).status, 200);
+        assert_eq!(upstream.next().line(), format!("{method} / HTTP/1.1"));
+    }
+}
+
+#[test]
+fn an_http_1_0_client_is_answered_in_its_own_tongue() {
+    let upstream = Upstream::scripted(|_| {
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_vec()
+    });
+    let proxy = Setup::new().before(&upstream);
+    let mut client = proxy.connect();
+    // No Host: such a client means the first site. Expect and Upgrade mean nothing from it.
+    let answer = client
+        .send("POST /x HTTP/1.0\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nhi")
+        .answer();
+    assert_eq!((answer.version.as_str(), answer.status, answer.text().as_str()), ("HTTP/1.0", 200, "hello"));
+    assert_eq!(answer.header("transfer-encoding"), None);
+    let request = upstream.next();
+    assert_eq!(request.line(), "POST /x HTTP/1.1");
+    assert_eq!((request.header("host"), request.body.as_slice()), (Some("www.meiduo.site"), &b"hi"[..]));
+    assert_eq!((request.header("upgrade"), request.header("expect")), (None, None));
+}
+
+#[test]
+fn too_many_or_too_large_fields_are_hypers_431() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let many: Vec<String> = (0..101).map(|at| format!("X-{at}: 1")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(proxy.connect().get("/", &many[..99]).answer().status, 200);
+    let answer = proxy.connect().get("/", &many).answer();
+    assert_eq!((answer.status, answer.body.len()), (431, 0));
+    // The limit is looked at between reads, so that a head may exceed it by the last one.
+    let large = format!("X-Large: {}", "a".repeat(256 * 1024));
+    assert_eq!(proxy.connect().get("/", &[&large]).answer().status, 431);
+}

@@ -1,0 +1,99 @@
+//! Timers on the client's side, and stopping.
+
+use std::io::Write;
+use std::sync::mpsc;
+use std::thread;
+
+use crate::support::{Setup, Upstream, read_body, read_head};
+
+#[test]
+fn a_head_that_trickles_in_is_cut_off() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().section("[limits]\nhead_timeout = \"200ms\"").before(&upstream);
+    let mut client = proxy.connect();
+    // Bytes keep coming; the time counts from the first.
+    let mut sent = 0;
+    while client.try_send("G") {
+        sent += 1;
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(sent > 2, "closed after {sent} bytes");
+    upstream.saw_nothing();
+}
+
+#[test]
+fn an_idle_connection_is_closed_whether_it_has_been_used_or_not() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().section("[limits]\nkeep_alive = \"100ms\"").before(&upstream);
+    assert!(proxy.connect().is_closed());
+    for requests in 1..4 {
+        let mut client = proxy.connect();
+        (0..requests).for_each(|_| assert_eq!(client.get("/", &[]).answer().text(), "hello"));
+        assert!(client.is_closed());
+        let mut client = proxy.connect();
+        assert_eq!(client.get("/.menshen/health", &[]).answer().status, 200);
+        assert!(client.is_closed());
+    }
+}
+
+#[test]
+fn neither_timer_ends_a_request_that_is_being_answered() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let request = read_head(&mut stream, connection).unwrap();
+        seen.send(request).unwrap();
+        // Until the test says so.
+        assert_eq!(read_body(&mut stream, 2), b"go");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+    });
+    let proxy = Setup::new().section("[limits]\nhead_timeout = \"50ms\"\nkeep_alive = \"50ms\"").before(&upstream);
+    let mut client = proxy.connect();
+    client.send("POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 2\r\n\r\n");
+    upstream.next();
+    // Idle connections that came later are over by now.
+    assert!(proxy.connect().is_closed() && proxy.connect().is_closed());
+    assert_eq!(client.send("go").answer().text(), "ok");
+}
+
+#[test]
+fn stopping_closes_idle_connections_and_lets_a_running_answer_end() {
+    let (finish, wait) = mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let upstream = Upstream::serving(move |mut stream, connection, seen| {
+        let request = read_head(&mut stream, connection).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhe").unwrap();
+        seen.send(request).unwrap();
+        wait.lock().unwrap().recv().unwrap();
+        stream.write_all(b"re").unwrap();
+    });
+    let mut proxy = Setup::new().server_drain("10s").before(&upstream);
+    let (mut idle, mut fresh, mut busy) = (proxy.connect(), proxy.connect(), proxy.connect());
+    assert_eq!(idle.get("/.menshen/health", &[]).answer().status, 200);
+    busy.get("/", &[]).until(b"he");
+    upstream.next();
+    thread::scope(|scope| {
+        let stopping = scope.spawn(|| proxy.stop());
+        assert!(idle.is_closed() && fresh.is_closed());
+        assert!(!stopping.is_finished());
+        finish.send(()).unwrap();
+        assert_eq!(busy.exactly(2), b"re");
+        assert!(busy.is_closed());
+        stopping.join().unwrap();
+    });
+}
+
+#[test]
+fn stopping_takes_no_longer_than_the_drain_time() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let request = read_head(&mut stream, connection).unwrap();
+        seen.send(request.clone()).unwrap();
+        read_body(&mut stream, 1);
+        seen.send(request).unwrap();
+    });
+    let mut proxy = Setup::new().server_drain("50ms").before(&upstream);
+    let mut client = proxy.connect();
+    client.get("/never", &[]);
+    upstream.next();
+    proxy.stop();
+    upstream.next();
+    assert!(client.is_closed());
+}

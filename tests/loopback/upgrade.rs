@@ -1,0 +1,146 @@
+//! Upgrades: WebSocket passes once the upstream agrees, and nothing else does.
+
+use std::io::Write;
+
+use crate::support::{Connection, Proxy, Setup, Upstream, read_body, read_head};
+
+const UPGRADE: [&str; 4] =
+    ["Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x"];
+
+const SWITCHED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+/// Agrees to every upgrade, and then says back whatever it hears, eight bytes at a time.
+fn echo() -> Upstream {
+    Upstream::serving(|mut stream, connection, seen| {
+        let request = read_head(&mut stream, connection).unwrap();
+        seen.send(request.clone()).unwrap();
+        stream.write_all(SWITCHED).unwrap();
+        loop {
+            let heard = read_body(&mut stream, 8);
+            if heard.is_empty() || stream.write_all(&heard).is_err() {
+                let _ = seen.send(request);
+                return;
+            }
+        }
+    })
+}
+
+fn switched(proxy: &Proxy) -> Connection {
+    let mut client = proxy.connect();
+    client.get("/ws", &UPGRADE);
+    let answer = client.answer();
+    assert_eq!(answer.status, 101);
+    assert_eq!((answer.header("upgrade"), answer.header("connection")), (Some("websocket"), Some("upgrade")));
+    client
+}
+
+#[test]
+fn bytes_pass_both_ways_until_the_client_leaves() {
+    let upstream = echo();
+    let proxy = Setup::new().before(&upstream);
+    let mut client = switched(&proxy);
+    let request = upstream.next();
+    assert_eq!((request.header("upgrade"), request.header("connection")), (Some("websocket"), Some("upgrade")));
+    assert_eq!(request.header("sec-websocket-key"), Some("x"));
+    for _ in 0..3 {
+        assert_eq!(client.send(b"\x00\xff\x81 ping").exactly(8), b"\x00\xff\x81 ping");
+    }
+    drop(client);
+    upstream.next();
+}
+
+#[test]
+fn what_the_client_says_before_the_answer_is_not_lost() {
+    let upstream = echo();
+    let proxy = Setup::new().before(&upstream);
+    let mut client = proxy.connect();
+    client.get("/ws", &UPGRADE).send("too soon");
+    assert_eq!(client.answer().status, 101);
+    assert_eq!(client.exactly(8), b"too soon");
+}
+
+#[test]
+fn an_upstream_that_leaves_is_the_end_for_the_client() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        seen.send(read_head(&mut stream, connection).unwrap()).unwrap();
+        stream.write_all(&[SWITCHED, b"bye"].concat()).unwrap();
+    });
+    let proxy = Setup::new().before(&upstream);
+    let mut client = switched(&proxy);
+    assert_eq!(client.exactly(3), b"bye");
+    assert!(client.is_closed());
+}
+
+/// Regression: the tunnel read through the socket's timers, which took its first bytes for a request's head.
+#[test]
+fn neither_the_head_timer_nor_the_idle_timer_ends_an_upgraded_connection() {
+    let upstream = echo();
+    let limits = "[limits]\nhead_timeout = \"50ms\"\nkeep_alive = \"50ms\"";
+    let proxy = Setup::new().section(limits).before(&upstream);
+    let mut client = switched(&proxy);
+    assert_eq!(client.send("0123456-").exactly(8), b"0123456-");
+    // Another connection of the same age is over by then: that much time has really passed.
+    let mut idle = proxy.connect();
+    assert_eq!(idle.get("/.menshen/health", &[]).answer().status, 200);
+    assert!(idle.is_closed());
+    let mut idle = proxy.connect();
+    assert!(idle.is_closed());
+    assert_eq!(client.send("still 8b").exactly(8), b"still 8b");
+}
+
+#[test]
+fn a_refused_upgrade_leaves_both_connections_to_http() {
+    let upstream = Upstream::scripted(|_| b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno".to_vec());
+    let proxy = Setup::new().one_core().before(&upstream);
+    let mut client = proxy.connect();
+    for _ in 0..2 {
+        let answer = client.get("/ws", &UPGRADE).answer();
+        assert_eq!((answer.status, answer.text().as_str(), upstream.next().connection), (403, "no", 0));
+    }
+}
+
+#[test]
+fn other_protocols_are_not_asked_for() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for offer in ["Upgrade: h2c", "Upgrade: HTTP/2.0, TLS/1.0", "X: 1"] {
+        let fields = ["Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABk", offer];
+        assert_eq!(proxy.connect().get("/", &fields).answer().status, 200);
+        let request = upstream.next();
+        assert_eq!((request.header("upgrade"), request.header("connection")), (None, None), "{offer}");
+        assert_eq!(request.header("http2-settings"), None);
+    }
+    // Of several offers the allowed one goes on.
+    proxy.connect().get("/", &["Connection: Upgrade", "Upgrade: h2c, WebSocket"]).answer();
+    assert_eq!(upstream.next().header("upgrade"), Some("WebSocket"));
+}
+
+#[test]
+fn an_empty_list_lets_no_upgrade_through() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().upstream("upgrades = []").before(&upstream);
+    proxy.connect().get("/ws", &UPGRADE).answer();
+    assert_eq!(upstream.next().header("upgrade"), None);
+}
+
+#[test]
+fn a_101_that_nobody_asked_for_or_to_another_protocol_is_502() {
+    let upstream = Upstream::scripted(|_| {
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nevil".to_vec()
+    });
+    let proxy = Setup::new().before(&upstream);
+    for fields in [&[][..], &UPGRADE] {
+        let answer = proxy.connect().get("/", fields).answer();
+        assert_eq!((answer.status, answer.header("upgrade")), (502, None));
+    }
+}
+
+#[test]
+fn open_upgrades_count_as_connections_and_end_when_the_proxy_stops() {
+    let upstream = echo();
+    let mut proxy = Setup::new().section("[limits]\nconnections = 1").before(&upstream);
+    let mut client = switched(&proxy);
+    assert!(proxy.connect().is_closed(), "there is room for one");
+    proxy.stop();
+    assert!(client.is_closed());
+}

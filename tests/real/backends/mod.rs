@@ -1,0 +1,39 @@
+//! What tests of the whole program stand on: the real binary with a configuration of its own, a QQ that runs here, and
+//! whatever software stands before it or behind it.
+
+mod program;
+mod proxy;
+mod python;
+pub(crate) mod tls;
+
+/// The loopback tests' client, browser and upstream serve here as well; which of their methods are needed differs.
+#[allow(dead_code, unreachable_pub, reason = "shared with the loopback tests, which need more of it")]
+#[path = "../../loopback/support/browser.rs"]
+mod browser;
+#[allow(dead_code, unreachable_pub, reason = "shared with the loopback tests, which need more of it")]
+#[path = "../../loopback/support/client.rs"]
+mod client;
+#[allow(dead_code, unreachable_pub, reason = "shared with the loopback tests, which need more of it")]
+#[path = "../../loopback/support/upstream.rs"]
+mod upstream;
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+pub(crate) use self::browser::{Browser, PAGE};
+pub(crate) use self::client::{Answer, Connection};
+pub(crate) use self::program::Program;
+pub(crate) use self::proxy::{Layout, Proxy, Setup, address_of, menshen};
+pub(crate) use self::python::Environment;
+pub(crate) use self::upstream::{Received, Upstream, read_request};
+
+/// Longest wait for anything that should happen soon. A test that waits so long has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The site's host: nobody listens there, clients name it in `Host`.
+pub(crate) const SITE: &str = "www.meiduo.site";
+
+/// An address on which nobody listens, for programs that cannot be asked for any free port.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}

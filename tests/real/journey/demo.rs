@@ -1,0 +1,28 @@
+//! `menshen demo`, as a newcomer meets it: at 127.0.0.1, which browsers take for secure and tell more about themselves.
+
+use std::path::Path;
+
+use super::browser::{self, Whereabouts};
+use super::program::Program;
+
+#[test]
+fn the_demo_lets_a_newcomer_log_in_and_leaves_nothing_behind() {
+    let mut demo = Program::start(&["demo", "--port", "0"], "Ctrl-C").unwrap();
+    let banner = demo.log();
+    let whereabouts =
+        Whereabouts { site: address(&banner, "Open").to_owned(), qq: address(&banner, "QQ simulator").to_owned() };
+    browser::play("shops_own_button", &whereabouts, &demo);
+    browser::play("our_logout", &whereabouts, &demo);
+
+    let config = Path::new(banner.split_whitespace().find(|word| word.ends_with("/config.toml")).unwrap());
+    assert!(config.is_file());
+    assert!(demo.interrupt().success());
+    assert!(!config.parent().unwrap().exists(), "the demo left {config:?} behind");
+}
+
+/// The origin on the banner's line about this.
+fn address<'b>(banner: &'b str, about: &str) -> &'b str {
+    let line = banner.lines().find(|line| line.contains(about)).unwrap_or_else(|| panic!("{about}? {banner}"));
+    let word = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+    word.trim_end_matches('/')
+}

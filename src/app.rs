@@ -217,6 +217,9 @@ async fn build(
 }
 
 fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteError> {
+    let configured = config.identities.iter().filter_map(|identity| identity.issuer.as_deref());
+    let issuers = config.sites.iter().map(|site| site.origin.as_str()).chain(configured);
+    let issuers: Arc<[Arc<str>]> = issuers.map(Arc::from).collect();
     let contexts = config.sites.iter().map(|site| {
         SiteContext::new(
             site,
@@ -224,6 +227,7 @@ fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteErro
             &config.login.callback,
             own_paths.under_prefix("login"),
             config.session.cookie(),
+            Arc::clone(&issuers),
             &config.routes,
         )
     });

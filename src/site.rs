@@ -126,7 +126,7 @@ impl Site {
 }
 
 /// Compares a configured `host[:port]` with one from a client.
-fn same_authority(ours: &str, theirs: &str, scheme: &str) -> bool {
+pub(crate) fn same_authority(ours: &str, theirs: &str, scheme: &str) -> bool {
     let default_port = if scheme == "https" { ":443" } else { ":80" };
     let ours = ours.strip_suffix(default_port).unwrap_or(ours);
     let theirs = theirs.strip_suffix(default_port).unwrap_or(theirs);

@@ -5,6 +5,7 @@ use http::header::{CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue, VA
 /// Makes an answer to a request with identity private: what is private or not stored at all stays as it is, anything
 /// else loses `public` and `s-maxage` and becomes private.
 pub(super) fn keep_private(headers: &mut HeaderMap) {
+    remove_targeted(headers);
     let directives: Vec<String> = headers
         .get_all(CACHE_CONTROL)
         .iter()
@@ -17,7 +18,9 @@ pub(super) fn keep_private(headers: &mut HeaderMap) {
         directive.split('=').next().is_some_and(|found| found.trim().eq_ignore_ascii_case(name))
     };
     // `private="x"` guards one field alone, which is not enough.
-    if directives.iter().any(|directive| is(directive, "no-store") || directive.eq_ignore_ascii_case("private")) {
+    let is_kept = |directive: &String| is(directive, "no-store") || directive.eq_ignore_ascii_case("private");
+    let is_shared = |directive: &String| is(directive, "public") || is(directive, "s-maxage");
+    if directives.iter().any(is_kept) && !directives.iter().any(is_shared) {
         return;
     }
     let dropped = ["public", "s-maxage", "private", "proxy-revalidate"];
@@ -25,6 +28,19 @@ pub(super) fn keep_private(headers: &mut HeaderMap) {
     kept.extend(directives.into_iter().filter(|directive| !dropped.iter().any(|name| is(directive, name))));
     let value = HeaderValue::try_from(kept.join(", ")).unwrap_or(HeaderValue::from_static("private"));
     headers.insert(CACHE_CONTROL, value);
+}
+
+/// Fields that speak to one kind of cache alone come before `Cache-Control` there (RFC 9213): none of them may stand
+/// beside it.
+fn remove_targeted(headers: &mut HeaderMap) {
+    let is_targeted = |name: &HeaderName| {
+        let name = name.as_str();
+        name.ends_with("cdn-cache-control") || name == "surrogate-control" || name == "x-accel-expires"
+    };
+    let targeted: Vec<HeaderName> = headers.keys().filter(|name| is_targeted(name)).cloned().collect();
+    for name in targeted {
+        headers.remove(name);
+    }
 }
 
 /// Tells caches that the cookie decides what an answer says.
@@ -54,6 +70,7 @@ mod tests {
             ("max-age=60", "private, max-age=60"),
             ("private, max-age=60", "private, max-age=60"),
             ("no-store", "no-store"),
+            ("public, private", "private"),
             ("private=\"set-cookie\", max-age=5", "private, max-age=5"),
         ];
         for (before, after) in cases {
@@ -64,6 +81,16 @@ mod tests {
             keep_private(&mut headers);
             assert_eq!(headers.get(CACHE_CONTROL).unwrap(), after, "{before}");
         }
+    }
+
+    #[test]
+    fn no_field_for_one_kind_of_cache_says_otherwise() {
+        let mut headers = HeaderMap::new();
+        for name in ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control", "x-accel-expires"] {
+            headers.insert(name, HeaderValue::from_static("max-age=600"));
+        }
+        keep_private(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["cache-control"]);
     }
 
     #[test]

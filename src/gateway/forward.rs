@@ -1,7 +1,6 @@
 //! A request that may pass, on its way upstream, and its answer on the way back.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HeaderValue, SET_COOKIE};
 use http::{Request, Response};
@@ -10,29 +9,22 @@ use tokio::time::Instant;
 
 use super::body::AnswerBody;
 use super::error::Error;
-use super::policy::Clearance;
-use super::route::Matched;
-use super::{Access, Gateway, Here, caching, own};
-use crate::http::request_path;
+use super::{Access, Gateway, Here, Passing, caching, own};
 use crate::http::{cookie, forwarded};
-use crate::session::Proof;
 use crate::telemetry::access_log::Line;
 use crate::upstream::Visitor;
 
 impl Gateway {
-    #[expect(clippy::too_many_arguments, reason = "each is the typed result of one step of `pass`")]
     pub(super) async fn forward(
         &self,
         mut request: Request<Incoming>,
-        clearance: Clearance,
-        matched: Matched<'_>,
-        proof: Option<Arc<Proof>>,
+        passing: Passing<'_>,
         peer: SocketAddr,
         here: Here<'_>,
         line: &mut Option<Line>,
     ) -> Result<Response<AnswerBody>, Error> {
         let visitor = self.visitor(&request, peer, here);
-        let ends_session = proof.is_some() && is_logout(request.uri().path(), here);
+        let Passing { clearance, matched, proof, ends_session } = passing;
         self.strip_claims(&mut request, clearance.identity(), here);
         let fields = match clearance.identity().zip(proof.as_ref()) {
             Some((identity, proof)) => self.shared.sessions.identity_headers(proof, identity, here.now).await?,
@@ -56,7 +48,7 @@ impl Gateway {
         if let Some(proof) = &proof {
             if ends_session {
                 own::logout::follow(&self.shared, here, proof, &mut response).await?;
-            } else if fields.is_some() && self.shared.sessions.wants_renewal(proof, here.now) {
+            } else if fields.is_some() && self.shared.sessions.may_renew(proof, self.shared.clock.now()) {
                 let wire = &here.site.wire;
                 let renewed = self.shared.sessions.cookie(&proof.snapshot, &wire.site, &wire.jar, here.now)?;
                 response.headers_mut().extend(renewed.map(|cookie| (SET_COOKIE, cookie)));
@@ -87,11 +79,4 @@ impl Gateway {
             headers.remove(AUTHORIZATION);
         }
     }
-}
-
-/// Whether a path is one of the shop's own logout links, in its usual reading.
-fn is_logout(raw_path: &str, here: Here<'_>) -> bool {
-    let links = &here.site.site.logout_paths;
-    let reading = if links.is_empty() { None } else { request_path::read(raw_path).ok() };
-    reading.is_some_and(|reading| links.iter().any(|link| link.matches(&reading.usual)))
 }

@@ -26,12 +26,13 @@ use ipnet::IpNet;
 pub use self::body::AnswerBody;
 use self::caller::{Caller, RequestId};
 use self::error::Error;
-use self::policy::Decision;
+use self::policy::{Clearance, Decision};
 use self::route::Matched;
 pub use self::route::{OwnPath, OwnPaths};
 pub use self::site::{SiteContext, SiteContexts, SiteError};
 use crate::clock::{Clock, Timestamp};
 use crate::http::path_pattern::PathPattern;
+use crate::http::request_path;
 use crate::http::strip::StripList;
 use crate::identity::Identities;
 use crate::login::Login;
@@ -174,13 +175,24 @@ impl Gateway {
         line: &mut Option<Line>,
     ) -> Result<Response<AnswerBody>, Error> {
         self.check(&request)?;
-        let matched = here.site.routes.find(request.uri().path(), request.method())?.ok_or(Error::NotFound)?;
-        let proof = self.load(matched, &mut request, here).await?;
+        let readings = request_path::read(request.uri().path())?;
+        if self.shared.own_paths.is_shadowed(&readings) {
+            return Err(Error::NotFound);
+        }
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.unwrap_or(here.site.site.origin.authority());
+        let matched = here.site.routes.find(host, &readings, request.method()).ok_or(Error::NotFound)?;
+        let ends_session = here.site.site.logout_paths.iter().any(|link| link.matches(&readings.usual));
+        let wants_session = matched.access != Access::Public || ends_session;
+        let proof = self.load(wants_session, &mut request, here).await?;
         let is_own = || origin::is_own(request.headers(), &here.site.site);
         let decision = policy::decide(matched, proof.as_deref(), here.caller, is_own);
         note(line, matched, proof.as_deref(), &decision);
         match decision {
-            Decision::Allow(clearance) => self.forward(request, clearance, matched, proof, peer, here, line).await,
+            Decision::Allow(clearance) => {
+                let passing = Passing { clearance, matched, proof, ends_session };
+                self.forward(request, passing, peer, here, line).await
+            }
             Decision::Login => Ok(own::login_page::invite(request.uri(), here.site)),
             Decision::Unauthorized => Err(Error::LoginNeeded),
             Decision::ForeignOrigin => Err(Error::ForeignOrigin),
@@ -233,7 +245,7 @@ impl Gateway {
         if target > self.shared.target_bytes.as_usize() {
             return Err(Error::TargetTooLong);
         }
-        if request.method() == Method::CONNECT || request.method() == Method::TRACE {
+        if !is_forwarded(request.method()) {
             return Err(Error::MethodNotForwarded);
         }
         Ok(())
@@ -243,7 +255,7 @@ impl Gateway {
     /// alone.
     async fn load(
         &self,
-        matched: Matched<'_>,
+        wants_session: bool,
         request: &mut Request<Incoming>,
         here: Here<'_>,
     ) -> Result<Option<Arc<Proof>>, Error> {
@@ -252,11 +264,31 @@ impl Gateway {
             request.headers_mut().remove(AUTHORIZATION);
             return Ok(Some(proof));
         }
-        if matched.access == Access::Public {
+        if !wants_session {
             return Ok(None);
         }
         Ok(self.sessions.load_cookie(request.headers(), wire, here.now).await)
     }
+}
+
+/// Whether a method is passed on: neither CONNECT nor TRACE, and no standard one in another case. Methods have a case
+/// (RFC 9110, 9.1), but there are frameworks that fold it: `post` would be a POST to them and none to our routes.
+fn is_forwarded(method: &Method) -> bool {
+    let name = method.as_str();
+    let standard = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
+    match standard.into_iter().chain(["CONNECT", "TRACE"]).find(|known| known.eq_ignore_ascii_case(name)) {
+        Some(known) => known == name && standard.contains(&known),
+        None => true,
+    }
+}
+
+/// A request that may pass, with what was found out on the way.
+struct Passing<'r> {
+    clearance: Clearance,
+    matched: Matched<'r>,
+    proof: Option<Arc<Proof>>,
+    /// It follows the shop's own logout link.
+    ends_session: bool,
 }
 
 /// Where a request has arrived, and who sent it.

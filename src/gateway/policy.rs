@@ -60,6 +60,8 @@ pub(super) fn decide(
         {
             Decision::ForeignOrigin
         }
+        // Guarded for the sake of another reading of its path: the upstream of a public route learns nobody's identity.
+        (Access::Optional | Access::Required, Some(_), _) if route.access == Access::Public => allow(None),
         (Access::Optional | Access::Required, Some(_), _) => allow(Some(route.identity)),
         (Access::Required, None, Kind::Navigation) => Decision::Login,
         (Access::Required, None, Kind::Script | Kind::Upgrade) => Decision::Unauthorized,

@@ -164,6 +164,10 @@ fn log(error: &Error, caller: &Caller) {
         Error::Login(Refusal::Exchange(_) | Refusal::Provider(_) | Refusal::CutOff) => {
             tracing::error!(request_id = %id, error = %chain, "a login failed");
         }
+        // A client's doing, and as often as clients like.
+        Error::Upstream(upstream::Error::Framing(_) | upstream::Error::ClientGone) => {
+            tracing::debug!(request_id = %id, error = %chain, "a request was refused");
+        }
         Error::Login(Refusal::Busy | Refusal::StoreDown(_)) | Error::Upstream(_) => {
             tracing::warn!(request_id = %id, error = %chain, "a request could not be served");
         }

@@ -6,7 +6,8 @@ use http::Method;
 
 use super::{Access, RouteSettings};
 use crate::http::path_pattern::PathPattern;
-use crate::http::request_path::{self, TooAmbiguous};
+use crate::http::request_path::Readings;
+use crate::site::same_authority;
 
 /// A way of our own, before any route of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,14 @@ impl OwnPaths {
         OwnPaths { by_path, prefix: prefix.to_owned() }
     }
 
+    /// Whether a path of another spelling would be taken, by some server behind us, for one of the contract's two
+    /// endpoints: the application's own login there would go round this one.
+    pub fn is_shadowed(&self, readings: &Readings<'_>) -> bool {
+        let all = std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
+        let mut named = all.filter_map(|reading| self.find(reading));
+        named.any(|own| matches!(own, OwnPath::LoginStart | OwnPath::Callback))
+    }
+
     /// The endpoint of ours that a raw path names. Compared as sent: no other spelling of it is ours.
     pub fn find(&self, path: &str) -> Option<OwnPath> {
         let named = self.by_path.iter().find(|(own, _)| own == path).map(|(_, own)| *own);
@@ -76,14 +85,18 @@ impl OwnPaths {
 
 impl RouteSettings {
     /// Of two routes that fit, the greater wins: one for a host, then the more exact path, then one for some methods.
-    pub fn specificity(&self) -> impl Ord {
+    pub fn specificity(&self) -> impl Ord + use<> {
         (self.host.is_some(), self.path.specificity(), !self.methods.is_empty())
     }
 }
 
 /// The routes of one site, the most specific first.
 #[derive(Debug, Clone)]
-pub struct Routes(Vec<RouteSettings>);
+pub struct Routes {
+    list: Vec<RouteSettings>,
+    /// The site's, which decides what default port a host may leave out.
+    scheme: &'static str,
+}
 
 /// The route a request takes, and how it is guarded.
 #[derive(Debug, Clone, Copy)]
@@ -96,42 +109,61 @@ pub struct Matched<'a> {
 
 impl Routes {
     /// The routes that apply to a site: those without a host, and those for one of its own.
-    pub fn for_site(routes: &[RouteSettings], is_host: impl Fn(&str) -> bool) -> Self {
-        let mut routes: Vec<RouteSettings> =
+    pub fn for_site(routes: &[RouteSettings], scheme: &'static str, is_host: impl Fn(&str) -> bool) -> Self {
+        let mut list: Vec<RouteSettings> =
             routes.iter().filter(|route| route.host.as_deref().is_none_or(&is_host)).cloned().collect();
-        routes
-            .sort_by_key(|route| Reverse((route.host.is_some(), route.path.specificity(), !route.methods.is_empty())));
-        Routes(routes)
+        list.sort_by_key(|route| Reverse(route.specificity()));
+        Routes { list, scheme }
     }
 
-    /// The most specific route of a raw path and a method, guarded as strictly as any server could read that path.
-    pub fn find(&self, raw_path: &str, method: &Method) -> Result<Option<Matched<'_>>, TooAmbiguous> {
-        let readings = request_path::read(raw_path)?;
-        let Some(route) = self.first(&readings.usual, method) else { return Ok(None) };
-        let others = readings.others.iter().filter_map(|reading| self.first(reading, method));
+    /// The most specific route of a host, a path's readings and a method, guarded as strictly as any server could read
+    /// that path.
+    pub fn find(&self, host: &str, readings: &Readings<'_>, method: &Method) -> Option<Matched<'_>> {
+        let asked = Asked { host, method, scheme: self.scheme };
+        let route = self.first(&readings.usual, asked)?;
+        let others = readings.others.iter().filter_map(|reading| self.first(reading, asked));
         // Where a backend takes `/Admin/` for `/admin/`, another spelling of a route is as guarded as the route.
         let all = std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
-        let folded = all.filter_map(|reading| self.first_ignoring_case(reading, method));
+        let folded = all.filter_map(|reading| self.first_ignoring_case(reading, asked));
         let strictest = others.chain(folded).map(|route| route.access).fold(route.access, Ord::max);
-        Ok(Some(Matched { route, access: strictest }))
+        Some(Matched { route, access: strictest })
     }
 
-    fn first(&self, path: &str, method: &Method) -> Option<&RouteSettings> {
-        self.0.iter().find(|route| takes(route, method) && route.path.matches(path))
+    fn first(&self, path: &str, asked: Asked<'_>) -> Option<&RouteSettings> {
+        self.list.iter().find(|route| asked.may_take(route) && route.path.matches(path))
     }
 
-    fn first_ignoring_case(&self, path: &str, method: &Method) -> Option<&RouteSettings> {
-        let candidates = self.0.iter().filter(|route| route.ignore_case);
+    fn first_ignoring_case(&self, path: &str, asked: Asked<'_>) -> Option<&RouteSettings> {
+        let mut candidates = self.list.iter().filter(|route| route.ignore_case);
         let mut path_folded = None;
-        candidates.into_iter().find(|route| {
+        candidates.find(|route| {
             let path = path_folded.get_or_insert_with(|| path.to_ascii_lowercase());
-            takes(route, method) && folded(&route.path).is_some_and(|pattern| pattern.matches(path))
+            asked.may_take(route) && folded(&route.path).is_some_and(|pattern| pattern.matches(path))
         })
     }
 }
 
-fn takes(route: &RouteSettings, method: &Method) -> bool {
-    route.methods.is_empty() || route.methods.contains(method)
+/// What a request asks for, beside its path.
+#[derive(Clone, Copy)]
+struct Asked<'r> {
+    host: &'r str,
+    method: &'r Method,
+    scheme: &'static str,
+}
+
+impl Asked<'_> {
+    fn may_take(self, route: &RouteSettings) -> bool {
+        let is_host = route.host.as_deref().is_none_or(|host| same_authority(host, self.host, self.scheme));
+        is_host && self.is_method(route)
+    }
+
+    /// A HEAD asks for what a GET would get (RFC 9110, 9.3.2), so a route for GET guards it too.
+    fn is_method(self, route: &RouteSettings) -> bool {
+        let methods = &route.methods;
+        methods.is_empty()
+            || methods.contains(self.method)
+            || (self.method == Method::HEAD && methods.contains(&Method::GET))
+    }
 }
 
 fn folded(pattern: &PathPattern) -> Option<PathPattern> {
@@ -141,6 +173,7 @@ fn folded(pattern: &PathPattern) -> Option<PathPattern> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::request_path;
 
     fn route(path: &str, methods: &[Method], access: Access) -> RouteSettings {
         RouteSettings {
@@ -155,7 +188,32 @@ mod tests {
     }
 
     fn access(routes: &Routes, method: Method, path: &str) -> Option<Access> {
-        routes.find(path, &method).unwrap().map(|matched| matched.access)
+        let readings = request_path::read(path).unwrap();
+        routes.find("a.example", &readings, &method).map(|matched| matched.access)
+    }
+
+    #[test]
+    fn a_route_for_one_host_is_nobody_elses() {
+        let (mut public, mut required) = (route("/h/*", &[], Access::Public), route("/h/*", &[], Access::Required));
+        public.host = Some("a.example".into());
+        required.host = Some("admin.example:80".into());
+        let routes = Routes::for_site(&[public, required], "http", |_| true);
+        let readings = request_path::read("/h/x").unwrap();
+        let access = |host| routes.find(host, &readings, &Method::GET).map(|matched| matched.access);
+        assert_eq!(access("a.example"), Some(Access::Public));
+        assert_eq!(access("ADMIN.example"), Some(Access::Required));
+        assert_eq!(access("admin.example.:80"), Some(Access::Required));
+        assert_eq!(access("other.example"), None);
+    }
+
+    #[test]
+    fn a_head_is_guarded_like_the_get_it_stands_for() {
+        let guarded = route("/api/*", &[Method::GET, Method::POST], Access::Required);
+        let routes = Routes::for_site(&[route("/*", &[], Access::Public), guarded], "http", |_| true);
+        for method in [Method::GET, Method::HEAD, Method::POST] {
+            assert_eq!(access(&routes, method, "/api/x"), Some(Access::Required));
+        }
+        assert_eq!(access(&routes, Method::PUT, "/api/x"), Some(Access::Public));
     }
 
     #[test]
@@ -167,6 +225,7 @@ mod tests {
                 route("/api/open", &[], Access::Public),
                 route("/api/*", &[], Access::Optional),
             ],
+            "http",
             |_| true,
         );
         assert_eq!(access(&routes, Method::GET, "/"), Some(Access::Optional));
@@ -177,8 +236,11 @@ mod tests {
 
     #[test]
     fn an_ambiguous_path_is_as_guarded_as_its_strictest_reading() {
-        let routes =
-            Routes::for_site(&[route("/*", &[], Access::Public), route("/admin/*", &[], Access::Required)], |_| true);
+        let routes = Routes::for_site(
+            &[route("/*", &[], Access::Public), route("/admin/*", &[], Access::Required)],
+            "http",
+            |_| true,
+        );
         for path in
             ["/admin/x", "/x/..;/admin/x", "//admin/x", "/%61dmin/x", "/admin%2fx", "/x/%2e%2e/admin/x", "/admin"]
         {
@@ -193,7 +255,7 @@ mod tests {
     fn another_case_is_as_guarded_where_the_backend_folds_it() {
         let mut admin = route("/Admin/*", &[], Access::Required);
         admin.ignore_case = true;
-        let routes = Routes::for_site(&[route("/*", &[], Access::Public), admin], |_| true);
+        let routes = Routes::for_site(&[route("/*", &[], Access::Public), admin], "http", |_| true);
         for path in ["/admin/x", "/ADMIN/x", "/Admin/x", "/%41dMIN/x"] {
             assert_eq!(access(&routes, Method::GET, path), Some(Access::Required), "{path}");
         }

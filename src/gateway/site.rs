@@ -43,6 +43,7 @@ impl SiteContext {
         callback: &str,
         login_page: String,
         cookie: &str,
+        issuers: Arc<[Arc<str>]>,
         routes: &[RouteSettings],
     ) -> Result<Self, SiteError> {
         let path = callback.trim_end_matches('/');
@@ -52,8 +53,8 @@ impl SiteContext {
             None => Url::parse(&format!("{}{path}", site.origin)).map_err(|_| failed())?,
         };
         Ok(SiteContext {
-            wire: Wire { site: Arc::from(site.origin.as_str()), jar: CookieJar::new(site, cookie) },
-            routes: Routes::for_site(routes, |host| site.answers_to(host)),
+            wire: Wire { site: Arc::from(site.origin.as_str()), issuers, jar: CookieJar::new(site, cookie) },
+            routes: Routes::for_site(routes, site.origin.scheme(), |host| site.answers_to(host)),
             host: HeaderValue::from_str(site.origin.authority()).map_err(|_| failed())?,
             redirect_uri,
             login_page,

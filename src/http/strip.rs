@@ -20,18 +20,20 @@ const OVERRIDES: [&str; 11] = [
     "x-accel-redirect",
 ];
 
-/// Claim where a request comes from; ours are put in their place.
-const FORWARDING: [&str; 9] = [
+/// Claim where a request comes from, beside all that begin like [`FORWARDING_FAMILY`]; ours are put in their place.
+const FORWARDING: [&str; 8] = [
     "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-forwarded-protocol",
-    "x-forwarded-scheme",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
     "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "x-cluster-client-ip",
+    "x-url-scheme",
+    "x-scheme",
+    "front-end-https",
 ];
+
+/// `X-Forwarded-For`, `-Proto`, `-Ssl` and whatever else some server believes.
+const FORWARDING_FAMILY: &[u8] = b"x-forwarded-";
 
 /// A set of header names to remove in every spelling that a backend could fold into them.
 #[derive(Debug, Clone)]
@@ -65,6 +67,11 @@ impl StripList {
     pub fn holds(&self, name: &HeaderName) -> bool {
         let name = name.as_str().as_bytes();
         if name.contains(&b'_') {
+            return true;
+        }
+        if name.len() > FORWARDING_FAMILY.len()
+            && FORWARDING_FAMILY.iter().zip(name).all(|(ours, theirs)| *ours == fold(*theirs))
+        {
             return true;
         }
         let Some(same_length) = self.by_length.get(name.len()) else { return false };
@@ -112,6 +119,9 @@ mod tests {
         for name in OVERRIDES.iter().chain(&FORWARDING) {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
             headers.append(HeaderName::from_static(name), HeaderValue::from_static("2"));
+        }
+        for name in ["x-forwarded-for", "x-forwarded-ssl", "x.forwarded.proto", "x-forwarded-anything"] {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));
         }
         headers.insert("x-any_thing", HeaderValue::from_static("1"));
         headers.insert("accept", HeaderValue::from_static("*/*"));

@@ -179,7 +179,7 @@ mod tests {
             updated_at: Timestamp::EPOCH,
         };
         let key = IdentityKey { provider: "qq".into(), client_id: "1".into(), subject: "A".repeat(32) };
-        Snapshot::of(&user, &key, SessionId::from_bytes([1; 16]), Timestamp::from_secs(5))
+        Snapshot::of(&user, &key, SessionId::from_bytes([1; 16]), Timestamp::from_secs(5), Timestamp::from_secs(9))
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub struct Snapshot {
     /// When the session began.
     #[serde(rename = "b")]
     pub began: Timestamp,
+    /// When it ends in any case, whatever is configured later.
+    #[serde(rename = "e")]
+    pub ends: Timestamp,
     /// The provider that vouched.
     #[serde(rename = "p")]
     pub provider: String,
@@ -51,12 +54,13 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// A new session's first snapshot.
-    pub fn of(user: &User, identity: &IdentityKey, session: SessionId, now: Timestamp) -> Self {
+    pub fn of(user: &User, identity: &IdentityKey, session: SessionId, now: Timestamp, ends: Timestamp) -> Self {
         let began = Snapshot {
             session,
             user: user.id,
             generation: user.generation,
             began: now,
+            ends,
             provider: identity.provider.clone(),
             openid: identity.subject.clone(),
             display_name: String::new(),
@@ -136,7 +140,7 @@ mod tests {
 
     fn snapshot(user: &User) -> Snapshot {
         let identity = IdentityKey { provider: "qq".into(), client_id: "1".into(), subject: "A".repeat(32) };
-        Snapshot::of(user, &identity, SessionId::from_bytes([1; 16]), Timestamp::from_secs(5))
+        Snapshot::of(user, &identity, SessionId::from_bytes([1; 16]), Timestamp::from_secs(5), Timestamp::from_secs(9))
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HeaderMap};
 
 use super::CookieJar;
-use super::proof::Proof;
+use super::proof::{Bearer, Proof};
 use super::revocations::Standing;
 use super::sessions::Sessions;
 use crate::clock::Timestamp;
@@ -30,8 +30,11 @@ pub enum Refused {
 /// What a site's sessions look like on the wire.
 #[derive(Debug)]
 pub struct Wire {
-    /// The site's origin: what tokens name as their issuer.
+    /// The site's origin: what its tokens name as their issuer.
     pub site: Arc<str>,
+    /// Every issuer of ours, at this site and at others, for API clients and for upstreams: a token that names one is
+    /// ours, and verified before anything else is done with it.
+    pub issuers: Arc<[Arc<str>]>,
     /// What its cookies are called.
     pub jar: CookieJar,
 }
@@ -64,10 +67,11 @@ impl CoreSessions {
         now: Timestamp,
     ) -> Result<Option<Arc<Proof>>, Refused> {
         let mut tokens = tokens(headers);
-        let Some(token) = tokens.find(|token| claims_issuer(token, std::iter::once(wire.site.as_ref()))) else {
+        let Some(token) = tokens.find(|token| claims_issuer(token, wire.issuers.iter().map(AsRef::as_ref))) else {
             return Ok(None);
         };
-        let proof = self.find(token.as_bytes(), wire, |shared| shared.prove_api_token(token, &wire.site, now))?;
+        let prove = |shared: &Sessions| shared.prove_api_token(token, &wire.site, now);
+        let proof = self.find(token.as_bytes(), Bearer::ApiToken, wire, prove)?;
         self.current(token.as_bytes(), proof, now).await.map(Some).ok_or(Refused::Revoked)
     }
 
@@ -76,8 +80,13 @@ impl CoreSessions {
         let name = wire.jar.session().as_bytes();
         let values = cookie::pairs(headers).filter(|(found, _)| *found == name).map(|(_, value)| value);
         let mut proved: Option<Arc<Proof>> = None;
-        for value in values.take(MAX_CANDIDATES) {
-            let found = self.find(value, wire, |shared| shared.prove_cookie(value, &wire.site).ok_or(()));
+        for (count, value) in values.enumerate() {
+            if count == MAX_CANDIDATES {
+                tracing::warn!("one request brought too many session cookies: taken for anonymous");
+                return None;
+            }
+            let prove = |shared: &Sessions| shared.prove_cookie(value, &wire.site).ok_or(());
+            let found = self.find(value, Bearer::Cookie, wire, prove);
             let Ok(proof) = found else { continue };
             let Some(proof) = self.current(value, proof, now).await else { continue };
             match &proved {
@@ -98,10 +107,12 @@ impl CoreSessions {
     fn find<E>(
         &self,
         presented: &[u8],
+        bearer: Bearer,
         wire: &Wire,
         prove: impl FnOnce(&Sessions) -> Result<Arc<Proof>, E>,
     ) -> Result<Arc<Proof>, E> {
-        if let Some(proof) = self.seen.borrow_mut().get(presented).filter(|proof| proof.site == wire.site) {
+        let is_same = |proof: &&Arc<Proof>| proof.bearer == bearer && proof.site == wire.site;
+        if let Some(proof) = self.seen.borrow_mut().get(presented).filter(is_same) {
             return Ok(Arc::clone(proof));
         }
         let proof = prove(&self.shared)?;

@@ -111,6 +111,7 @@ mod tests {
             user: UserId::from_bytes([user; 16]),
             generation: 2,
             began: Timestamp::from_secs(began),
+            ends: Timestamp::from_secs(began + 9000),
             provider: "qq".into(),
             openid: "A".into(),
             display_name: String::new(),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use super::proof::{Bearer, Proof};
-use super::revocations::Revocations;
+use super::revocations::{Revocations, Standing};
 use super::{CookieJar, Settings};
 use crate::clock::{Clock, Timestamp};
 use crate::identity::{Identities, Ready, Snapshot};
@@ -19,6 +20,9 @@ use crate::store::{self, IdentityKey, Revocation, Revoked, SessionId, Store, Use
 use crate::telemetry::access_log::{LogHash, LoggedUser};
 use crate::token::TokenError;
 use crate::token::api::{ApiTokenError, ApiTokens};
+
+/// How often a revocation that could not be stored is tried again.
+const RETRY_EVERY: Duration = Duration::from_secs(5);
 
 /// A session could not be made, or not be told of.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +100,7 @@ impl Sessions {
     /// A new session for a user who has just proved an identity: always a new id.
     pub fn begin(&self, user: &User, identity: &IdentityKey, now: Timestamp) -> Result<Snapshot, Error> {
         let session = SessionId::from_bytes(random::bytes()?);
-        Ok(Snapshot::of(user, identity, session, now))
+        Ok(Snapshot::of(user, identity, session, now, now.plus(self.settings.lifetime())))
     }
 
     /// The session cookie that carries a snapshot, as a `Set-Cookie`.
@@ -111,43 +115,52 @@ impl Sessions {
         // Plain data of ours; serialising it cannot fail.
         let text = serde_json::to_vec(&sealed).map_err(|_| SealError::Cipher)?;
         let value = self.sealer.seal(&purpose(site), &text)?;
-        let remaining = snapshot.began.plus(self.settings.lifetime()).since(now);
+        let remaining = self.end_of(snapshot).since(now);
         Ok(jar.set(jar.session(), &value, remaining.min(self.settings.idle())))
     }
 
     /// An API token for a session.
     pub fn api_token(&self, snapshot: &Snapshot, site: &str, now: Timestamp) -> Result<Secret<String>, Error> {
-        let expires = now.plus(self.settings.api_token_lifetime()).min(snapshot.began.plus(self.settings.lifetime()));
+        let expires = now.plus(self.settings.api_token_lifetime()).min(self.end_of(snapshot));
         Ok(self.api.issue(site, snapshot, now, expires)?)
     }
 
-    /// Whether the cookie should be renewed, so that a visitor who keeps coming is not signed out.
-    pub fn wants_renewal(&self, proof: &Proof, now: Timestamp) -> bool {
-        proof.bearer == Bearer::Cookie && now.since(proof.renewed) >= self.settings.idle() / 8
+    /// Whether the cookie should be renewed, so that a visitor who keeps coming is not signed out: not if the session
+    /// has ended while its request was under way.
+    pub fn may_renew(&self, proof: &Proof, now: Timestamp) -> bool {
+        proof.bearer == Bearer::Cookie
+            && now.since(proof.renewed) >= self.settings.idle() / 8
+            && proof.standing(&self.revocations, now) != Standing::Revoked
+    }
+
+    /// When a session ends in any case: as was settled when it began, or earlier by a shorter lifetime set since.
+    fn end_of(&self, snapshot: &Snapshot) -> Timestamp {
+        snapshot.ends.min(snapshot.began.plus(self.settings.lifetime()))
     }
 
     /// The session that a cookie's value proves at a site.
     pub fn prove_cookie(&self, value: &[u8], site: &Arc<str>) -> Option<Arc<Proof>> {
-        if let Some(proof) = self.remembered(value, site) {
+        if let Some(proof) = self.remembered(value, Bearer::Cookie, site) {
             return Some(proof);
         }
         let text = self.sealer.open(&purpose(site), value)?;
         let Sealed { snapshot, renewed } = serde_json::from_slice(&text).ok()?;
-        let expires = renewed.plus(self.settings.idle()).min(snapshot.began.plus(self.settings.lifetime()));
+        let expires = renewed.plus(self.settings.idle()).min(self.end_of(&snapshot));
         Some(self.remember(value, snapshot, Bearer::Cookie, site, renewed, expires))
     }
 
     /// The session that an API token proves at a site.
     pub fn prove_api_token(&self, token: &str, site: &Arc<str>, now: Timestamp) -> Result<Arc<Proof>, ApiTokenError> {
-        if let Some(proof) = self.remembered(token.as_bytes(), site) {
+        if let Some(proof) = self.remembered(token.as_bytes(), Bearer::ApiToken, site) {
             return if proof.expires > now { Ok(proof) } else { Err(ApiTokenError::Expired) };
         }
         let (snapshot, expires): (Snapshot, _) = self.api.verify(site, token, now)?;
         Ok(self.remember(token.as_bytes(), snapshot, Bearer::ApiToken, site, now, expires))
     }
 
-    fn remembered(&self, presented: &[u8], site: &Arc<str>) -> Option<Arc<Proof>> {
-        self.proofs.get(presented).filter(|proof| proof.site == *site)
+    /// What was presented as a token proves nothing as a cookie, nor at another site.
+    fn remembered(&self, presented: &[u8], bearer: Bearer, site: &Arc<str>) -> Option<Arc<Proof>> {
+        self.proofs.get(presented).filter(|proof| proof.bearer == bearer && proof.site == *site)
     }
 
     fn remember(
@@ -190,16 +203,17 @@ impl Sessions {
         Some(self.remember(presented, snapshot, stale.bearer, &stale.site, renewed, stale.expires))
     }
 
-    /// Ends a session: at once here, on disk before this returns, and on every other node within a second.
+    /// Ends a session: at once here, on disk before this returns, and on every other node within a second. While the
+    /// store is down it is ended here, and written down as soon as the store is back.
     pub async fn end(&self, snapshot: &Snapshot, now: Timestamp) -> Result<(), Error> {
-        let revocation = Revocation {
-            subject: Revoked::Session(snapshot.session),
-            at: now,
-            until: snapshot.began.plus(self.settings.lifetime()),
-        };
+        let revocation = Revocation { subject: Revoked::Session(snapshot.session), at: now, until: snapshot.ends };
         self.revocations.apply(std::slice::from_ref(&revocation), now);
-        let store = Arc::clone(&self.store);
-        self.control.spawn(async move { store.revoke(revocation).await }).await.map_err(|_| Error::GoingDown)??;
+        let (store, kept) = (Arc::clone(&self.store), revocation.clone());
+        let stored = self.control.spawn(async move { store.revoke(kept).await }).await;
+        if let Err(error) = stored.map_err(|_| Error::GoingDown)? {
+            tracing::error!(%error, session = %snapshot.session, "a session was ended, and could not be written down yet");
+            self.control.spawn(keep_trying(Arc::clone(&self.store), revocation));
+        }
         Ok(())
     }
 
@@ -253,6 +267,16 @@ impl Sessions {
 impl std::fmt::Debug for Sessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sessions").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// Writes a revocation down once the store is back.
+async fn keep_trying(store: Arc<dyn Store>, revocation: Revocation) {
+    loop {
+        tokio::time::sleep(RETRY_EVERY).await;
+        if store.revoke(revocation.clone()).await.is_ok() {
+            return;
+        }
     }
 }
 

@@ -10,12 +10,13 @@ use crate::gateway::error::Error;
 use crate::gateway::{Shared, respond};
 use crate::http::safe_redirect::SafeRedirect;
 use crate::login::{LoggedIn, Refusal};
+use crate::session::Proof;
 
-/// `has_session`: this browser is logged in already.
+/// `present`: the session this browser has already.
 pub(in crate::gateway) async fn answer(
     shared: &Shared,
     call: Call<'_>,
-    has_session: bool,
+    present: Option<&Proof>,
 ) -> Result<Response<AnswerBody>, Error> {
     // HEAD, a prefetch or a scanner must not spend a code.
     only(call.method, &[Method::GET], "GET")?;
@@ -24,15 +25,34 @@ pub(in crate::gateway) async fn answer(
     }
     let returning = shared.login.finish(call.headers, &query_pairs(call.uri), &call.here.site.wire).await;
     let mut response = match returning.outcome {
-        Ok(logged_in) => finished(shared, call, &logged_in)?,
+        Ok(logged_in) => {
+            let response = finished(shared, call, &logged_in)?;
+            end_replaced(shared, call, present, &logged_in).await?;
+            response
+        }
         // The callback was loaded again, or went back to: the login it belongs to has ended well.
-        Err(Refusal::Used | Refusal::NoAttempt) if has_session => {
+        Err(Refusal::Used | Refusal::NoAttempt) if present.is_some() => {
             respond::redirect(StatusCode::SEE_OTHER, SafeRedirect::home().location())
         }
         Err(refusal) => respond::to(&refusal.into(), call.here.caller, Some(call.here.site), &[]),
     };
     add_cookies(response.headers_mut(), returning.cookies);
     Ok(response)
+}
+
+/// A new login ends the session it replaces, so that an answer still under way cannot put that one back.
+async fn end_replaced(
+    shared: &Shared,
+    call: Call<'_>,
+    present: Option<&Proof>,
+    logged_in: &LoggedIn,
+) -> Result<(), Error> {
+    match present {
+        Some(old) if old.snapshot.session != logged_in.snapshot.session => {
+            Ok(shared.sessions.end(&old.snapshot, call.here.now).await?)
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn finished(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Result<Response<AnswerBody>, Error> {

@@ -16,6 +16,10 @@ pub(in crate::gateway) async fn answer(
     proof: Option<&Proof>,
 ) -> Result<Response<AnswerBody>, Error> {
     only(call.method, &[Method::GET, Method::POST], "GET, POST")?;
+    // Before anything else: another site's form brings no cookie, and must not have ours removed.
+    if call.method == Method::POST && !origin::is_own(call.headers, &call.here.site.site) {
+        return Err(Error::ForeignOrigin);
+    }
     let Some(proof) = proof else {
         return Ok(logged_out(call, cookies_removed(shared, call.here)));
     };
@@ -26,9 +30,6 @@ pub(in crate::gateway) async fn answer(
         }
         let page = Page::ConfirmLogout { action: call.uri.path(), display_name: &proof.snapshot.display_name };
         return Ok(respond::show(&page, call.here.caller, None));
-    }
-    if !origin::is_own(call.headers, &call.here.site.site) {
-        return Err(Error::ForeignOrigin);
     }
     end(shared, call.here, proof, "our page").await?;
     Ok(logged_out(call, cookies_removed(shared, call.here)))

@@ -54,7 +54,7 @@ impl Gateway {
             OwnPath::Health => health::answer(method),
             OwnPath::Callback => {
                 let session = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
-                callback::answer(shared, call, session.is_some()).await
+                callback::answer(shared, call, session.as_deref()).await
             }
             OwnPath::Logout => {
                 let session = self.session(call).await?;

@@ -7,6 +7,8 @@ mod client_io;
 mod connection;
 mod core;
 mod listener;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -180,8 +180,8 @@ fn our_cookies_stay_here_and_all_others_keep_their_bytes() {
 fn a_path_that_anybody_could_read_as_guarded_is_guarded_and_forwarded_as_it_was_sent() {
     let upstream = Upstream::hello();
     let proxy = Setup::new()
-        .route("/public/*", "public")
-        .route("/x/*", "public")
+        .route("/public/*", "optional")
+        .route("/x/*", "optional")
         .route("/admin/*", "required")
         .route_of("path = \"/folded/*\"\naccess = \"required\"\nignore_case = true")
         .before(&upstream);
@@ -200,6 +200,41 @@ fn a_path_that_anybody_could_read_as_guarded_is_guarded_and_forwarded_as_it_was_
         assert_eq!(proxy.connect().get(path, &[SCRIPT]).answer().status, 200, "{path}");
         assert_eq!(upstream.next().line(), format!("GET {path} HTTP/1.1"));
     }
+}
+
+#[test]
+fn the_upstream_of_a_public_route_learns_nobody_by_another_reading_of_its_path() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().route("/static/*", "public").route("/user/*", "required").before(&upstream);
+    let user = proxy.browser();
+    user.log_in("10001");
+    assert_eq!(user.get("/static/..;/user/x", &[SCRIPT]).status, 200);
+    let seen = upstream.next();
+    assert_eq!((seen.header("x-menshen-user"), seen.header("authorization")), (None, None));
+}
+
+#[test]
+fn no_spelling_of_the_contracts_paths_reaches_the_shops_own_login() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for path in ["/%71q/login/", "//oauth_callback/?code=1&state=2", "/x/../qq/login", "/oauth_callback;a=b/"] {
+        assert_eq!(proxy.connect().get(path, &[SCRIPT]).answer().status, 404, "{path}");
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn no_case_of_a_method_goes_round_a_route_for_that_method() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new()
+        .route_of("path = \"/api/*\"\nmethods = [\"GET\", \"POST\"]\naccess = \"required\"")
+        .before(&upstream);
+    for (method, status) in [("GET", 401), ("HEAD", 401), ("POST", 401), ("post", 405), ("Get", 405), ("trace", 405)] {
+        let mut connection = proxy.connect();
+        connection.send(format!("{method} /api/x HTTP/1.1\r\nHost: {SITE}\r\nContent-Length: 0\r\n\r\n"));
+        assert_eq!(connection.answer_to(method == "HEAD").status, status, "{method}");
+    }
+    upstream.saw_nothing();
 }
 
 /// Fields of a request, and whether it counts as asked for by the site or the user.

@@ -250,3 +250,65 @@ fn a_new_name_at_qq_reaches_sessions_that_are_already_open() {
     let answer = old.visit("/user/");
     assert!(answer.cookie(SESSION).is_some(), "the cookie still holds the old name");
 }
+
+#[test]
+fn planting_many_session_cookies_makes_nobody_their_owner() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let (attacker, victim) = (proxy.browser(), proxy.browser());
+    attacker.log_in("10001");
+    victim.log_in("10002");
+    let planted = format!("{SESSION}={}; ", attacker.cookie(SESSION).unwrap());
+    for count in [4, 5, 20] {
+        let cookies = format!("Cookie: {}{SESSION}={}", planted.repeat(count), victim.cookie(SESSION).unwrap());
+        assert_eq!(proxy.connect().get("/user/", &[SCRIPT, &cookies]).answer().status, 401, "{count}");
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn a_new_login_ends_the_session_it_replaces() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let before = browser.copy();
+    assert!(is_logged_in(&before));
+    browser.log_in("10002");
+    assert!(!is_logged_in(&before));
+    assert!(is_logged_in(&browser));
+}
+
+#[test]
+fn another_sites_form_removes_no_cookie_of_ours() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    // SameSite=Lax: such a form brings no cookie.
+    let answer = proxy.browser().post("/.menshen/logout", &["Origin: https://evil.example", PAGE]);
+    assert_eq!(answer.status, 403);
+    assert!(answer.all("set-cookie").is_empty());
+}
+
+#[test]
+fn an_api_token_is_no_session_cookie_not_even_once_it_is_known() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let token = proxy.browser().token("10001");
+    let (header, cookie) = (format!("Authorization: Bearer {token}"), format!("Cookie: {SESSION}={token}"));
+    for _ in 0..3 {
+        assert_eq!(proxy.connect().get("/user/", &[SCRIPT, &header]).answer().status, 200);
+        assert_eq!(proxy.connect().get("/user/", &[SCRIPT, &cookie]).answer().status, 401);
+    }
+}
+
+#[test]
+fn the_shops_own_logout_link_ends_our_session_on_a_public_route_too() {
+    let upstream = Upstream::hello();
+    let proxy = setup().route("/logout/", "public").site("logout_paths = [\"/logout/\"]").before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let before = browser.copy();
+    assert_eq!(browser.visit("/logout/").status, 200);
+    assert!(!is_logged_in(&before));
+    assert_eq!(upstream.next().header("authorization"), None);
+}

@@ -148,6 +148,8 @@ pub(crate) fn address_of(program: &Program) -> SocketAddr {
 pub(crate) struct Proxy {
     /// Where clients find it.
     pub(crate) address: SocketAddr,
+    /// The site's, for `Host`.
+    pub(crate) host: String,
     pub(crate) qq: Simulator,
     pub(crate) program: Program,
     folder: TempDir,
@@ -158,7 +160,7 @@ impl Proxy {
     pub(crate) fn start(layout: Layout) -> Self {
         let program = layout.serve();
         let address = address_of(&program);
-        Proxy { address, program, qq: layout.qq, folder: layout.folder }
+        Proxy { address, host: SITE.to_owned(), program, qq: layout.qq, folder: layout.folder }
     }
 
     /// Starts it once more, on the same store, at a new address.

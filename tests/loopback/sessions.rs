@@ -267,13 +267,15 @@ fn planting_many_session_cookies_makes_nobody_their_owner() {
 }
 
 #[test]
-fn a_new_login_ends_the_session_it_replaces() {
+fn a_login_as_somebody_else_ends_the_session_it_replaces_and_no_other() {
     let upstream = Upstream::hello();
     let proxy = setup().before(&upstream);
     let browser = proxy.browser();
     browser.log_in("10001");
+    let another_tab = browser.copy();
+    browser.log_in("10001");
+    assert!(is_logged_in(&another_tab) && is_logged_in(&browser));
     let before = browser.copy();
-    assert!(is_logged_in(&before));
     browser.log_in("10002");
     assert!(!is_logged_in(&before));
     assert!(is_logged_in(&browser));

@@ -40,7 +40,8 @@ pub(in crate::gateway) async fn answer(
     Ok(response)
 }
 
-/// A new login ends the session it replaces, so that an answer still under way cannot put that one back.
+/// A login as somebody else ends the session it replaces, so that an answer still under way cannot put that one back.
+/// The same user's goes on: another tab may be using it at this very moment.
 async fn end_replaced(
     shared: &Shared,
     call: Call<'_>,
@@ -48,7 +49,7 @@ async fn end_replaced(
     logged_in: &LoggedIn,
 ) -> Result<(), Error> {
     match present {
-        Some(old) if old.snapshot.session != logged_in.snapshot.session => {
+        Some(old) if old.snapshot.user != logged_in.snapshot.user => {
             Ok(shared.sessions.end(&old.snapshot, call.here.now).await?)
         }
         Some(_) | None => Ok(()),

@@ -145,7 +145,9 @@ class Visitor {
       if (!isOurs) this.faults.push(`asked a stranger: ${address}`);
     });
     context.on("requestfailed", (request) => {
-      this.faults.push(`could not load ${request.url()}: ${request.failure()?.errorText}`);
+      // Whoever leaves a page while a picture of it is loading gives that picture up: no fault of the page's.
+      const hasLeft = request.failure()?.errorText === "net::ERR_ABORTED" && request.resourceType() !== "document";
+      if (!hasLeft) this.faults.push(`could not load ${request.url()}: ${request.failure()?.errorText}`);
     });
     context.on("console", (message) => {
       const status = /responded with a status of (\d+)/.exec(message.text())?.[1];

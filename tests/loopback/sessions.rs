@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use menshen::demo::qq;
+use menshen::session::Settings;
 
 use crate::support::{Browser, PAGE, SCRIPT, Setup, Upstream, eventually};
 
@@ -313,4 +314,22 @@ fn the_shops_own_logout_link_ends_our_session_on_a_public_route_too() {
     assert_eq!(browser.visit("/logout/").status, 200);
     assert!(!is_logged_in(&before));
     assert_eq!(upstream.next().header("authorization"), None);
+}
+
+#[test]
+fn raising_the_lifetime_brings_no_session_back_that_had_ended() {
+    let upstream = Upstream::hello();
+    let mut proxy = setup().section("[session]\nidle = \"1m\"\nlifetime = \"1m\"").before(&upstream);
+    let cookie = {
+        let browser = proxy.browser();
+        browser.log_in("10001");
+        let cookie = format!("Cookie: {SESSION}={}", browser.cookie(SESSION).unwrap());
+        assert_eq!(browser.post("/.menshen/logout", &[PAGE]).status, 200);
+        cookie
+    };
+    proxy.advance(Duration::from_secs(62));
+    let longer = Settings::new(12 * HOUR, 14 * 24 * HOUR, 12 * HOUR, SESSION.to_owned(), 1024).unwrap();
+    proxy.reconfigure(|config| config.session = longer);
+    proxy.restart();
+    assert_eq!(proxy.connect().get("/user/", &[SCRIPT, &cookie]).answer().status, 401);
 }

@@ -216,6 +216,11 @@ impl Proxy {
         })
     }
 
+    /// Changes its configuration, for the next start.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+    }
+
     /// Stops it and starts it again on the same store and configuration, at a new address.
     pub fn restart(&mut self) {
         self.stop();

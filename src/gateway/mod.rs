@@ -5,6 +5,7 @@ mod caching;
 mod caller;
 mod error;
 mod forward;
+mod method;
 mod origin;
 mod own;
 mod policy;
@@ -181,7 +182,7 @@ impl Gateway {
         }
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
         let host = host.unwrap_or(here.site.site.origin.authority());
-        let matched = here.site.routes.find(host, &readings, request.method()).ok_or(Error::NotFound)?;
+        let matched = method::find(&here.site.routes, host, &readings, request.method())?;
         let ends_session = here.site.site.logout_paths.iter().any(|link| link.matches(&readings.usual));
         let wants_session = matched.access != Access::Public || ends_session;
         let proof = self.load(wants_session, &mut request, here).await?;
@@ -245,9 +246,6 @@ impl Gateway {
         if target > self.shared.target_bytes.as_usize() {
             return Err(Error::TargetTooLong);
         }
-        if !is_forwarded(request.method()) {
-            return Err(Error::MethodNotForwarded);
-        }
         Ok(())
     }
 
@@ -268,17 +266,6 @@ impl Gateway {
             return Ok(None);
         }
         Ok(self.sessions.load_cookie(request.headers(), wire, here.now).await)
-    }
-}
-
-/// Whether a method is passed on: neither CONNECT nor TRACE, and no standard one in another case. Methods have a case
-/// (RFC 9110, 9.1), but there are frameworks that fold it: `post` would be a POST to them and none to our routes.
-fn is_forwarded(method: &Method) -> bool {
-    let name = method.as_str();
-    let standard = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
-    match standard.into_iter().chain(["CONNECT", "TRACE"]).find(|known| known.eq_ignore_ascii_case(name)) {
-        Some(known) => known == name && standard.contains(&known),
-        None => true,
     }
 }
 

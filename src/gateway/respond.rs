@@ -36,7 +36,7 @@ pub(super) fn to(
         Error::NoHost | Error::Ambiguous(_) | Error::Prefetch => kind(ErrorKind::BadRequest),
         Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
         Error::TargetTooLong => kind(ErrorKind::TooLarge),
-        Error::MethodNotForwarded | Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
+        Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
         Error::NotFound => kind(ErrorKind::NotFound),
         Error::LoginNeeded | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),
         Error::ForeignOrigin => kind(ErrorKind::ForeignOrigin),
@@ -68,8 +68,10 @@ pub(super) fn to(
     };
     let mut response = show(&shown, caller, (shown.status() == StatusCode::UNAUTHORIZED).then_some(login));
     let headers = response.headers_mut();
-    if let Error::MethodNotAllowed { allow } = error {
-        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    if let Error::MethodNotAllowed { allow } = error
+        && let Ok(allow) = HeaderValue::from_str(allow)
+    {
+        headers.insert(ALLOW, allow);
     }
     if matches!(error, Error::Upstream(upstream::Error::Framing(_))) {
         // Nobody can be sure where such a request ends, so nothing after it is read.
@@ -177,7 +179,6 @@ fn log(error: &Error, caller: &Caller) {
         Error::NoHost
         | Error::TargetTooLong
         | Error::Ambiguous(_)
-        | Error::MethodNotForwarded
         | Error::MethodNotAllowed { .. }
         | Error::NotFound
         | Error::LoginNeeded

@@ -129,6 +129,11 @@ impl Routes {
         Some(Matched { route, access: strictest })
     }
 
+    /// Every method that some route names.
+    pub(super) fn named_methods(&self) -> impl Iterator<Item = &Method> {
+        self.list.iter().flat_map(|route| &route.methods)
+    }
+
     fn first(&self, path: &str, asked: Asked<'_>) -> Option<&RouteSettings> {
         self.list.iter().find(|route| asked.may_take(route) && route.path.matches(path))
     }

@@ -112,8 +112,29 @@ fn a_target_that_is_too_long_is_431_with_a_page_and_beyond_all_measure_414_witho
 fn connect_and_trace_are_not_forwarded() {
     let upstream = Upstream::hello();
     let proxy = Setup::new().before(&upstream);
-    assert_eq!(raw(&proxy, &["TRACE / HTTP/1.1", "Host: www.meiduo.site"]).status, 405);
-    assert_eq!(raw(&proxy, &["CONNECT www.meiduo.site HTTP/1.1", "Host: www.meiduo.site"]).status, 405);
+    for line in ["TRACE / HTTP/1.1", "CONNECT www.meiduo.site HTTP/1.1"] {
+        let answer = raw(&proxy, &[line, "Host: www.meiduo.site"]);
+        assert_eq!(answer.status, 405, "{line}");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"), "{line}");
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn a_method_that_no_route_takes_is_405_and_told_what_is_taken() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::without_routes()
+        .route_of("path = \"/api/*\"\nmethods = [\"GET\", \"PURGE\"]\naccess = \"public\"")
+        .before(&upstream);
+    for (line, status, allow) in [
+        ("POST /api/x HTTP/1.1", 405, Some("GET, HEAD, PURGE")),
+        ("TRACE /api/x HTTP/1.1", 405, Some("GET, HEAD, PURGE")),
+        ("POST /elsewhere HTTP/1.1", 404, None),
+        ("TRACE /qq/login/ HTTP/1.1", 405, Some("GET")),
+    ] {
+        let answer = raw(&proxy, &[line, "Host: www.meiduo.site", "Content-Length: 0"]);
+        assert_eq!((answer.status, answer.header("allow")), (status, allow), "{line}");
+    }
     upstream.saw_nothing();
 }
 

@@ -232,7 +232,10 @@ fn no_case_of_a_method_goes_round_a_route_for_that_method() {
     for (method, status) in [("GET", 401), ("HEAD", 401), ("POST", 401), ("post", 405), ("Get", 405), ("trace", 405)] {
         let mut connection = proxy.connect();
         connection.send(format!("{method} /api/x HTTP/1.1\r\nHost: {SITE}\r\nContent-Length: 0\r\n\r\n"));
-        assert_eq!(connection.answer_to(method == "HEAD").status, status, "{method}");
+        let answer = connection.answer_to(method == "HEAD");
+        assert_eq!(answer.status, status, "{method}");
+        let everything = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+        assert_eq!(answer.header("allow"), (status == 405).then_some(everything), "{method}");
     }
     upstream.saw_nothing();
 }

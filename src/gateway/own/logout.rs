@@ -26,7 +26,7 @@ pub(in crate::gateway) async fn answer(
     if call.method == Method::GET {
         // There is nobody to ask, and an answer that says OK would be taken for the deed.
         if !call.here.caller.wants_page {
-            return Err(Error::MethodNotAllowed { allow: "POST" });
+            return Err(Error::MethodNotAllowed { allow: "POST".into() });
         }
         let page = Page::ConfirmLogout { action: call.uri.path(), display_name: &proof.snapshot.display_name };
         return Ok(respond::show(&page, call.here.caller, None));

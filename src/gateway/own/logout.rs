@@ -9,6 +9,7 @@ use crate::gateway::error::Error;
 use crate::gateway::{Here, Shared, origin, respond};
 use crate::page::Page;
 use crate::session::Proof;
+use crate::telemetry::ALWAYS;
 
 pub(in crate::gateway) async fn answer(
     shared: &Shared,
@@ -69,6 +70,9 @@ pub(in crate::gateway) async fn follow(
 async fn end(shared: &Shared, here: Here<'_>, proof: &Proof, by: &'static str) -> Result<(), Error> {
     let snapshot = &proof.snapshot;
     shared.sessions.end(snapshot, here.now).await?;
-    tracing::info!(request_id = %here.caller.id, user = %snapshot.user, session = %snapshot.session, by, "logged out");
+    tracing::info!(
+        target: ALWAYS,
+        request_id = %here.caller.id, user = %snapshot.user, session = %snapshot.session, by, "logged out"
+    );
     Ok(())
 }

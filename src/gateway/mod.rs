@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HOST};
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 
@@ -161,6 +161,7 @@ impl Gateway {
         let site = self.site(&request).map_err(Failed::nowhere)?;
         let here = Here { site, caller, now };
         let answered = match own {
+            _ if self.is_too_long(request.uri()) => Err(Error::TargetTooLong),
             Some(own) => self.answer_own(own, &request, here, line).await,
             None => self.pass(request, peer, here, line).await,
         };
@@ -175,7 +176,6 @@ impl Gateway {
         here: Here<'_>,
         line: &mut Option<Line>,
     ) -> Result<Response<AnswerBody>, Error> {
-        self.check(&request)?;
         let readings = request_path::read(request.uri().path())?;
         if self.shared.own_paths.is_shadowed(&readings) {
             return Err(Error::NotFound);
@@ -240,13 +240,9 @@ impl Gateway {
         self.shared.sites.find(host).ok_or_else(|| Error::UnknownHost { host: host.to_owned() })
     }
 
-    /// What is wrong with a request whoever sends it.
-    fn check(&self, request: &Request<Incoming>) -> Result<(), Error> {
-        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-        if target > self.shared.target_bytes.as_usize() {
-            return Err(Error::TargetTooLong);
-        }
-        Ok(())
+    fn is_too_long(&self, target: &Uri) -> bool {
+        let length = target.path_and_query().map_or(0, |target| target.as_str().len());
+        length > self.shared.target_bytes.as_usize()
     }
 
     /// The session the request proves. A token of ours goes no further, on public routes neither: it is for this proxy

@@ -35,7 +35,7 @@ pub(super) fn to(
     let shown = match error {
         Error::NoHost | Error::Ambiguous(_) | Error::Prefetch => kind(ErrorKind::BadRequest),
         Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
-        Error::TargetTooLong => kind(ErrorKind::TooLarge),
+        Error::TargetTooLong => kind(ErrorKind::TargetTooLong),
         Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
         Error::NotFound => kind(ErrorKind::NotFound),
         Error::LoginNeeded | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),

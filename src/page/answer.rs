@@ -11,7 +11,7 @@
 //! | forbidden, blocked, foreign origin | 403 | `403` |
 //! | not found | 404 | `404` |
 //! | method not allowed | 405 | `405` |
-//! | too large | 431 | `431` |
+//! | target too long | 414 | `414` |
 //! | unknown host | 421 | `421` |
 //! | too often | 429 | `4002` |
 //! | login failed (`OAuth2.0认证失败`) | 500 | `5005` |
@@ -123,7 +123,7 @@ pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
         ErrorKind::ForeignOrigin => (StatusCode::FORBIDDEN, "403", |texts| &texts.foreign_origin, Home),
         ErrorKind::NotFound => (StatusCode::NOT_FOUND, "404", |texts| &texts.not_found, Home),
         ErrorKind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "405", |texts| &texts.method_not_allowed, Home),
-        ErrorKind::TooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "431", |texts| &texts.too_large, Home),
+        ErrorKind::TargetTooLong => (StatusCode::URI_TOO_LONG, "414", |texts| &texts.target_too_long, Home),
         ErrorKind::UnknownHost { .. } => {
             (StatusCode::MISDIRECTED_REQUEST, "421", |texts| &texts.unknown_host, Elsewhere)
         }
@@ -153,7 +153,7 @@ fn retry_after(kind: &ErrorKind<'_>) -> Option<u64> {
         | ErrorKind::ForeignOrigin
         | ErrorKind::NotFound
         | ErrorKind::MethodNotAllowed
-        | ErrorKind::TooLarge
+        | ErrorKind::TargetTooLong
         | ErrorKind::UnknownHost { .. }
         | ErrorKind::LoginFailed
         | ErrorKind::Internal

@@ -97,14 +97,29 @@ fn an_unknown_host_is_421_and_the_page_tells_how_to_mend_it() {
 }
 
 #[test]
-fn a_target_that_is_too_long_is_431_with_a_page_and_beyond_all_measure_414_without() {
+fn a_target_that_is_too_long_is_414_with_a_page_whether_it_is_ours_or_the_applications() {
     let upstream = Upstream::hello();
     let proxy = Setup::new().before(&upstream);
     let fits = format!("/{}", "a".repeat(32 * 1024 - 1));
     assert_eq!(proxy.connect().get(&fits, &[]).answer().status, 200);
     assert_eq!(upstream.next().line().len(), fits.len() + "GET  HTTP/1.1".len());
-    let answer = proxy.connect().get(&format!("{fits}a"), &["Accept: text/html"]).answer();
-    assert_eq!((answer.status, answer.header("content-type")), (431, Some("text/html; charset=utf-8")));
+    for target in [format!("{fits}a"), format!("/qq/login/?next={fits}"), format!("/.well-known/jwks.json?{fits}")] {
+        let answer = proxy.connect().get(&target, &["Accept: text/html"]).answer();
+        assert_eq!((answer.status, answer.header("content-type")), (414, Some("text/html; charset=utf-8")));
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn a_target_that_the_parser_cannot_hold_is_414_or_431_without_a_page() {
+    let upstream = Upstream::hello();
+    // Where it does not fit into the head's limit, nobody can know where it would have ended.
+    for (limit, length, status) in [("8KiB", 512 * 1024, 431), ("1MiB", 100 * 1024, 414)] {
+        let limits = format!("[limits]\nheader_bytes = \"{limit}\"\ntarget_bytes = \"8KiB\"");
+        let proxy = Setup::new().section(&limits).before(&upstream);
+        let answer = proxy.connect().get(&format!("/{}", "a".repeat(length)), &[]).answer();
+        assert_eq!((answer.status, answer.body.len()), (status, 0), "{limit}");
+    }
     upstream.saw_nothing();
 }
 

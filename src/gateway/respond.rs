@@ -96,8 +96,9 @@ pub(super) fn show(page: &Page<'_>, caller: &Caller, login_url: Option<&str>) ->
             "errmsg": page.errmsg(caller.language),
             "request_id": caller.id.to_string(),
         });
-        if let (Some(login_url), Some(fields)) = (login_url, body.as_object_mut()) {
-            fields.insert("login_url".into(), login_url.into());
+        if let Some(fields) = body.as_object_mut() {
+            fields.extend(page.details(caller.language));
+            fields.extend(login_url.map(|login_url| ("login_url".to_owned(), login_url.into())));
         }
         json(&body)
     };

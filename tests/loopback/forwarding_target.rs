@@ -97,6 +97,25 @@ fn an_unknown_host_is_421_and_the_page_tells_how_to_mend_it() {
 }
 
 #[test]
+fn an_unknown_host_is_told_the_same_as_json() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let host = "Host: \"><script>.example";
+    let answer = raw(&proxy, &["GET / HTTP/1.1", host, "Accept: application/json", "Accept-Language: en"]);
+    assert_eq!((answer.status, answer.header("content-type")), (421, Some("application/json")));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    let told = answer.json();
+    assert_eq!((&told["code"], &told["errmsg"]), (&"421".into(), &"no such site here".into()));
+    assert_eq!(
+        (&told["host"], &told["sites"]),
+        (&"\"><script>.example".into(), &["http://www.meiduo.site"][..].into())
+    );
+    assert!(told["hint"].as_str().unwrap().contains("proxy_set_header Host $http_host;"), "{told}");
+    assert!(told["request_id"].is_string(), "{told}");
+    upstream.saw_nothing();
+}
+
+#[test]
 fn a_target_that_is_too_long_is_414_with_a_page_whether_it_is_ours_or_the_applications() {
     let upstream = Upstream::hello();
     let proxy = Setup::new().before(&upstream);

@@ -155,10 +155,7 @@ impl Gateway {
         line: &mut Option<Line>,
     ) -> Result<Response<AnswerBody>, Failed<'_>> {
         let own = self.shared.own_paths.find(request.uri().path());
-        if own == Some(OwnPath::Health) {
-            return own::health::answer(request.method()).map_err(Failed::nowhere);
-        }
-        let site = self.site(&request).map_err(Failed::nowhere)?;
+        let site = self.site(&request, own).map_err(Failed::nowhere)?;
         let here = Here { site, caller, now };
         let answered = match own {
             _ if self.is_too_long(request.uri()) => Err(Error::TargetTooLong),
@@ -217,8 +214,17 @@ impl Gateway {
         Some(line)
     }
 
+    /// The site that the request is for. What is the same at every site is answered whatever the `Host`.
+    fn site(&self, request: &Request<Incoming>, own: Option<OwnPath>) -> Result<&SiteContext, Error> {
+        let named = self.named_site(request);
+        match own {
+            Some(own) if own.is_the_same_everywhere() => named.or_else(|error| self.shared.sites.first().ok_or(error)),
+            Some(_) | None => named,
+        }
+    }
+
     /// The site that the request names: by one `Host`, which agrees with an absolute target (RFC 9112, 3.2).
-    fn site(&self, request: &Request<Incoming>) -> Result<&SiteContext, Error> {
+    fn named_site(&self, request: &Request<Incoming>) -> Result<&SiteContext, Error> {
         let mut hosts = request.headers().get_all(HOST).iter();
         let (host, another) = (hosts.next(), hosts.next());
         if another.is_some() {

@@ -32,6 +32,23 @@ pub enum OwnPath {
     Nothing,
 }
 
+impl OwnPath {
+    /// Whether it says the same at every site, to whoever asks: a health check and a backend that fetches keys may know
+    /// us by address alone.
+    pub fn is_the_same_everywhere(self) -> bool {
+        match self {
+            OwnPath::Health | OwnPath::Jwks => true,
+            OwnPath::LoginStart
+            | OwnPath::Callback
+            | OwnPath::LoginPage
+            | OwnPath::Logout
+            | OwnPath::UserInfo
+            | OwnPath::OpenIdConfiguration
+            | OwnPath::Nothing => false,
+        }
+    }
+}
+
 /// Where our own endpoints are.
 #[derive(Debug, Clone)]
 pub struct OwnPaths {

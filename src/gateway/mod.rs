@@ -302,7 +302,7 @@ impl Failed<'_> {
 
 fn note(line: &mut Option<Line>, matched: Matched<'_>, proof: Option<&Proof>, decision: &Decision) {
     let Some(line) = line else { return };
-    line.route = matched.route.path.to_string();
+    line.route = Some(matched.route.path.to_string());
     line.user = proof.map(|proof| Arc::clone(&proof.logged));
     line.decision = match decision {
         Decision::Allow(clearance) if clearance.identity().is_some() => "identity",

@@ -183,8 +183,8 @@ pub struct Line {
     pub host: String,
     /// The client.
     pub client: IpAddr,
-    /// The route's pattern, or the endpoint's name.
-    pub route: String,
+    /// The route's pattern, or the endpoint's name, once one has been found.
+    pub route: Option<String>,
     /// What was decided, in a word.
     pub decision: &'static str,
     /// The answer's status.
@@ -211,7 +211,7 @@ impl Line {
             path: path.to_owned(),
             host: String::new(),
             client,
-            route: String::new(),
+            route: None,
             decision: "none",
             status: 0,
             upstream: None,
@@ -243,7 +243,7 @@ impl Drop for Line {
             method: self.method.as_str(),
             host: &self.host,
             path: &self.path,
-            route: &self.route,
+            route: self.route.as_deref(),
             decision: self.decision,
             status: self.status,
             upstream: self.upstream.as_deref(),
@@ -267,7 +267,8 @@ struct Record<'a> {
     method: &'a str,
     host: &'a str,
     path: &'a str,
-    route: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<&'a str>,
     decision: &'static str,
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]

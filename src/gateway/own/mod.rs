@@ -40,7 +40,7 @@ impl Gateway {
         line: &mut Option<Line>,
     ) -> Result<Response<AnswerBody>, Error> {
         if let Some(line) = line {
-            line.route = format!("{own:?}");
+            line.route = Some(format!("{own:?}"));
             line.decision = "own";
         }
         let shared = &*self.shared;

@@ -51,7 +51,7 @@ pub enum StartError {
     #[error(transparent)]
     Keys(#[from] KeyError),
     /// No client for QQ can be made.
-    #[error("no client for calls to QQ can be made: {0}")]
+    #[error("no client for calls to QQ can be made")]
     Provider(#[from] qq::BuildError),
     /// A site's addresses do not fit together.
     #[error(transparent)]
@@ -60,7 +60,7 @@ pub enum StartError {
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
     /// Threads or descriptors have run out.
-    #[error("the system gives no threads or sockets: {0}")]
+    #[error("the system gives no threads or sockets")]
     System(#[from] io::Error),
 }
 

@@ -158,7 +158,7 @@ fn log(error: &Error, caller: &Caller) {
     let (id, chain) = (caller.id, Chain(error));
     match error {
         Error::UnknownHost { host } => tracing::warn!(
-            request_id = %id, ?host,
+            request_id = %id, host = host.as_str(),
             "no site has this name: add it to [[sites]] (origin or aliases); behind nginx, set `proxy_set_header Host $http_host;`"
         ),
         Error::Login(Refusal::Exchange(cause)) if is_warning(cause) => {

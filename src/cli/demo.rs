@@ -65,11 +65,12 @@ fn free_port(port: u16) -> std::io::Result<u16> {
 fn banner(origin: &str, simulator: &Simulator, mall: &Mall, folder: &TempDir) -> String {
     format!(
         "\n  Menshen demo / 门神演示\n\n    \
-           Open / 请打开     {origin}/\n\n    \
-           the sample mall   http://{} (behind the proxy)\n    \
-           the QQ simulator  http://{} (stands in for QQ)\n    \
-           its remote control http://{}\n    \
-           configuration     {}\n\n  \
+           Open / 请打开      {origin}/\n    \
+           and press the QQ button: you log in as whom you pick. 点“QQ 登录”，想当谁就选谁。\n\n    \
+           the sample mall    http://{} (behind the proxy)\n    \
+           the QQ simulator   http://{} (stands in for QQ)\n    \
+           its remote control http://{} (has it fail on purpose)\n    \
+           configuration      {}\n\n  \
          Ctrl-C ends it and throws everything away. 按 Ctrl-C 结束，不留痕迹。\n",
         mall.addr(),
         simulator.addr(),

@@ -33,6 +33,21 @@ pub enum OwnPath {
 }
 
 impl OwnPath {
+    /// Its name in the access log.
+    pub fn name(self) -> &'static str {
+        match self {
+            OwnPath::LoginStart => "LoginStart",
+            OwnPath::Callback => "Callback",
+            OwnPath::LoginPage => "LoginPage",
+            OwnPath::Logout => "Logout",
+            OwnPath::UserInfo => "UserInfo",
+            OwnPath::Health => "Health",
+            OwnPath::Jwks => "Jwks",
+            OwnPath::OpenIdConfiguration => "OpenIdConfiguration",
+            OwnPath::Nothing => "Nothing",
+        }
+    }
+
     /// Whether it says the same at every site, to whoever asks: a health check and a backend that fetches keys may know
     /// us by address alone.
     pub fn is_the_same_everywhere(self) -> bool {

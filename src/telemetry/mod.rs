@@ -2,6 +2,8 @@
 
 pub mod access_log;
 mod events;
+mod json_object;
+pub mod line;
 mod throttle;
 
 pub use self::events::{ALWAYS, init};

@@ -133,8 +133,12 @@ impl App {
 impl Handler for Gateway {
     type Body = crate::gateway::AnswerBody;
 
-    async fn handle(&self, request: http::Request<hyper::body::Incoming>, peer: &Client) -> http::Response<Self::Body> {
-        Gateway::handle(self, request, peer).await
+    fn handle(
+        &self,
+        request: http::Request<hyper::body::Incoming>,
+        peer: &Client,
+    ) -> impl Future<Output = http::Response<Self::Body>> {
+        Gateway::handle(self, request, peer)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Error → status, page or JSON, and headers: the one table.
 
+use std::time::Duration;
+
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
     RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -46,7 +48,8 @@ pub(super) fn to(
             Refusal::NoAttempt => refused(AttemptRefusal::NoCookie),
             Refusal::Expired => refused(AttemptRefusal::Expired),
             Refusal::Used => refused(AttemptRefusal::Used),
-            Refusal::Busy | Refusal::StoreDown(_) => kind(ErrorKind::LoginUnavailable(RETRY_LOGIN.as_secs())),
+            Refusal::Busy | Refusal::StoreDown(_) => kind(ErrorKind::LoginUnavailable(whole_seconds(RETRY_LOGIN))),
+            Refusal::ProviderDown(wait) => kind(ErrorKind::LoginUnavailable(whole_seconds(*wait))),
             Refusal::Provider(_) | Refusal::CutOff => with_login(ErrorKind::LoginFailed),
             Refusal::Exchange(cause) => match cause.as_ref() {
                 ExchangeError::SignIn(SignInError::Blocked(_)) => kind(ErrorKind::Blocked),
@@ -82,6 +85,11 @@ pub(super) fn to(
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
+}
+
+/// For `Retry-After`. Rounded up: who comes back too early is turned away again.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// A page for whoever reads pages, else the same as JSON.
@@ -174,6 +182,7 @@ fn log(error: &Error, caller: &Caller) {
         Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => {
             tracing::error!(request_id = %id, error = %chain, "a fault of the proxy's own");
         }
+        // `Refusal::ProviderDown` among them: the breaker has said it, once for all.
         Error::NoHost
         | Error::TargetTooLong
         | Error::Ambiguous(_)

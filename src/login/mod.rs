@@ -1,12 +1,12 @@
 //! Logging in: from the click on the QQ button to the session.
 
 mod attempt;
+mod breaker;
 mod exchange;
 pub mod provider;
 mod spent;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderValue};
@@ -16,6 +16,7 @@ use url::Url;
 
 use self::attempt::OpenAttempts;
 pub use self::attempt::{Attempt, AttemptError, MAX_ATTEMPTS};
+use self::breaker::Breaker;
 pub use self::exchange::{ExchangeError, LoggedIn};
 use self::provider::{Challenge, Code, Display, IdentityProvider, RefusedBy, Returned};
 use self::spent::{SpentStates, Turn};
@@ -26,7 +27,7 @@ use crate::seal::Sealer;
 use crate::session::{Sessions, Wire};
 use crate::store::Store;
 
-/// When a visitor should try again after the provider or the store was found down.
+/// When a visitor should try again where all places are taken or the store is down.
 pub const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Where logins start and end, and how long they may take.
@@ -81,6 +82,9 @@ pub enum Refusal {
     /// The store is down. Nothing was spent: the same callback may come again.
     #[error("the store is down: {0}")]
     StoreDown(crate::store::Error),
+    /// The provider has not answered lately; it is asked again after so long. Nothing was spent.
+    #[error("the provider has not answered lately")]
+    ProviderDown(Duration),
     /// The exchange was tried and failed.
     #[error(transparent)]
     Exchange(Arc<ExchangeError>),
@@ -113,8 +117,7 @@ pub struct Login {
     control: Handle,
     exchanges: Arc<Semaphore>,
     spent: SpentStates<Outcome>,
-    /// Until when the provider counts as down, in milliseconds since the epoch.
-    down_until: AtomicU64,
+    breaker: Breaker,
 }
 
 impl Login {
@@ -131,8 +134,8 @@ impl Login {
         control: Handle,
     ) -> Self {
         let exchanges = Arc::new(Semaphore::new(settings.exchanges));
-        let (spent, down_until) = (SpentStates::new(), AtomicU64::new(0));
-        Login { settings, provider, accounts, sessions, store, sealer, clock, control, exchanges, spent, down_until }
+        let (spent, breaker) = (SpentStates::new(), Breaker::new());
+        Login { settings, provider, accounts, sessions, store, sealer, clock, control, exchanges, spent, breaker }
     }
 
     /// How logins are configured.
@@ -145,10 +148,9 @@ impl Login {
         self.provider.as_ref()
     }
 
-    /// How long until it is worth trying again, if the provider was just found down.
+    /// How long until it is worth trying again, while the provider does not answer.
     pub fn unavailable(&self, now: Timestamp) -> Option<Duration> {
-        let until = Timestamp::from_millis(self.down_until.load(Ordering::Relaxed));
-        (until > now).then(|| until.since(now))
+        self.breaker.wait(now)
     }
 
     /// Begins a login. No store and no network: it cannot be slow and cannot fail halfway.
@@ -199,7 +201,7 @@ impl Login {
             return refuse(Refusal::Expired, removal());
         }
         match self.exchange_once(attempt, code, now).await {
-            Err(spares @ (Refusal::Busy | Refusal::StoreDown(_))) => refuse(spares, None),
+            Err(spares @ (Refusal::Busy | Refusal::StoreDown(_) | Refusal::ProviderDown(_))) => refuse(spares, None),
             outcome => Returning { outcome, cookies: removal().into_iter().collect() },
         }
     }
@@ -216,19 +218,22 @@ impl Login {
             self.store.ping().await.map_err(Refusal::StoreDown)?;
         }
         let forget_at = attempt.started().plus(self.settings.attempt_lifetime);
-        let place = || Arc::clone(&self.exchanges).try_acquire_owned().ok();
-        let mut result = match self.spent.spend(attempt.state(), now, forget_at, place) {
-            Turn::Busy => return Err(Refusal::Busy),
+        let place = || {
+            let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+            let pass = self.breaker.enter(now).map_err(Refusal::ProviderDown)?;
+            Ok((place, pass))
+        };
+        let mut result = match self.spent.spend(attempt.state(), now, forget_at, place)? {
             Turn::Used => return Err(Refusal::Used),
             Turn::Wait(result) => {
                 tracing::debug!("a doubled callback waits for the first one's result");
                 result
             }
-            Turn::First(teller, place) => {
+            Turn::First(teller, (place, pass)) => {
                 let (login, attempt) = (Arc::clone(self), attempt.clone());
                 // On its own task: the browser may leave, the user is made all the same.
                 let exchange = self.control.spawn(async move {
-                    let result = login.exchange(&attempt, code).await;
+                    let result = login.exchange(&attempt, code, pass).await;
                     drop(place);
                     let result = Arc::new(result.map(Arc::new).map_err(Arc::new));
                     teller.tell(Arc::clone(&result));
@@ -239,11 +244,6 @@ impl Login {
         };
         let told = result.wait_for(Option::is_some).await.map_err(|_| Refusal::CutOff)?;
         told.as_ref().map_or(Err(Refusal::CutOff), share)
-    }
-
-    fn note_provider(&self, is_down: bool, now: Timestamp) {
-        let until = if is_down { now.plus(RETRY_AFTER).as_millis() } else { 0 };
-        self.down_until.store(until, Ordering::Relaxed);
     }
 }
 

@@ -28,8 +28,6 @@ struct States<T> {
 pub(super) enum Turn<T, P> {
     /// This callback is the first with its state: it makes the exchange in its place, and tells the others.
     First(Teller<T>, P),
-    /// It would be the first, but there is no place: the state is not spent.
-    Busy,
     /// Another has the exchange under way.
     Wait(watch::Receiver<Option<Arc<T>>>),
     /// The state was used before.
@@ -53,27 +51,28 @@ impl<T> SpentStates<T> {
         SpentStates(Mutex::new(States { by_state: HashMap::new(), by_age: VecDeque::new() }))
     }
 
-    /// Spends a state. `forget_at`: when its attempt has expired anyway. `place`: takes a place for the exchange; asked
-    /// for the first callback alone, so that its duplicates need none.
-    pub(super) fn spend<P>(
+    /// Spends a state. `forget_at`: when its attempt has expired anyway. `place`: takes a place for the exchange, or says
+    /// why there is none, and then the state is not spent; asked for the first callback alone, so that its duplicates
+    /// need none.
+    pub(super) fn spend<P, E>(
         &self,
         state: &str,
         now: Timestamp,
         forget_at: Timestamp,
-        place: impl FnOnce() -> Option<P>,
-    ) -> Turn<T, P> {
+        place: impl FnOnce() -> Result<P, E>,
+    ) -> Result<Turn<T, P>, E> {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         states.forget(now);
         if let Some(waiting) = states.by_state.get(state) {
             // A result that has been told is for those who waited; whoever comes later comes too late.
             let is_under_way = waiting.has_changed().is_ok() && waiting.borrow().is_none();
-            return if is_under_way { Turn::Wait(waiting.clone()) } else { Turn::Used };
+            return Ok(if is_under_way { Turn::Wait(waiting.clone()) } else { Turn::Used });
         }
-        let Some(place) = place() else { return Turn::Busy };
+        let place = place()?;
         let (teller, waiting) = watch::channel(None);
         states.by_state.insert(state.to_owned(), waiting);
         states.by_age.push_back((forget_at, state.to_owned()));
-        Turn::First(Teller(teller), place)
+        Ok(Turn::First(Teller(teller), place))
     }
 
     /// Whether a state was used before.
@@ -108,38 +107,39 @@ mod tests {
     const LATER: Timestamp = Timestamp::from_secs(700);
 
     #[expect(clippy::unnecessary_wraps, reason = "what `spend` asks for")]
-    fn free() -> Option<()> {
-        Some(())
+    fn free() -> Result<(), &'static str> {
+        Ok(())
     }
 
     #[test]
     fn without_a_place_the_state_stays_good() {
         let states = SpentStates::<u8>::new();
-        assert!(matches!(states.spend("a", NOW, LATER, || None::<()>), Turn::Busy));
-        let first = states.spend("a", NOW, LATER, free);
+        let full = || Err::<(), _>("full");
+        assert_eq!(states.spend("a", NOW, LATER, full).unwrap_err(), "full");
+        let first = states.spend("a", NOW, LATER, free).unwrap();
         assert!(matches!(first, Turn::First(..)));
-        assert!(matches!(states.spend("a", NOW, LATER, || None::<()>), Turn::Wait(_)));
+        assert!(matches!(states.spend("a", NOW, LATER, full), Ok(Turn::Wait(_))));
     }
 
     #[tokio::test]
     async fn a_doubled_callback_waits_for_the_first_ones_result() {
         let states = SpentStates::new();
-        let Turn::First(teller, ()) = states.spend("a", NOW, LATER, free) else { panic!("not the first") };
-        let Turn::Wait(mut waiting) = states.spend("a", NOW, LATER, free) else { panic!("does not wait") };
+        let Ok(Turn::First(teller, ())) = states.spend("a", NOW, LATER, free) else { panic!("not the first") };
+        let Ok(Turn::Wait(mut waiting)) = states.spend("a", NOW, LATER, free) else { panic!("does not wait") };
         teller.tell(Arc::new(7));
         assert_eq!(**waiting.wait_for(Option::is_some).await.unwrap().as_ref().unwrap(), 7);
-        assert!(matches!(states.spend("a", NOW, LATER, free), Turn::Used));
+        assert!(matches!(states.spend("a", NOW, LATER, free), Ok(Turn::Used)));
         assert!(states.is_spent("a"));
     }
 
     #[tokio::test]
     async fn those_who_wait_learn_when_there_will_be_no_result() {
         let states = SpentStates::<u8>::new();
-        let Turn::First(teller, ()) = states.spend("a", NOW, LATER, free) else { panic!("not the first") };
-        let Turn::Wait(mut waiting) = states.spend("a", NOW, LATER, free) else { panic!("does not wait") };
+        let Ok(Turn::First(teller, ())) = states.spend("a", NOW, LATER, free) else { panic!("not the first") };
+        let Ok(Turn::Wait(mut waiting)) = states.spend("a", NOW, LATER, free) else { panic!("does not wait") };
         drop(teller);
         assert!(waiting.wait_for(Option::is_some).await.is_err());
-        assert!(matches!(states.spend("a", NOW, LATER, free), Turn::Used));
+        assert!(matches!(states.spend("a", NOW, LATER, free), Ok(Turn::Used)));
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod gate;
 mod identity;
 mod login;
 mod logs;
+mod qq_down;
 mod sessions;
 mod support;
 mod timing;

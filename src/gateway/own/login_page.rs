@@ -19,7 +19,7 @@ pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Resp
         id: shared.login.provider().id().as_str().to_owned(),
         href: with_next(&shared.login.settings().start, next.as_str()),
     };
-    let unavailable = shared.login.unavailable(call.here.now).map(|wait| wait.as_secs().max(1));
+    let unavailable = shared.login.unavailable(call.here.now).map(respond::whole_seconds);
     let page = Page::Login { providers: std::slice::from_ref(&choice), unavailable };
     Ok(respond::show(&page, call.here.caller, Some(&choice.href)))
 }

@@ -13,6 +13,7 @@ use super::body::AnswerBody;
 use super::caller::{Caller, Kind};
 use super::error::Error;
 use super::site::SiteContext;
+use super::way_on::WayOn;
 use crate::account::SignInError;
 use crate::login::provider;
 use crate::login::{ExchangeError, RETRY_AFTER as RETRY_LOGIN, Refusal};
@@ -28,12 +29,21 @@ pub(super) fn to(
     site: Option<&SiteContext>,
     origins: &[String],
 ) -> Response<AnswerBody> {
+    answer(error, caller, &WayOn::of(site), origins)
+}
+
+/// The answer to a callback that did not end in a login.
+pub(super) fn refused(error: &Error, caller: &Caller, way_on: &WayOn) -> Response<AnswerBody> {
+    answer(error, caller, way_on, &[])
+}
+
+fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) -> Response<AnswerBody> {
     log(error, caller);
     let id = caller.id.to_string();
-    let login = site.map_or("/", |site| site.login_page.as_str());
-    let kind = |kind| Page::Error { kind, request_id: &id, login: None };
-    let with_login = |kind| Page::Error { kind, request_id: &id, login: Some(login) };
-    let refused = |why| Page::AttemptRefused { why, login };
+    let (login, back) = (way_on.login(), way_on.back());
+    let kind = |kind| Page::Error { kind, request_id: &id, login: None, back };
+    let with_login = |kind| Page::Error { kind, request_id: &id, login: Some(login), back };
+    let refused = |why| Page::AttemptRefused { why, login, back };
     let shown = match error {
         Error::NoHost | Error::Ambiguous(_) | Error::Prefetch => kind(ErrorKind::BadRequest),
         Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
@@ -43,7 +53,7 @@ pub(super) fn to(
         Error::LoginNeeded | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),
         Error::ForeignOrigin => kind(ErrorKind::ForeignOrigin),
         Error::Login(refusal) => match refusal {
-            Refusal::NoCode => Page::Cancelled { login },
+            Refusal::NoCode => Page::Cancelled { login, back },
             Refusal::Malformed | Refusal::Foreign => refused(AttemptRefusal::Foreign),
             Refusal::NoAttempt => refused(AttemptRefusal::NoCookie),
             Refusal::Expired => refused(AttemptRefusal::Expired),

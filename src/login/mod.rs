@@ -100,6 +100,8 @@ pub struct Returning {
     pub outcome: Result<Arc<LoggedIn>, Refusal>,
     /// Removals of attempts that are over.
     pub cookies: Vec<HeaderValue>,
+    /// Where the attempt would have led, if this browser holds it.
+    pub next: Option<SafeRedirect>,
 }
 
 /// What an exchange came to, for everybody who waits for it.
@@ -166,7 +168,9 @@ impl Login {
         let attempt = Attempt::new(self.provider.id(), redirect_uri, next, now)?;
         let value = attempt.seal(&self.sealer, &wire.site)?;
         let mut cookies = OpenAttempts::of(headers, &self.sealer, wire).make_room(value.len(), &wire.jar);
-        cookies.extend(wire.jar.set(&attempt.cookie_name(&wire.jar), &value, self.settings.attempt_lifetime));
+        // Longer than it is good: who comes back late is told so and led on, rather than told that cookies do not work.
+        let kept = self.settings.attempt_lifetime * 2;
+        cookies.extend(wire.jar.set(&attempt.cookie_name(&wire.jar), &value, kept));
         let challenge = Challenge { state: attempt.state(), redirect_uri, display };
         Ok(Started { login_url: self.provider.authorize_url(&challenge), cookies })
     }
@@ -178,10 +182,12 @@ impl Login {
         let state = single(query, "state").filter(|state| is_state(state));
         let attempt = state.and_then(|state| attempt::find(state, headers, &self.sealer, wire));
         let removal = || attempt.as_ref().and_then(|attempt| wire.jar.remove(&attempt.cookie_name(&wire.jar)));
-        let refuse = |refusal, cookies: Option<HeaderValue>| Returning {
-            outcome: Err(refusal),
+        let ended = |outcome, cookies: Option<HeaderValue>| Returning {
+            outcome,
             cookies: cookies.into_iter().collect(),
+            next: attempt.as_ref().map(Attempt::next),
         };
+        let refuse = |refusal, cookies| ended(Err(refusal), cookies);
         let code = match self.provider.read_return(query) {
             Returned::Code(code) => code,
             Returned::Cancelled => return refuse(Refusal::NoCode, removal()),
@@ -189,7 +195,7 @@ impl Login {
             Returned::Refused(refused) => return refuse(Refusal::Provider(refused), removal()),
         };
         let Some(state) = state else { return refuse(Refusal::Malformed, None) };
-        let Some(attempt) = attempt.as_ref().filter(|attempt| attempt.is_with(self.provider.id())) else {
+        let Some(good) = attempt.as_ref().filter(|attempt| attempt.is_with(self.provider.id())) else {
             let refusal = match (self.spent.is_spent(state), attempt::has_any(headers, wire)) {
                 (true, _) => Refusal::Used,
                 (false, false) => Refusal::NoAttempt,
@@ -197,12 +203,12 @@ impl Login {
             };
             return refuse(refusal, None);
         };
-        if now.since(attempt.started()) > self.settings.attempt_lifetime {
+        if now.since(good.started()) > self.settings.attempt_lifetime {
             return refuse(Refusal::Expired, removal());
         }
-        match self.exchange_once(attempt, code, now).await {
+        match self.exchange_once(good, code, now).await {
             Err(spares @ (Refusal::Busy | Refusal::StoreDown(_) | Refusal::ProviderDown(_))) => refuse(spares, None),
-            outcome => Returning { outcome, cookies: removal().into_iter().collect() },
+            outcome => ended(outcome, removal()),
         }
     }
 

@@ -59,8 +59,8 @@ fn a_script_gets_the_providers_address_and_a_browser_is_sent_there() {
 fn the_attempt_cookie_has_the_attributes_of_the_session_cookie() {
     let upstream = Upstream::hello();
     for (origin, prefix, attributes) in [
-        ("http://www.meiduo.site", "", "; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"),
-        ("https://www.meiduo.site", "__Host-", "; Path=/; Max-Age=600; Secure; HttpOnly; SameSite=Lax"),
+        ("http://www.meiduo.site", "", "; Path=/; Max-Age=1200; HttpOnly; SameSite=Lax"),
+        ("https://www.meiduo.site", "__Host-", "; Path=/; Max-Age=1200; Secure; HttpOnly; SameSite=Lax"),
     ] {
         let proxy = Setup::new().origin(origin).before(&upstream);
         let answer = proxy.browser().get("/qq/login/", &[SCRIPT]);

@@ -30,3 +30,4 @@ mod support;
 mod timing;
 mod tokens;
 mod upgrade;
+mod way_on;

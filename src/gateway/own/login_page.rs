@@ -28,8 +28,13 @@ pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Resp
 pub(in crate::gateway) fn invite(wanted: &Uri, site: &SiteContext) -> Response<AnswerBody> {
     let next = wanted.path_and_query().map_or("/", |target| target.as_str());
     let next = SafeRedirect::parse(next, &site.site);
-    let location = HeaderValue::try_from(with_next(&site.login_page, next.as_str()));
+    let location = HeaderValue::try_from(address(site, &next));
     respond::redirect(StatusCode::FOUND, location.unwrap_or(HeaderValue::from_static("/")))
+}
+
+/// The page of providers, for a login that ends at `next`.
+pub(in crate::gateway) fn address(site: &SiteContext, next: &SafeRedirect) -> String {
+    with_next(&site.login_page, next.as_str())
 }
 
 /// A path of ours that leads on to `next`.

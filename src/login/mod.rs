@@ -203,7 +203,7 @@ impl Login {
             };
             return refuse(refusal, None);
         };
-        if now.since(good.started()) > self.settings.attempt_lifetime {
+        if now > good.good_until(self.settings.attempt_lifetime) {
             return refuse(Refusal::Expired, removal());
         }
         match self.exchange_once(good, code, now).await {
@@ -223,13 +223,13 @@ impl Login {
         if !self.spent.is_spent(attempt.state()) {
             self.store.ping().await.map_err(Refusal::StoreDown)?;
         }
-        let forget_at = attempt.started().plus(self.settings.attempt_lifetime);
+        let good_until = attempt.good_until(self.settings.attempt_lifetime);
         let place = || {
             let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::Busy)?;
             let pass = self.breaker.enter(now).map_err(Refusal::ProviderDown)?;
             Ok((place, pass))
         };
-        let mut result = match self.spent.spend(attempt.state(), now, forget_at, place)? {
+        let mut result = match self.spent.spend(attempt.state(), now, good_until, place)? {
             Turn::Used => return Err(Refusal::Used),
             Turn::Wait(result) => {
                 tracing::debug!("a doubled callback waits for the first one's result");

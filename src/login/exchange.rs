@@ -36,10 +36,11 @@ pub enum ExchangeError {
 impl Login {
     /// `pass`: the breaker's leave to ask the provider.
     pub(super) async fn exchange(&self, attempt: &Attempt, code: Code, pass: Pass) -> Result<LoggedIn, ExchangeError> {
-        let identity = self.provider.identify(code, attempt.redirect_uri()).await;
-        pass.tell(sign(&identity), self.clock.now());
-        let (signed_in, key) = self.accounts.sign_in(self.provider.id(), identity?, &self.clock).await?;
-        let snapshot = self.sessions.begin(&signed_in.user, &key, self.clock.now())?;
+        let identity = self.parts.provider.identify(code, attempt.redirect_uri()).await;
+        pass.tell(sign(&identity), self.parts.clock.now());
+        let (signed_in, key) =
+            self.parts.accounts.sign_in(self.parts.provider.id(), identity?, &self.parts.clock).await?;
+        let snapshot = self.parts.sessions.begin(&signed_in.user, &key, self.parts.clock.now())?;
         Ok(LoggedIn { snapshot, created: signed_in.created, next: attempt.next() })
     }
 }

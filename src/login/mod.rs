@@ -107,47 +107,49 @@ pub struct Returning {
 /// What an exchange came to, for everybody who waits for it.
 type Outcome = Result<Arc<LoggedIn>, Arc<ExchangeError>>;
 
+/// What logging in is put together from.
+pub struct Parts {
+    /// How logins are configured.
+    pub settings: Settings,
+    /// Who says who somebody is.
+    pub provider: Arc<dyn IdentityProvider>,
+    /// Whom an identity stands for.
+    pub accounts: Accounts,
+    /// Where a login ends.
+    pub sessions: Arc<Sessions>,
+    /// Asked before an exchange whether it can serve.
+    pub store: Arc<dyn Store>,
+    /// For attempts, in the browser's own cookies.
+    pub sealer: Sealer,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// The runtime on which exchanges are made, apart from the request cores.
+    pub control: Handle,
+}
+
 /// Logs users in, by one provider.
 pub struct Login {
-    settings: Settings,
-    provider: Arc<dyn IdentityProvider>,
-    accounts: Accounts,
-    sessions: Arc<Sessions>,
-    store: Arc<dyn Store>,
-    sealer: Sealer,
-    clock: Clock,
-    control: Handle,
+    parts: Parts,
     exchanges: Arc<Semaphore>,
     spent: SpentStates<Outcome>,
     breaker: Breaker,
 }
 
 impl Login {
-    /// `control`: the runtime on which exchanges are made, apart from the request cores.
-    #[expect(clippy::too_many_arguments, reason = "called once, where everything is put together")]
-    pub fn new(
-        settings: Settings,
-        provider: Arc<dyn IdentityProvider>,
-        accounts: Accounts,
-        sessions: Arc<Sessions>,
-        store: Arc<dyn Store>,
-        sealer: Sealer,
-        clock: Clock,
-        control: Handle,
-    ) -> Self {
-        let exchanges = Arc::new(Semaphore::new(settings.exchanges));
-        let (spent, breaker) = (SpentStates::new(), Breaker::new());
-        Login { settings, provider, accounts, sessions, store, sealer, clock, control, exchanges, spent, breaker }
+    /// Nobody is logging in yet.
+    pub fn new(parts: Parts) -> Self {
+        let exchanges = Arc::new(Semaphore::new(parts.settings.exchanges));
+        Login { parts, exchanges, spent: SpentStates::new(), breaker: Breaker::new() }
     }
 
     /// How logins are configured.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.parts.settings
     }
 
     /// The provider.
     pub fn provider(&self) -> &dyn IdentityProvider {
-        self.provider.as_ref()
+        self.parts.provider.as_ref()
     }
 
     /// How long until it is worth trying again, while the provider does not answer.
@@ -165,22 +167,22 @@ impl Login {
         display: Display,
         now: Timestamp,
     ) -> Result<Started, AttemptError> {
-        let attempt = Attempt::new(self.provider.id(), redirect_uri, next, now)?;
-        let value = attempt.seal(&self.sealer, &wire.site)?;
-        let mut cookies = OpenAttempts::of(headers, &self.sealer, wire).make_room(value.len(), &wire.jar);
+        let attempt = Attempt::new(self.parts.provider.id(), redirect_uri, next, now)?;
+        let value = attempt.seal(&self.parts.sealer, &wire.site)?;
+        let mut cookies = OpenAttempts::of(headers, &self.parts.sealer, wire).make_room(value.len(), &wire.jar);
         // Longer than it is good: who comes back late is told so and led on, rather than told that cookies do not work.
-        let kept = self.settings.attempt_lifetime * 2;
+        let kept = self.parts.settings.attempt_lifetime * 2;
         cookies.extend(wire.jar.set(&attempt.cookie_name(&wire.jar), &value, kept));
         let challenge = Challenge { state: attempt.state(), redirect_uri, display };
-        Ok(Started { login_url: self.provider.authorize_url(&challenge), cookies })
+        Ok(Started { login_url: self.parts.provider.authorize_url(&challenge), cookies })
     }
 
     /// Ends a login. Whatever an attacker could send is checked before anything costs a call to the provider
     /// (RFC 6749, 10.12).
     pub async fn finish(self: &Arc<Self>, headers: &HeaderMap, query: &[(String, String)], wire: &Wire) -> Returning {
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         let state = single(query, "state").filter(|state| is_state(state));
-        let attempt = state.and_then(|state| attempt::find(state, headers, &self.sealer, wire));
+        let attempt = state.and_then(|state| attempt::find(state, headers, &self.parts.sealer, wire));
         let removal = || attempt.as_ref().and_then(|attempt| wire.jar.remove(&attempt.cookie_name(&wire.jar)));
         let ended = |outcome, cookies: Option<HeaderValue>| Returning {
             outcome,
@@ -188,14 +190,14 @@ impl Login {
             next: attempt.as_ref().map(Attempt::next),
         };
         let refuse = |refusal, cookies| ended(Err(refusal), cookies);
-        let code = match self.provider.read_return(query) {
+        let code = match self.parts.provider.read_return(query) {
             Returned::Code(code) => code,
             Returned::Cancelled => return refuse(Refusal::NoCode, removal()),
             Returned::Malformed => return refuse(Refusal::Malformed, removal()),
             Returned::Refused(refused) => return refuse(Refusal::Provider(refused), removal()),
         };
         let Some(state) = state else { return refuse(Refusal::Malformed, None) };
-        let Some(good) = attempt.as_ref().filter(|attempt| attempt.is_with(self.provider.id())) else {
+        let Some(good) = attempt.as_ref().filter(|attempt| attempt.is_with(self.parts.provider.id())) else {
             let refusal = match (self.spent.is_spent(state), attempt::has_any(headers, wire)) {
                 (true, _) => Refusal::Used,
                 (false, false) => Refusal::NoAttempt,
@@ -203,7 +205,7 @@ impl Login {
             };
             return refuse(refusal, None);
         };
-        if now > good.good_until(self.settings.attempt_lifetime) {
+        if now > good.good_until(self.parts.settings.attempt_lifetime) {
             return refuse(Refusal::Expired, removal());
         }
         match self.exchange_once(good, code, now).await {
@@ -221,9 +223,9 @@ impl Login {
     ) -> Result<Arc<LoggedIn>, Refusal> {
         // What is refused here spends neither state nor cookie, so that a reload works.
         if !self.spent.is_spent(attempt.state()) {
-            self.store.ping().await.map_err(Refusal::StoreDown)?;
+            self.parts.store.ping().await.map_err(Refusal::StoreDown)?;
         }
-        let good_until = attempt.good_until(self.settings.attempt_lifetime);
+        let good_until = attempt.good_until(self.parts.settings.attempt_lifetime);
         let place = || {
             let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::Busy)?;
             let pass = self.breaker.enter(now).map_err(Refusal::ProviderDown)?;
@@ -238,7 +240,7 @@ impl Login {
             Turn::First(teller, (place, pass)) => {
                 let (login, attempt) = (Arc::clone(self), attempt.clone());
                 // On its own task: the browser may leave, the user is made all the same.
-                let exchange = self.control.spawn(async move {
+                let exchange = self.parts.control.spawn(async move {
                     let result = login.exchange(&attempt, code, pass).await;
                     drop(place);
                     let result = Arc::new(result.map(Arc::new).map_err(Arc::new));
@@ -276,6 +278,6 @@ fn is_state(state: &str) -> bool {
 
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Login").field("settings", &self.parts.settings).finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@ use crate::account::Accounts;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{Gateway, OwnPaths, Shared, SiteContext, SiteContexts, SiteError};
+use crate::http::forwarded::Client;
 use crate::identity::{Identities, Identity};
 use crate::keyring::{KeyError, Keyring};
 use crate::login::provider::qq::{self, Qq};
@@ -132,11 +133,7 @@ impl App {
 impl Handler for Gateway {
     type Body = crate::gateway::AnswerBody;
 
-    async fn handle(
-        &self,
-        request: http::Request<hyper::body::Incoming>,
-        peer: SocketAddr,
-    ) -> http::Response<Self::Body> {
+    async fn handle(&self, request: http::Request<hyper::body::Incoming>, peer: &Client) -> http::Response<Self::Body> {
         Gateway::handle(self, request, peer).await
     }
 }

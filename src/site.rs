@@ -93,10 +93,10 @@ impl Sites {
         Sites { first, others, strict }
     }
 
-    /// The site that a `Host` header names. A default port may be written or left out; case does not count, nor does
-    /// one dot at the end of the name.
-    pub fn find(&self, host: &str) -> Option<&Site> {
-        self.iter().find(|site| site.answers_to(host)).or((!self.strict).then_some(&self.first))
+    /// The site that a `Host` header names, by its place among [`Sites::iter`]. A default port may be written or left
+    /// out; case does not count, nor does one dot at the end of the name.
+    pub fn position(&self, host: &str) -> Option<usize> {
+        self.iter().position(|site| site.answers_to(host)).or((!self.strict).then_some(0))
     }
 
     /// Every site, the default one first.
@@ -127,6 +127,9 @@ impl Site {
 
 /// Compares a configured `host[:port]` with one from a client.
 pub(crate) fn same_authority(ours: &str, theirs: &str, scheme: &str) -> bool {
+    if ours == theirs {
+        return true;
+    }
     let default_port = if scheme == "https" { ":443" } else { ":80" };
     let ours = ours.strip_suffix(default_port).unwrap_or(ours);
     let theirs = theirs.strip_suffix(default_port).unwrap_or(theirs);
@@ -205,7 +208,8 @@ mod tests {
 
     #[test]
     fn an_unknown_host_has_no_site_unless_told_otherwise() {
-        assert!(Sites::new(site("http://a"), Vec::new(), true).find("b").is_none());
-        assert_eq!(Sites::new(site("http://a"), Vec::new(), false).find("b").unwrap().origin.as_str(), "http://a");
+        assert!(Sites::new(site("http://a"), Vec::new(), true).position("b").is_none());
+        assert_eq!(Sites::new(site("http://a"), vec![site("http://c")], false).position("b"), Some(0));
+        assert_eq!(Sites::new(site("http://a"), vec![site("http://c")], true).position("C:80"), Some(1));
     }
 }

@@ -6,14 +6,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::telemetry::access_log::Line;
+use crate::telemetry::line::Line;
 use crate::upstream::{RelayError, ResponseBody};
 
 /// An answer's body, and the log line that is written when it is gone.
 #[derive(Debug)]
 pub struct AnswerBody {
     content: Content,
-    line: Option<Line>,
+    line: Option<Box<Line>>,
 }
 
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl AnswerBody {
     }
 
     /// Has a line written once the body has gone out, or has been given up.
-    pub fn logged(mut self, line: Line) -> Self {
+    pub fn logged(mut self, line: Box<Line>) -> Self {
         self.line = Some(line);
         self
     }

@@ -6,6 +6,10 @@ use http::header::{CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue, VA
 /// else loses `public` and `s-maxage` and becomes private.
 pub(super) fn keep_private(headers: &mut HeaderMap) {
     remove_targeted(headers);
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+        return;
+    }
     let directives: Vec<String> = headers
         .get_all(CACHE_CONTROL)
         .iter()
@@ -37,8 +41,7 @@ fn remove_targeted(headers: &mut HeaderMap) {
         let name = name.as_str();
         name.ends_with("cdn-cache-control") || name == "surrogate-control" || name == "x-accel-expires"
     };
-    let targeted: Vec<HeaderName> = headers.keys().filter(|name| is_targeted(name)).cloned().collect();
-    for name in targeted {
+    while let Some(name) = headers.keys().find(|name| is_targeted(name)).cloned() {
         headers.remove(name);
     }
 }

@@ -1,16 +1,17 @@
 //! What kind of call a request is: read once, for every decision and every answer of ours.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 
 use http::header::{
-    ACCEPT, ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, HeaderMap, HeaderName, ORIGIN, UPGRADE, USER_AGENT,
+    ACCEPT, ACCEPT_LANGUAGE, ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    UPGRADE, USER_AGENT,
 };
 use http::{Method, Request};
 use ipnet::IpNet;
 
+use crate::http::forwarded::Client;
+use crate::http::hop_by_hop;
 use crate::http::language::Language;
-use crate::http::{forwarded, hop_by_hop};
 use crate::login::provider::Display;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -33,49 +34,76 @@ impl fmt::Display for RequestId {
 /// What kind of call it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
-    /// A browser shows the answer as a page of its own: only such a call is ever sent to log in.
-    Navigation,
-    /// Anything else: a script, an API client, a frame, an image.
-    Script,
+    /// A browser's navigation, a script, an API client, an image.
+    Ordinary,
     /// A WebSocket or the like.
     Upgrade,
     /// A CORS preflight: it never carries credentials and is never answered 401.
     Preflight,
 }
 
-/// Who calls, and how answers should look.
+/// Who calls, and how answers should look. What only an answer of ours asks for is kept as sent, and read then: most
+/// requests never come to that.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     /// Names the request.
     pub id: RequestId,
     /// What kind of call it is.
     pub kind: Kind,
-    /// Whether an answer of ours is a page; otherwise it is JSON.
-    pub wants_page: bool,
-    /// The language of pages and messages.
-    pub language: Language,
     /// Whether it changes something, or opens a way by which things are changed.
     pub is_unsafe: bool,
-    /// A browser fetches ahead: the user has not asked for it.
-    pub is_prefetch: bool,
-    /// The client's address, as far as trusted proxies tell it.
-    pub address: IpAddr,
+    /// Where it comes from, as far as trusted proxies tell it.
+    pub client: Client,
+    accept: Option<HeaderValue>,
+    accept_language: Option<HeaderValue>,
 }
 
 impl Caller {
     /// Reads it off a request.
-    pub(super) fn of<B>(request: &Request<B>, id: RequestId, peer: SocketAddr, trusted: &[IpNet]) -> Self {
+    pub(super) fn of<B>(request: &Request<B>, id: RequestId, peer: &Client, trusted: &[IpNet]) -> Self {
         let headers = request.headers();
         let kind = kind(request.method(), headers);
         Caller {
             id,
             kind,
             is_unsafe: kind == Kind::Upgrade || !request.method().is_safe(),
-            wants_page: prefers_page(headers),
-            language: Language::of(headers),
-            is_prefetch: is_prefetch(headers),
-            address: forwarded::client_addr(peer, headers, trusted),
+            client: peer.behind(headers, trusted),
+            accept: whole(headers, &ACCEPT),
+            accept_language: whole(headers, &ACCEPT_LANGUAGE),
         }
+    }
+
+    /// Whether a browser shows the answer as a page of its own: only such a call is ever sent to log in.
+    pub(super) fn is_navigation(&self, method: &Method, headers: &HeaderMap) -> bool {
+        if self.kind != Kind::Ordinary || (method != Method::GET && method != Method::HEAD) {
+            return false;
+        }
+        if headers.contains_key(REQUESTED_WITH) || headers.contains_key(HX_REQUEST) {
+            return false;
+        }
+        // Browsers send these on https alone; on plain http `Accept` has to tell.
+        match (headers.get(SEC_FETCH_MODE), headers.get(SEC_FETCH_DEST)) {
+            (None, None) => prefers_page(self.accept.as_ref()),
+            (mode, destination) => {
+                mode.is_some_and(|mode| mode == "navigate") && destination.is_some_and(|to| to == "document")
+            }
+        }
+    }
+
+    /// Whether `Accept` names JSON and not HTML: how API clients ask for the callback's answer.
+    pub(super) fn asks_for_json(&self) -> bool {
+        let (html, json) = weights(self.accept.as_ref());
+        json > 0 && html == 0
+    }
+
+    /// Whether an answer of ours is a page; otherwise it is JSON.
+    pub(super) fn wants_page(&self) -> bool {
+        self.kind != Kind::Upgrade && prefers_page(self.accept.as_ref())
+    }
+
+    /// The language of pages and messages.
+    pub(super) fn language(&self) -> Language {
+        Language::accepted(self.accept_language.as_ref())
     }
 }
 
@@ -103,59 +131,49 @@ fn kind(method: &Method, headers: &HeaderMap) -> Kind {
     {
         return Kind::Preflight;
     }
-    if is_navigation(method, headers) { Kind::Navigation } else { Kind::Script }
+    Kind::Ordinary
 }
 
-fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
-    if method != Method::GET && method != Method::HEAD {
-        return false;
-    }
-    if headers.contains_key(REQUESTED_WITH) || headers.contains_key(HX_REQUEST) {
-        return false;
-    }
-    // Browsers send these on https alone; on plain http `Accept` has to tell.
-    match (headers.get(SEC_FETCH_MODE), headers.get(SEC_FETCH_DEST)) {
-        (None, None) => prefers_page(headers),
-        (mode, destination) => {
-            mode.is_some_and(|mode| mode == "navigate") && destination.is_some_and(|to| to == "document")
-        }
-    }
-}
-
-fn is_prefetch(headers: &HeaderMap) -> bool {
+/// Whether a browser fetches ahead: the user has not asked for it.
+pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
     [SEC_PURPOSE, PURPOSE].iter().any(|name| {
         headers.get(name).is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"prefetch"))
     })
 }
 
+/// A list's fields as one (RFC 9110, 5.3).
+fn whole(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut fields = headers.get_all(name).iter();
+    let first = fields.next()?;
+    let mut rest = fields.peekable();
+    if rest.peek().is_none() {
+        return Some(first.clone());
+    }
+    let all: Vec<&[u8]> = std::iter::once(first).chain(rest).map(HeaderValue::as_bytes).collect();
+    HeaderValue::from_bytes(&all.join(&b", "[..])).ok()
+}
+
 /// Whether `Accept` puts HTML before JSON (RFC 9110, 12.5.1). `*/*` alone is no wish for a page: scripts send it.
-pub(super) fn prefers_page(headers: &HeaderMap) -> bool {
-    let (html, json) = accepted(headers);
+fn prefers_page(accept: Option<&HeaderValue>) -> bool {
+    let (html, json) = weights(accept);
     html > 0 && html >= json
 }
 
-/// Whether `Accept` names JSON and not HTML: how API clients ask for the callback's answer.
-pub(super) fn asks_for_json(headers: &HeaderMap) -> bool {
-    let (html, json) = accepted(headers);
-    json > 0 && html == 0
-}
-
 /// The weights of HTML and JSON, in thousandths.
-fn accepted(headers: &HeaderMap) -> (u32, u32) {
-    let mut weights = (0, 0);
-    let items = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
-    for item in items {
+fn weights(accept: Option<&HeaderValue>) -> (u32, u32) {
+    let (mut html, mut json) = (0, 0);
+    for item in accept.and_then(|value| value.to_str().ok()).unwrap_or_default().split(',') {
         let mut parts = item.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default();
         let weight = parts.find_map(|part| part.strip_prefix("q=")).and_then(|text| text.parse::<f32>().ok());
         let weight = (weight.unwrap_or(1.0).clamp(0.0, 1.0) * 1000.0) as u32;
         if kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml") {
-            weights.0 = weights.0.max(weight);
+            html = html.max(weight);
         } else if kind.eq_ignore_ascii_case("application/json") {
-            weights.1 = weights.1.max(weight);
+            json = json.max(weight);
         }
     }
-    weights
+    (html, json)
 }
 
 #[cfg(test)]
@@ -164,21 +182,32 @@ mod tests {
 
     const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-    fn kind_of(method: Method, fields: &[(&str, &str)]) -> Kind {
+    fn call(method: Method, fields: &[(&str, &str)]) -> (Request<()>, Caller) {
         let mut request = Request::builder().method(method);
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
         let request = request.body(()).unwrap();
-        Caller::of(&request, RequestId(1), "127.0.0.1:1".parse().unwrap(), &[]).kind
+        let peer = Client::of("127.0.0.1:1".parse().unwrap());
+        let caller = Caller::of(&request, RequestId(1), &peer, &[]);
+        (request, caller)
+    }
+
+    fn is_navigation(method: Method, fields: &[(&str, &str)]) -> bool {
+        let (request, caller) = call(method, fields);
+        caller.is_navigation(request.method(), request.headers())
+    }
+
+    fn kind_of(method: Method, fields: &[(&str, &str)]) -> Kind {
+        call(method, fields).1.kind
     }
 
     #[test]
     fn only_a_page_of_its_own_is_a_navigation() {
         let navigate = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("accept", "*/*")];
-        assert_eq!(kind_of(Method::GET, &navigate), Kind::Navigation);
-        assert_eq!(kind_of(Method::GET, &[("accept", BROWSER)]), Kind::Navigation);
-        assert_eq!(kind_of(Method::HEAD, &[("accept", BROWSER)]), Kind::Navigation);
+        assert!(is_navigation(Method::GET, &navigate));
+        assert!(is_navigation(Method::GET, &[("accept", BROWSER)]));
+        assert!(is_navigation(Method::HEAD, &[("accept", BROWSER)]));
         for fields in [
             &[("accept", "*/*")][..],
             &[],
@@ -189,9 +218,11 @@ mod tests {
             &[("accept", BROWSER), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
             &[("accept", BROWSER), ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")],
         ] {
-            assert_eq!(kind_of(Method::GET, fields), Kind::Script, "{fields:?}");
+            assert!(!is_navigation(Method::GET, fields), "{fields:?}");
         }
-        assert_eq!(kind_of(Method::POST, &[("accept", BROWSER)]), Kind::Script);
+        assert!(!is_navigation(Method::POST, &[("accept", BROWSER)]));
+        let upgrade = [("connection", "upgrade"), ("upgrade", "websocket"), ("accept", BROWSER)];
+        assert!(!is_navigation(Method::GET, &upgrade));
     }
 
     #[test]
@@ -200,20 +231,21 @@ mod tests {
         assert_eq!(kind_of(Method::GET, &upgrade), Kind::Upgrade);
         let preflight = [("origin", "http://a"), ("access-control-request-method", "POST")];
         assert_eq!(kind_of(Method::OPTIONS, &preflight), Kind::Preflight);
-        assert_eq!(kind_of(Method::OPTIONS, &[("origin", "http://a")]), Kind::Script);
+        assert_eq!(kind_of(Method::OPTIONS, &[("origin", "http://a")]), Kind::Ordinary);
     }
 
     #[test]
     fn json_is_asked_for_by_name() {
         let asks = |accept: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(ACCEPT, accept.parse().unwrap());
-            (asks_for_json(&headers), prefers_page(&headers))
+            let (_, caller) = call(Method::GET, &[("accept", accept)]);
+            (caller.asks_for_json(), caller.wants_page())
         };
         assert_eq!(asks("application/json"), (true, false));
         assert_eq!(asks("application/json, */*"), (true, false));
         assert_eq!(asks("application/json, text/html"), (false, true));
         assert_eq!(asks("*/*"), (false, false));
         assert_eq!(asks(BROWSER), (false, true));
+        let (_, twice) = call(Method::GET, &[("accept", "application/json;q=0.5"), ("accept", "text/html")]);
+        assert!(twice.wants_page() && !twice.asks_for_json());
     }
 }

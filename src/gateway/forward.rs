@@ -1,8 +1,8 @@
 //! A request that may pass, on its way upstream, and its answer on the way back.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, HeaderValue, SET_COOKIE};
+use http::header::{AUTHORIZATION, SET_COOKIE};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::body::AnswerBody;
 use super::error::Error;
 use super::{Access, Gateway, Here, Passing, caching, own};
-use crate::http::{cookie, forwarded};
-use crate::telemetry::access_log::Line;
+use crate::http::cookie;
+use crate::telemetry::line::Line;
 use crate::upstream::Visitor;
 
 impl Gateway {
@@ -19,11 +19,14 @@ impl Gateway {
         &self,
         mut request: Request<Incoming>,
         passing: Passing<'_>,
-        peer: SocketAddr,
         here: Here<'_>,
-        line: &mut Option<Line>,
+        line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Error> {
-        let visitor = self.visitor(&request, peer, here);
+        let visitor = Visitor {
+            forwarded_for: here.caller.client.chain().clone(),
+            proto: here.site.site.origin.scheme(),
+            host: here.site.host.clone(),
+        };
         let Passing { clearance, matched, proof, ends_session } = passing;
         self.strip_claims(&mut request, clearance.identity(), here);
         let fields = match clearance.identity().zip(proof.as_ref()) {
@@ -32,7 +35,7 @@ impl Gateway {
         };
         let permit = clearance.permit(fields.as_ref());
         if let Some(line) = line {
-            line.upstream = Some(self.upstreams.name(&permit).to_owned());
+            line.upstream = self.upstreams.name(&permit).map(Arc::clone);
         }
         let answer = self.upstreams.forward(request, &permit, &visitor).await?;
         if let Some(line) = line {
@@ -55,17 +58,6 @@ impl Gateway {
             }
         }
         Ok(response)
-    }
-
-    /// Where the request comes from, as the upstream is told. What a client wrote of it counts only behind a trusted
-    /// proxy.
-    fn visitor(&self, request: &Request<Incoming>, peer: SocketAddr, here: Here<'_>) -> Visitor {
-        let chain = forwarded::client_chain(peer, request.headers(), &self.shared.trusted_proxies);
-        Visitor {
-            forwarded_for: HeaderValue::try_from(chain).unwrap_or(HeaderValue::from_static("unknown")),
-            proto: here.site.site.origin.scheme(),
-            host: here.site.host.clone(),
-        }
     }
 
     /// Takes out whatever a client must not send on: claims of an identity in every spelling, our cookies, and, where

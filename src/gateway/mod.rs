@@ -15,7 +15,6 @@ mod unwind;
 mod way_on;
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -32,13 +31,15 @@ use self::route::Matched;
 pub use self::route::{OwnPath, OwnPaths};
 pub use self::site::{SiteContext, SiteContexts, SiteError};
 use crate::clock::{Clock, Timestamp};
+use crate::http::forwarded::Client;
 use crate::http::path_pattern::PathPattern;
 use crate::http::request_path;
 use crate::http::strip::StripList;
 use crate::identity::Identities;
 use crate::login::Login;
 use crate::session::{CoreSessions, Proof, Sessions};
-use crate::telemetry::access_log::{CoreLog, Line, LogHandle};
+use crate::telemetry::access_log::{CoreLog, LogHandle};
+use crate::telemetry::line::{Line, Route};
 use crate::token::signing_key::SigningKey;
 use crate::units::ByteSize;
 use crate::upstream::{self, Forwarding, Upstreams};
@@ -128,11 +129,11 @@ impl Gateway {
     }
 
     /// Answers one request, whatever comes of it.
-    pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<AnswerBody> {
+    pub async fn handle(&self, request: Request<Incoming>, peer: &Client) -> Response<AnswerBody> {
         let now = self.shared.clock.now();
         let caller = Caller::of(&request, self.request_id(), peer, &self.shared.trusted_proxies);
         let mut line = self.begin_line(&request, &caller, now);
-        let answered = unwind::caught(self.answer(request, peer, &caller, now, &mut line)).await;
+        let answered = unwind::caught(self.answer(request, &caller, now, &mut line)).await;
         let response = match answered.unwrap_or_else(|panicked| Err(Failed::nowhere(panicked.into()))) {
             Ok(response) => response,
             Err(Failed { error, site }) => respond::to(&error, &caller, site, &self.shared.sites.origins()),
@@ -149,10 +150,9 @@ impl Gateway {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        peer: SocketAddr,
         caller: &Caller,
         now: Timestamp,
-        line: &mut Option<Line>,
+        line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Failed<'_>> {
         let own = self.shared.own_paths.find(request.uri().path());
         if own == Some(OwnPath::Health) {
@@ -162,7 +162,7 @@ impl Gateway {
         let here = Here { site, caller, now };
         let answered = match own {
             Some(own) => self.answer_own(own, &request, here, line).await,
-            None => self.pass(request, peer, here, line).await,
+            None => self.pass(request, here, line).await,
         };
         answered.map_err(|error| Failed { error, site: Some(site) })
     }
@@ -171,9 +171,8 @@ impl Gateway {
     async fn pass(
         &self,
         mut request: Request<Incoming>,
-        peer: SocketAddr,
         here: Here<'_>,
-        line: &mut Option<Line>,
+        line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Error> {
         self.check(&request)?;
         let readings = request_path::read(request.uri().path())?;
@@ -187,12 +186,13 @@ impl Gateway {
         let wants_session = matched.access != Access::Public || ends_session;
         let proof = self.load(wants_session, &mut request, here).await?;
         let is_own = || origin::is_own(request.headers(), &here.site.site);
-        let decision = policy::decide(matched, proof.as_deref(), here.caller, is_own);
+        let is_navigation = || here.caller.is_navigation(request.method(), request.headers());
+        let decision = policy::decide(matched, proof.as_deref(), here.caller, is_own, is_navigation);
         note(line, matched, proof.as_deref(), &decision);
         match decision {
             Decision::Allow(clearance) => {
                 let passing = Passing { clearance, matched, proof, ends_session };
-                self.forward(request, passing, peer, here, line).await
+                self.forward(request, passing, here, line).await
             }
             Decision::Login => Ok(own::login_page::invite(request.uri(), here.site)),
             Decision::Unauthorized => Err(Error::LoginNeeded),
@@ -208,13 +208,12 @@ impl Gateway {
         RequestId((mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb))
     }
 
-    fn begin_line(&self, request: &Request<Incoming>, caller: &Caller, now: Timestamp) -> Option<Line> {
+    fn begin_line(&self, request: &Request<Incoming>, caller: &Caller, now: Timestamp) -> Option<Box<Line>> {
         let log = Rc::clone(self.log.as_ref()?);
-        let path = request.uri().path();
-        let mut line = Line::begin(log, now, caller.id.0, request.method().clone(), path, caller.address);
-        line.host =
-            request.headers().get(HOST).map(|host| host.as_bytes().escape_ascii().to_string()).unwrap_or_default();
-        Some(line)
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let mut line = Line::begin(log, now, caller.id.0, method, uri, caller.client.clone());
+        line.host = request.headers().get(HOST).cloned();
+        Some(Box::new(line))
     }
 
     /// The site that the request names: by one `Host`, which agrees with an absolute target (RFC 9112, 3.2).
@@ -312,9 +311,9 @@ impl Failed<'_> {
     }
 }
 
-fn note(line: &mut Option<Line>, matched: Matched<'_>, proof: Option<&Proof>, decision: &Decision) {
+fn note(line: &mut Option<Box<Line>>, matched: Matched<'_>, proof: Option<&Proof>, decision: &Decision) {
     let Some(line) = line else { return };
-    line.route = matched.route.path.to_string();
+    line.route = Some(Route::Pattern(Arc::clone(matched.route.path.text())));
     line.user = proof.map(|proof| Arc::clone(&proof.logged));
     line.decision = match decision {
         Decision::Allow(clearance) if clearance.identity().is_some() => "identity",

@@ -42,12 +42,13 @@ impl Clearance {
 }
 
 /// Decides. A public route never sees an identity; a required one never sees a stranger. `is_own`: whether this site or
-/// the user asked, in case it matters.
+/// the user asked; `is_navigation`: whether a browser shows the answer as a page. Both are found out only if it matters.
 pub(super) fn decide(
     matched: Matched<'_>,
     proof: Option<&Proof>,
     caller: &Caller,
     is_own: impl Fn() -> bool,
+    is_navigation: impl Fn() -> bool,
 ) -> Decision {
     let route = matched.route;
     let allow = |identity| Decision::Allow(Clearance { upstream: route.upstream, identity });
@@ -63,7 +64,7 @@ pub(super) fn decide(
         // Guarded for the sake of another reading of its path: the upstream of a public route learns nobody's identity.
         (Access::Optional | Access::Required, Some(_), _) if route.access == Access::Public => allow(None),
         (Access::Optional | Access::Required, Some(_), _) => allow(Some(route.identity)),
-        (Access::Required, None, Kind::Navigation) => Decision::Login,
-        (Access::Required, None, Kind::Script | Kind::Upgrade) => Decision::Unauthorized,
+        (Access::Required, None, Kind::Ordinary) if is_navigation() => Decision::Login,
+        (Access::Required, None, Kind::Ordinary | Kind::Upgrade) => Decision::Unauthorized,
     }
 }

@@ -10,7 +10,7 @@ use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::body::AnswerBody;
-use super::caller::{Caller, Kind};
+use super::caller::Caller;
 use super::error::Error;
 use super::site::SiteContext;
 use super::way_on::WayOn;
@@ -104,12 +104,12 @@ pub(super) fn whole_seconds(wait: Duration) -> u64 {
 
 /// A page for whoever reads pages, else the same as JSON.
 pub(super) fn show(page: &Page<'_>, caller: &Caller, login_url: Option<&str>) -> Response<AnswerBody> {
-    let mut response = if caller.wants_page && caller.kind != Kind::Upgrade {
+    let mut response = if caller.wants_page() {
         html(page, caller)
     } else {
         let mut body = json!({
             "code": page.code(),
-            "errmsg": page.errmsg(caller.language),
+            "errmsg": page.errmsg(caller.language()),
             "request_id": caller.id.to_string(),
         });
         if let (Some(login_url), Some(fields)) = (login_url, body.as_object_mut()) {
@@ -126,10 +126,10 @@ pub(super) fn show(page: &Page<'_>, caller: &Caller, login_url: Option<&str>) ->
 }
 
 fn html(page: &Page<'_>, caller: &Caller) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::own(page::render(page, caller.language)));
+    let mut response = Response::new(AnswerBody::own(page::render(page, caller.language())));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(caller.language.tag()));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(caller.language().tag()));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::content_security_policy()));
     // A form of ours must come back with its origin; every other page hands on nothing of its address.
     let policy = match page {

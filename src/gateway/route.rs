@@ -32,6 +32,23 @@ pub enum OwnPath {
     Nothing,
 }
 
+impl OwnPath {
+    /// Its name in the access log.
+    pub fn name(self) -> &'static str {
+        match self {
+            OwnPath::LoginStart => "LoginStart",
+            OwnPath::Callback => "Callback",
+            OwnPath::LoginPage => "LoginPage",
+            OwnPath::Logout => "Logout",
+            OwnPath::UserInfo => "UserInfo",
+            OwnPath::Health => "Health",
+            OwnPath::Jwks => "Jwks",
+            OwnPath::OpenIdConfiguration => "OpenIdConfiguration",
+            OwnPath::Nothing => "Nothing",
+        }
+    }
+}
+
 /// Where our own endpoints are.
 #[derive(Debug, Clone)]
 pub struct OwnPaths {

@@ -78,8 +78,8 @@ impl SiteContexts {
 
     /// The site that a `Host` names.
     pub fn find(&self, host: &str) -> Option<&SiteContext> {
-        let origin = &self.sites.find(host)?.origin;
-        self.contexts.iter().find(|context| context.site.origin == *origin)
+        let at = self.sites.position(host)?;
+        self.contexts.get(at)
     }
 
     /// The default site.

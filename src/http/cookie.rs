@@ -1,17 +1,35 @@
 //! `Cookie` and `Set-Cookie` (RFC 6265).
 
+use bytes::Bytes;
 use http::header::{COOKIE, HeaderMap, HeaderValue};
+use memchr::memchr;
 
 /// Every `name=value` of every `Cookie` field, in order; duplicates included, since which of them counts is for the
 /// caller to decide.
 pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
-    headers.get_all(COOKIE).iter().flat_map(|field| field.as_bytes().split(|byte| *byte == b';')).filter_map(pair)
+    headers.get_all(COOKIE).iter().flat_map(|field| Items(Some(field.as_bytes()))).filter_map(pair)
+}
+
+/// What stands between the semicolons of one field.
+struct Items<'a>(Option<&'a [u8]>);
+
+impl<'a> Iterator for Items<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.0?;
+        let (item, rest) = match memchr(b';', rest) {
+            Some(at) => (rest.get(..at)?, rest.get(at + 1..)),
+            None => (rest, None),
+        };
+        self.0 = rest;
+        Some(item)
+    }
 }
 
 fn pair(item: &[u8]) -> Option<(&[u8], &[u8])> {
     let item = item.trim_ascii();
-    let at = item.iter().position(|byte| *byte == b'=')?;
-    let (name, rest) = item.split_at(at);
+    let (name, rest) = item.split_at(memchr(b'=', item)?);
     Some((name.trim_ascii_end(), rest.get(1..)?.trim_ascii_start()))
 }
 
@@ -29,7 +47,7 @@ pub fn remove_ours(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
 
 fn without(field: &HeaderValue, is_ours: impl Fn(&[u8]) -> bool) -> Option<HeaderValue> {
     let mut kept: Vec<u8> = Vec::with_capacity(field.len());
-    for item in field.as_bytes().split(|byte| *byte == b';') {
+    for item in Items(Some(field.as_bytes())) {
         if pair(item).is_some_and(|(name, _)| is_ours(name)) {
             continue;
         }
@@ -38,7 +56,7 @@ fn without(field: &HeaderValue, is_ours: impl Fn(&[u8]) -> bool) -> Option<Heade
         }
         kept.extend_from_slice(if kept.is_empty() { item.trim_ascii_start() } else { item });
     }
-    if kept.trim_ascii().is_empty() { None } else { HeaderValue::from_bytes(&kept).ok() }
+    if kept.trim_ascii().is_empty() { None } else { HeaderValue::from_maybe_shared(Bytes::from(kept)).ok() }
 }
 
 /// How a cookie of ours is kept by the browser.

@@ -2,36 +2,60 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::header::HeaderMap;
+use http::header::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
-/// The client's address: the peer's, unless the peer is a trusted proxy. Then `X-Forwarded-For` is walked from the
-/// right, past every trusted proxy, to the first address that is not one; what stands left of it anybody could have
-/// written.
-pub fn client_addr(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let mut nearest = peer.ip().to_canonical();
-    walk(peer, headers, trusted, |address| nearest = address);
-    nearest
+/// Where a request comes from.
+#[derive(Debug, Clone)]
+pub struct Client {
+    address: IpAddr,
+    /// `X-Forwarded-For` for the next hop: the client's address, then those of the proxies it came through.
+    chain: HeaderValue,
 }
 
-/// The client's address and those of the proxies it came through, as `X-Forwarded-For` for the next hop: as far to the
-/// left as [`client_addr`] believes, and no further.
-pub fn client_chain(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> String {
-    let mut chain = String::new();
-    walk(peer, headers, trusted, |address| {
-        let address = address.to_string();
-        chain = if chain.is_empty() { address } else { format!("{address}, {chain}") };
-    });
-    chain
-}
-
-/// Shows every address from the peer's to the client's.
-fn walk(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet], mut show: impl FnMut(IpAddr)) {
-    let peer = peer.ip().to_canonical();
-    show(peer);
-    if trusted.is_empty() || !is_trusted(peer, trusted) {
-        return;
+impl Client {
+    /// The other end of a connection. Written out once for all its requests.
+    pub fn of(peer: SocketAddr) -> Self {
+        let address = peer.ip().to_canonical();
+        Client { address, chain: written(&address.to_string()) }
     }
+
+    /// The client's address, unless the peer is a trusted proxy. Then `X-Forwarded-For` is walked from the right, past
+    /// every trusted proxy, to the first address that is not one; what stands left of it anybody could have written.
+    pub fn behind(&self, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
+        if trusted.is_empty() || !is_trusted(self.address, trusted) {
+            return self.clone();
+        }
+        let (mut address, mut chain) = (self.address, self.address.to_string());
+        walk(headers, trusted, |hop| {
+            address = hop;
+            chain = format!("{hop}, {chain}");
+        });
+        Client { address, chain: written(&chain) }
+    }
+
+    /// The client's address and those of the proxies between, as `X-Forwarded-For` lists them.
+    pub fn chain(&self) -> &HeaderValue {
+        &self.chain
+    }
+
+    /// The client's address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The client's address, as text.
+    pub fn text(&self) -> &str {
+        self.chain.to_str().unwrap_or_default().split(',').next().unwrap_or_default()
+    }
+}
+
+fn written(addresses: &str) -> HeaderValue {
+    HeaderValue::from_str(addresses).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// Shows every address that trusted proxies name, from the right.
+fn walk(headers: &HeaderMap, trusted: &[IpNet], mut show: impl FnMut(IpAddr)) {
     let fields: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
     let hops = fields.iter().rev().flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops {
@@ -45,7 +69,7 @@ fn walk(peer: SocketAddr, headers: &HeaderMap, trusted: &[IpNet], mut show: impl
 }
 
 /// Whether an address belongs to a trusted proxy.
-pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 
@@ -67,7 +91,7 @@ mod tests {
             headers.append("x-forwarded-for", field.parse().unwrap());
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().unwrap()).collect();
-        client_addr(peer.parse().unwrap(), &headers, &trusted).to_string()
+        Client::of(peer.parse().unwrap()).behind(&headers, &trusted).text().to_owned()
     }
 
     #[test]
@@ -96,7 +120,8 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.append("x-forwarded-for", said.parse().unwrap());
-            assert_eq!(client_chain(peer.parse().unwrap(), &headers, &trusted), chain, "{said}");
+            let client = Client::of(peer.parse().unwrap()).behind(&headers, &trusted);
+            assert_eq!(client.chain(), chain, "{said}");
         }
     }
 

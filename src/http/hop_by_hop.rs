@@ -1,12 +1,8 @@
 //! Header fields that concern one connection alone (RFC 9110, 7.6.1).
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
-
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// What the removed fields said that matters to whoever builds the next hop's.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -27,26 +23,37 @@ pub struct AmbiguousFraming;
 /// Removes every hop-by-hop field, and those that `Connection` lists.
 pub fn remove(headers: &mut HeaderMap) -> Result<Hop, AmbiguousFraming> {
     let mut hop = Hop::default();
-    if headers.contains_key(TRANSFER_ENCODING) {
-        hop.chunked = is_exactly_chunked(headers)?;
-        headers.remove(TRANSFER_ENCODING);
-    }
-    if let Some(te) = headers.remove(TE) {
-        hop.takes_trailers = lists(&te, "trailers");
-    }
-    let upgrade = headers.remove(UPGRADE);
-    if headers.contains_key(CONNECTION) {
-        let connection: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
-        headers.remove(CONNECTION);
-        if connection.iter().any(|value| lists(value, "upgrade")) {
-            hop.upgrade = upgrade;
+    let (mut upgrade, mut is_upgrade) = (None, false);
+    while let Some(name) = headers.keys().find(|name| concerns_one_connection(name)).cloned() {
+        if name == TRANSFER_ENCODING {
+            hop.chunked = is_exactly_chunked(headers)?;
+        } else if name == TE {
+            hop.takes_trailers = headers.get(TE).is_some_and(|te| lists(te, "trailers"));
+        } else if name == UPGRADE {
+            upgrade = headers.get(UPGRADE).cloned();
+        } else if name == CONNECTION {
+            let connection: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+            is_upgrade = connection.iter().any(|value| lists(value, "upgrade"));
+            connection.iter().for_each(|value| remove_listed(headers, value));
         }
-        remove_listed(headers, &connection);
-    }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {
         headers.remove(name);
     }
+    hop.upgrade = upgrade.filter(|_| is_upgrade);
     Ok(hop)
+}
+
+fn concerns_one_connection(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "transfer-encoding"
+            | "te"
+            | "upgrade"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+    )
 }
 
 fn is_exactly_chunked(headers: &HeaderMap) -> Result<bool, AmbiguousFraming> {
@@ -57,14 +64,17 @@ fn is_exactly_chunked(headers: &HeaderMap) -> Result<bool, AmbiguousFraming> {
     }
 }
 
-fn remove_listed(headers: &mut HeaderMap, connection: &[HeaderValue]) {
-    for value in connection {
-        for token in value.as_bytes().split(|byte| *byte == b',') {
-            let Ok(name) = HeaderName::from_bytes(token.trim_ascii()) else { continue };
-            // Listing these would change whom the message is for and where it ends, which no sender may do.
-            if name != HOST && name != CONTENT_LENGTH {
-                headers.remove(name);
-            }
+fn remove_listed(headers: &mut HeaderMap, connection: &HeaderValue) {
+    for token in connection.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+        // By far the most frequent; neither is a field's name that would be left to remove.
+        if token.eq_ignore_ascii_case(b"keep-alive") || token.eq_ignore_ascii_case(b"close") {
+            continue;
+        }
+        let Ok(name) = HeaderName::from_bytes(token) else { continue };
+        // Listing host or length would change whom the message is for and where it ends, which no sender may do; the
+        // others are read before they go.
+        if name != HOST && name != CONTENT_LENGTH && !concerns_one_connection(&name) {
+            headers.remove(name);
         }
     }
 }

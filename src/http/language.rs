@@ -1,7 +1,7 @@
 //! The language a visitor reads.
 
 use http::HeaderMap;
-use http::header::ACCEPT_LANGUAGE;
+use http::header::{ACCEPT_LANGUAGE, HeaderValue};
 
 /// A language that every text for visitors exists in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -16,7 +16,12 @@ pub enum Language {
 impl Language {
     /// The one of our languages that `Accept-Language` prefers (RFC 9110, 12.5.4). Someone who reads neither gets English.
     pub fn of(headers: &HeaderMap) -> Self {
-        let Some(accepted) = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()) else {
+        Self::accepted(headers.get(ACCEPT_LANGUAGE))
+    }
+
+    /// The same, of the field's value alone.
+    pub fn accepted(value: Option<&HeaderValue>) -> Self {
+        let Some(accepted) = value.and_then(|value| value.to_str().ok()) else {
             return Language::default();
         };
         let best = accepted.split(',').filter_map(preference).filter(|(_, weight)| *weight > 0);

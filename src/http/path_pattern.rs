@@ -1,11 +1,13 @@
 //! Path patterns of the configuration: an exact path, or the beginning of one.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// `/cart/` matches that path alone; `/orders/*` matches `/orders/` and whatever lies below it; `/*` matches all.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PathPattern {
-    literal: String,
+    /// As written.
+    text: Arc<str>,
     is_prefix: bool,
 }
 
@@ -21,28 +23,33 @@ impl PathPattern {
             && !literal.contains(['*', '?', '#', '%', '\\', ';'])
             && !literal.contains("//")
             && (!is_prefix || literal.ends_with('/'));
-        well_formed.then(|| PathPattern { literal: literal.to_owned(), is_prefix })
+        well_formed.then(|| PathPattern { text: text.into(), is_prefix })
     }
 
     /// Whether a decoded, normalised path matches.
     pub fn matches(&self, path: &str) -> bool {
+        let literal = self.literal();
         if self.is_prefix {
             // `/orders` is what people type for `/orders/`: a rule on the folder holds for its bare name too.
-            path.starts_with(&self.literal)
-                || self.literal.strip_suffix('/').is_some_and(|bare| !bare.is_empty() && bare == path)
+            path.starts_with(literal) || literal.strip_suffix('/').is_some_and(|bare| !bare.is_empty() && bare == path)
         } else {
-            path == self.literal
+            path == literal
         }
     }
 
     /// Exact patterns before prefixes, longer ones before shorter ones.
     pub fn specificity(&self) -> (bool, usize) {
-        (!self.is_prefix, self.literal.len())
+        (!self.is_prefix, self.literal().len())
     }
 
     /// The text without its `*`.
     pub fn literal(&self) -> &str {
-        &self.literal
+        if self.is_prefix { self.text.strip_suffix('*').unwrap_or(&self.text) } else { &self.text }
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &Arc<str> {
+        &self.text
     }
 
     /// Whether it is the beginning of a path rather than a whole one.
@@ -53,7 +60,7 @@ impl PathPattern {
 
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.literal, if self.is_prefix { "*" } else { "" })
+        f.write_str(&self.text)
     }
 }
 

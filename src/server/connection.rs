@@ -21,6 +21,7 @@ use super::activity::{Activity, Answering, Phase};
 use super::client_io::ClientIo;
 use super::core::Place;
 use super::{Handler, Limits};
+use crate::http::forwarded::Client;
 
 /// Serves one client until it leaves, misbehaves, or the server drains and its present request is answered.
 pub(super) async fn serve<H: Handler>(
@@ -32,20 +33,20 @@ pub(super) async fn serve<H: Handler>(
     place: Place,
 ) {
     let activity = Activity::new();
+    let client = Client::of(peer);
     let io = ClientIo::new(stream, activity.clone(), limits, place);
     let service = service_fn(|request: Request<Incoming>| {
         let answering = Answering::new(&activity);
-        let handler = Rc::clone(&handler);
-        let activity = activity.clone();
+        let (handler, client, activity) = (&handler, &client, &activity);
         async move {
             let version = request.version();
-            let response = handler.handle(request, peer).await;
+            let response = handler.handle(request, client).await;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 activity.enter(Phase::Upgraded);
             }
             // HTTP/1.0 knows no chunks, and an answer said in it ends with its connection.
             let may_end_with_connection = version == Version::HTTP_10 || response.version() == Version::HTTP_10;
-            let ends_with_connection = may_end_with_connection.then_some(activity);
+            let ends_with_connection = may_end_with_connection.then(|| activity.clone());
             Ok::<_, Infallible>(response.map(|body| Answer { body, answering, ends_with_connection }))
         }
     });

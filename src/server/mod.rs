@@ -21,6 +21,7 @@ use hyper::body::Incoming;
 
 pub use self::core::Server;
 pub use self::listener::{BindError, Listeners};
+use crate::http::forwarded::Client;
 use crate::units::ByteSize;
 
 /// Where and how to listen.
@@ -59,5 +60,5 @@ pub trait Handler: 'static {
     type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static;
 
     /// Answers one request. Dropped when the client goes away.
-    fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<Self::Body>>;
+    fn handle(&self, request: Request<Incoming>, peer: &Client) -> impl Future<Output = Response<Self::Body>>;
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{Handler, Limits, Listeners, Server, Settings};
+use crate::http::forwarded::Client;
 use crate::units::ByteSize;
 
 /// Has nothing to say, and panics at `/panic`.
@@ -42,7 +43,7 @@ impl Body for Nothing {
 impl Handler for Panicky {
     type Body = Nothing;
 
-    async fn handle(&self, request: Request<Incoming>, _: SocketAddr) -> Response<Nothing> {
+    async fn handle(&self, request: Request<Incoming>, _: &Client) -> Response<Nothing> {
         assert_ne!(request.uri().path(), "/panic", "as told by the test");
         Response::new(Nothing)
     }

@@ -2,6 +2,8 @@
 
 pub mod access_log;
 mod events;
+mod json_object;
+pub mod line;
 
 pub use self::events::init;
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE};
@@ -30,26 +31,29 @@ pub enum RelayError {
     Silent,
 }
 
-/// What a request's body has been doing, for the timer that waits for the answer.
+/// What a request has been doing, for the timer that waits for its answer.
 #[derive(Debug)]
 pub(super) struct Progress {
+    began: Instant,
+    /// Of a body, if there is one.
+    upload: Option<Rc<UploadProgress>>,
+}
+
+#[derive(Debug)]
+struct UploadProgress {
     last: Cell<Instant>,
     failed: Cell<bool>,
 }
 
 impl Progress {
-    pub(super) fn new() -> Rc<Self> {
-        Rc::new(Progress { last: Cell::new(Instant::now()), failed: Cell::new(false) })
-    }
-
     /// When the client last sent something.
     pub(super) fn last(&self) -> Instant {
-        self.last.get()
+        self.upload.as_ref().map_or(self.began, |upload| upload.last.get())
     }
 
     /// Whether the client's side is what broke.
     pub(super) fn failed(&self) -> bool {
-        self.failed.get()
+        self.upload.as_ref().is_some_and(|upload| upload.failed.get())
     }
 }
 
@@ -67,20 +71,32 @@ pub(super) struct Upload {
     gate: Option<Gate>,
     silence: IdleLimit,
     trailers: Rc<StripList>,
-    progress: Rc<Progress>,
+    progress: Rc<UploadProgress>,
+}
+
+impl RequestBody {
+    /// No body.
+    pub(super) fn none() -> (Self, Progress) {
+        (RequestBody::Empty, Progress { began: Instant::now(), upload: None })
+    }
+
+    /// A body that waits at `gate`, if there is one, and may be silent for `limit`. `trailers`: what its trailers must
+    /// not hold.
+    pub(super) fn relayed(
+        incoming: Incoming,
+        gate: Option<Gate>,
+        limit: Duration,
+        trailers: Rc<StripList>,
+    ) -> (Self, Progress) {
+        let began = Instant::now();
+        let progress = Rc::new(UploadProgress { last: Cell::new(began), failed: Cell::new(false) });
+        let watched = Progress { began, upload: Some(Rc::clone(&progress)) };
+        let upload = Upload { incoming, gate, silence: IdleLimit::new(limit), trailers, progress };
+        (RequestBody::Relayed(Box::new(upload)), watched)
+    }
 }
 
 impl Upload {
-    pub(super) fn new(
-        incoming: Incoming,
-        gate: Option<Gate>,
-        silence: IdleLimit,
-        trailers: Rc<StripList>,
-        progress: Rc<Progress>,
-    ) -> Self {
-        Upload { incoming, gate, silence, trailers, progress }
-    }
-
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
         if let Some(gate) = &mut self.gate {
             ready!(gate.poll_open(cx));
@@ -150,12 +166,11 @@ impl Body for RequestBody {
 pub struct ResponseBody {
     incoming: Incoming,
     lease: Option<Lease>,
-    silence: IdleLimit,
 }
 
 impl ResponseBody {
-    pub(super) fn new(incoming: Incoming, lease: Lease, silence: IdleLimit) -> Self {
-        let mut body = ResponseBody { incoming, lease: Some(lease), silence };
+    pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
+        let mut body = ResponseBody { incoming, lease: Some(lease) };
         body.give_back_at_end();
         body
     }
@@ -179,7 +194,9 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                self.silence.heard();
+                if let Some(lease) = &mut self.lease {
+                    lease.silence().heard();
+                }
                 self.give_back_at_end();
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -194,7 +211,8 @@ impl Body for ResponseBody {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                ready!(self.silence.poll_silence(cx));
+                let Some(lease) = &mut self.lease else { return Poll::Pending };
+                ready!(lease.silence().poll_silence(cx));
                 self.lease = None;
                 Poll::Ready(Some(Err(RelayError::Silent)))
             }

@@ -1,22 +1,25 @@
 //! Forwarding: one request to one upstream, and its answer back.
 
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{EXPECT, HeaderMap};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1::SendRequest;
 use hyper::upgrade::OnUpgrade;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
-use super::body::{Progress, RequestBody, ResponseBody, Upload};
+use super::body::{Progress, RequestBody, ResponseBody};
 use super::connection::Target;
 use super::outgoing::{self, Forwarding, Visitor};
 use super::permit::Permit;
-use super::pool::Lease;
+use super::pool::{Connection, Lease};
 use super::{Settings, expect, upgrade};
 use crate::http::hop_by_hop::AmbiguousFraming;
 use crate::http::idle::IdleLimit;
@@ -38,7 +41,7 @@ pub enum Error {
     #[error("no connection to upstream {upstream} at {endpoint}")]
     Unreachable {
         /// Which upstream.
-        upstream: String,
+        upstream: Arc<str>,
         /// The last endpoint that was tried.
         endpoint: String,
         /// Why.
@@ -49,13 +52,13 @@ pub enum Error {
     #[error("upstream {upstream} did not answer in time")]
     TooSlow {
         /// Which upstream.
-        upstream: String,
+        upstream: Arc<str>,
     },
     /// The connection broke before the answer's head, or the head was nonsense.
     #[error("upstream {upstream} broke off or answered nonsense")]
     BrokenAnswer {
         /// Which upstream.
-        upstream: String,
+        upstream: Arc<str>,
         /// What hyper made of it.
         #[source]
         source: hyper::Error,
@@ -96,8 +99,8 @@ impl Upstreams {
     }
 
     /// The name of the upstream a permit is for.
-    pub fn name(&self, permit: &Permit) -> &str {
-        self.list.get(permit.upstream()).map_or("", |upstream| &upstream.settings.name)
+    pub fn name(&self, permit: &Permit) -> Option<&Arc<str>> {
+        self.list.get(permit.upstream()).map(|upstream| &upstream.settings.name)
     }
 
     /// Sends a request on, and hands back the answer as soon as its head has arrived. Dropping the future, or the
@@ -116,8 +119,7 @@ impl Upstreams {
         let client_upgrade = parts.extensions.remove::<OnUpgrade>();
         let is_head = parts.method == Method::HEAD;
 
-        let progress = Progress::new();
-        let (body, opener) = self.relay(incoming, &mut parts.headers, settings, &progress);
+        let (body, progress, opener) = self.relay(incoming, &mut parts.headers, settings);
         let mut request = Request::from_parts(parts, body);
         if let Some(opener) = opener {
             opener.watch(&mut request);
@@ -129,7 +131,7 @@ impl Upstreams {
         {
             upgrade::spawn_tunnel(client, hyper::upgrade::on(&mut response));
         }
-        Ok(response.map(|incoming| ResponseBody::new(incoming, lease, IdleLimit::new(settings.idle_timeout))))
+        Ok(response.map(|incoming| ResponseBody::new(incoming, lease)))
     }
 
     fn relay(
@@ -137,16 +139,15 @@ impl Upstreams {
         incoming: Incoming,
         headers: &mut HeaderMap,
         settings: &Settings,
-        progress: &Rc<Progress>,
-    ) -> (RequestBody, Option<expect::Opener>) {
+    ) -> (RequestBody, Progress, Option<expect::Opener>) {
         if incoming.is_end_stream() {
             headers.remove(EXPECT);
-            return (RequestBody::Empty, None);
+            let (body, progress) = RequestBody::none();
+            return (body, progress, None);
         }
         let (gate, opener) = expect::gate(headers).unzip();
-        let silence = IdleLimit::new(settings.idle_timeout);
-        let upload = Upload::new(incoming, gate, silence, Rc::clone(&self.strip), Rc::clone(progress));
-        (RequestBody::Relayed(Box::new(upload)), opener)
+        let (body, progress) = RequestBody::relayed(incoming, gate, settings.idle_timeout, Rc::clone(&self.strip));
+        (body, progress, opener)
     }
 }
 
@@ -166,20 +167,23 @@ impl Upstream {
     ) -> Result<(Response<Incoming>, Lease), Error> {
         let mut may_reuse = true;
         loop {
-            let (mut sender, target, is_reused) = self.connection(may_reuse).await?;
+            let (mut connection, target, is_reused) = self.connection(may_reuse).await?;
             let spare = if is_reused { harmless_twice(&request) } else { None };
-            let answer = sender.try_send_request(request);
-            let answer = tokio::select! {
-                biased;
-                answer = answer => answer,
-                () = silence_after(progress, self.settings.head_timeout) => {
-                    return Err(Error::TooSlow { upstream: self.settings.name.clone() });
-                }
+            let mut answer = pin!(connection.sender.try_send_request(request));
+            let silence = &mut connection.silence;
+            let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                // A long upload is not a slow answer: the time runs from what the client sent last.
+                Poll::Pending => silence.poll_until(cx, progress.last() + self.settings.head_timeout).map(|()| None),
+            });
+            let answered = answered.await;
+            let Some(answered) = answered else {
+                return Err(Error::TooSlow { upstream: Arc::clone(&self.settings.name) });
             };
-            let mut error = match answer {
+            let mut error = match answered {
                 Ok(response) => {
                     let keep_alive = kept_by_upstream(response.headers(), self.settings.keep_alive);
-                    return Ok((response, Lease::new(sender, Rc::clone(&target.pool), keep_alive)));
+                    return Ok((response, Lease::new(connection, Rc::clone(&target.pool), keep_alive)));
                 }
                 Err(error) => error,
             };
@@ -196,24 +200,27 @@ impl Upstream {
     }
 
     fn broken(&self, source: hyper::Error) -> Error {
-        Error::BrokenAnswer { upstream: self.settings.name.clone(), source }
+        Error::BrokenAnswer { upstream: Arc::clone(&self.settings.name), source }
     }
 
     /// A kept connection, or else a fresh one to the endpoint whose turn it is; if it takes none, the next one's.
-    async fn connection(&self, may_reuse: bool) -> Result<(SendRequest<RequestBody>, &Target, bool), Error> {
+    async fn connection(&self, may_reuse: bool) -> Result<(Connection, &Target, bool), Error> {
         let mut failure = None;
         for target in self.in_turn() {
-            if may_reuse && let Some(sender) = target.pool.take() {
-                return Ok((sender, target, true));
+            if may_reuse && let Some(connection) = target.pool.take() {
+                return Ok((connection, target, true));
             }
             match target.connect(self.settings.connect_timeout).await {
-                Ok(sender) => return Ok((sender, target, false)),
+                Ok(sender) => {
+                    let silence = IdleLimit::new(self.settings.idle_timeout);
+                    return Ok((Connection { sender, silence }, target, false));
+                }
                 Err(source) => failure = Some((target, source)),
             }
         }
         Err(match failure {
             Some((target, source)) => {
-                Error::Unreachable { upstream: self.settings.name.clone(), endpoint: target.to_string(), source }
+                Error::Unreachable { upstream: Arc::clone(&self.settings.name), endpoint: target.to_string(), source }
             }
             None => Error::NoSuchUpstream,
         })
@@ -247,18 +254,6 @@ fn kept_by_upstream(headers: &HeaderMap, ours: Duration) -> Duration {
     match seconds {
         Some(seconds) => ours.min(Duration::from_secs(seconds.saturating_sub(1))),
         None => ours,
-    }
-}
-
-/// Ready once the client has sent nothing for `limit` and no answer has come: a long upload is not a slow answer.
-async fn silence_after(progress: &Progress, limit: Duration) {
-    sleep(limit).await;
-    loop {
-        let until = progress.last() + limit;
-        if until <= Instant::now() {
-            return;
-        }
-        sleep_until(until).await;
     }
 }
 

@@ -9,6 +9,7 @@ mod permit;
 mod pool;
 mod upgrade;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::body::{RelayError, ResponseBody};
@@ -20,7 +21,7 @@ pub use self::permit::{IdentityHeaders, Permit};
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Its name in the configuration.
-    pub name: String,
+    pub name: Arc<str>,
     /// Where it listens; at least one. More than one: in turn.
     pub endpoints: Vec<Endpoint>,
     /// Longest wait for a connection.

@@ -43,7 +43,7 @@ fn to_the_only(upstreams: &[upstreams::Known], identities: &[identities::Known],
     let spot = Spot { place: Place::File, key: "routes".to_owned(), found: None };
     let [_] = upstreams else {
         let remark = Remark::new("there is no route, and more than one upstream to choose from");
-        let name = upstreams.first().map_or("mall", |upstream| upstream.settings.name.as_str());
+        let name = upstreams.first().map_or("mall", |upstream| upstream.settings.name.as_ref());
         log.missing(&spot, remark.fix(format!("[[routes]]\npath = \"/*\"\nupstream = {name:?}")));
         return None;
     };
@@ -132,7 +132,7 @@ fn methods(section: &Section<'_>, log: &mut Findings) -> Option<Vec<Method>> {
 fn upstream(section: &Section<'_>, upstreams: Option<&[upstreams::Known]>, log: &mut Findings) -> Option<usize> {
     let written = section.optional("upstream", log, read::text(|text| Ok(text.to_owned())))?;
     let upstreams = upstreams?;
-    let names = || upstreams.iter().map(|upstream| upstream.settings.name.as_str());
+    let names = || upstreams.iter().map(|upstream| upstream.settings.name.as_ref());
     let Some(written) = written else {
         if upstreams.len() == 1 {
             return Some(0);
@@ -150,7 +150,7 @@ fn identity(
     log: &mut Findings,
 ) -> Option<(usize, Given<String>)> {
     let written = section.value("identity", log, read::text(|text| Ok(text.to_owned())))?;
-    let names = identities?.iter().map(|identity| identity.settings.name.as_str()).collect();
+    let names = identities?.iter().map(|identity| identity.settings.name.as_ref()).collect();
     Some((position(&written, names, "identity", log)?, written))
 }
 

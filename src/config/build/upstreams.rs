@@ -43,7 +43,7 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Option<Known>
     let (endpoints, ()) = (endpoints?, good_name.ok()?);
     Some(Known {
         settings: Settings {
-            name,
+            name: name.into(),
             endpoints: endpoints.iter().map(|endpoint| endpoint.value.clone()).collect(),
             connect_timeout: connect_timeout?.value,
             head_timeout: head_timeout?.value,

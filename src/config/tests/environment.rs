@@ -72,7 +72,7 @@ fn a_name_in_the_file_is_found_however_its_variable_has_to_spell_it() {
     let text = MINIMAL.replace("upstreams.mall", "upstreams.Old-Mall");
     let folder = Folder::with(&text);
     let (config, _) = folder.load(&[("MENSHEN__UPSTREAMS__OLD_MALL__MAX_IDLE", "7")]).unwrap();
-    assert_eq!((config.upstreams[0].name.as_str(), config.upstreams[0].max_idle), ("Old-Mall", 7));
+    assert_eq!((config.upstreams[0].name.as_ref(), config.upstreams[0].max_idle), ("Old-Mall", 7));
 }
 
 #[test]

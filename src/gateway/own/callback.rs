@@ -21,7 +21,7 @@ pub(in crate::gateway) async fn answer(
 ) -> Result<Response<AnswerBody>, Error> {
     // HEAD, a prefetch or a scanner must not spend a code.
     only(call.method, &[Method::GET], "GET")?;
-    if call.here.caller.is_prefetch {
+    if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
     let returning = shared.login.finish(call.headers, &query_pairs(call.uri), &call.here.site.wire).await;
@@ -63,7 +63,7 @@ async fn end_replaced(
 
 fn finished(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Result<Response<AnswerBody>, Error> {
     let (snapshot, site) = (&logged_in.snapshot, &call.here.site.wire.site);
-    let mut response = if caller::asks_for_json(call.headers) {
+    let mut response = if call.here.caller.asks_for_json() {
         let token = shared.sessions.api_token(snapshot, site, call.here.now)?;
         respond::json(&json!({
             "code": "0",

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{Call, only, query_pairs, with_cookies};
 use crate::gateway::body::AnswerBody;
-use crate::gateway::caller::{self, Kind};
+use crate::gateway::caller;
 use crate::gateway::error::Error;
 use crate::gateway::{Shared, respond};
 use crate::http::safe_redirect::SafeRedirect;
@@ -13,7 +13,7 @@ use crate::login::Refusal;
 
 pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
     only(call.method, &[Method::GET], "GET")?;
-    if call.here.caller.is_prefetch {
+    if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
     // Sent to a provider that does not answer, a visitor would be lost there, or turned away when coming back.
@@ -36,8 +36,9 @@ pub(in crate::gateway) fn start(
     let site = call.here.site;
     let started = shared.login.start(call.headers, &site.wire, &site.redirect_uri, next, display, call.here.now)?;
     let login_url = started.login_url.as_str();
-    let response = match (call.here.caller.kind, HeaderValue::from_str(login_url)) {
-        (Kind::Navigation, Ok(location)) => respond::redirect(StatusCode::FOUND, location),
+    let is_navigation = call.here.caller.is_navigation(call.method, call.headers);
+    let response = match (is_navigation, HeaderValue::from_str(login_url)) {
+        (true, Ok(location)) => respond::redirect(StatusCode::FOUND, location),
         _ => respond::json(&json!({ "code": "0", "errmsg": "OK", "login_url": login_url })),
     };
     Ok(with_cookies(response, started.cookies))

@@ -25,7 +25,7 @@ pub(in crate::gateway) async fn answer(
     };
     if call.method == Method::GET {
         // There is nobody to ask, and an answer that says OK would be taken for the deed.
-        if !call.here.caller.wants_page {
+        if !call.here.caller.wants_page() {
             return Err(Error::MethodNotAllowed { allow: "POST" });
         }
         let page = Page::ConfirmLogout { action: call.uri.path(), display_name: &proof.snapshot.display_name };
@@ -37,7 +37,7 @@ pub(in crate::gateway) async fn answer(
 
 fn logged_out(call: Call<'_>, cookies: Vec<HeaderValue>) -> Response<AnswerBody> {
     let page = Page::LoggedOut { login: &call.here.site.login_page };
-    let mut response = if call.here.caller.wants_page {
+    let mut response = if call.here.caller.wants_page() {
         respond::show(&page, call.here.caller, None)
     } else {
         respond::json(&json!({ "code": "0", "errmsg": "OK" }))

@@ -19,7 +19,7 @@ use super::error::Error;
 use super::route::OwnPath;
 use super::{Gateway, Here};
 use crate::session::Proof;
-use crate::telemetry::access_log::Line;
+use crate::telemetry::line::{Line, Route};
 
 /// A request, as far as endpoints of our own need it.
 #[derive(Debug, Clone, Copy)]
@@ -37,10 +37,10 @@ impl Gateway {
         own: OwnPath,
         request: &Request<Incoming>,
         here: Here<'_>,
-        line: &mut Option<Line>,
+        line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Error> {
         if let Some(line) = line {
-            line.route = format!("{own:?}");
+            line.route = Some(Route::Own(own.name()));
             line.decision = "own";
         }
         let shared = &*self.shared;

@@ -1,0 +1,205 @@
+//! What is said of one request: gathered while it is answered, written when its answer has gone out.
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::HeaderValue;
+use http::{Method, Uri};
+use tokio::time::Instant;
+
+use super::access_log::{CoreLog, LoggedUser};
+use super::json_object::JsonObject;
+use crate::clock::Timestamp;
+use crate::http::forwarded::Client;
+
+/// A line in the making; written when it is dropped. What it holds is shared with the request or the configuration:
+/// text is made of it only then.
+#[derive(Debug)]
+pub struct Line {
+    log: Rc<CoreLog>,
+    at: Timestamp,
+    began: Instant,
+    /// Names the request.
+    pub request_id: u64,
+    /// As sent.
+    pub method: Method,
+    /// As sent. The query is not written: it may hold a code or a token.
+    pub uri: Uri,
+    /// As sent.
+    pub host: Option<HeaderValue>,
+    /// Where it comes from.
+    pub client: Client,
+    /// Where it went.
+    pub route: Option<Route>,
+    /// What was decided, in a word.
+    pub decision: &'static str,
+    /// The answer's status.
+    pub status: u16,
+    /// The upstream's name, where one was asked.
+    pub upstream: Option<Arc<str>>,
+    /// When the upstream's answer had come.
+    pub answered: Option<Instant>,
+    /// Who was logged in.
+    pub user: Option<Arc<LoggedUser>>,
+    sent: u64,
+    broken: Option<String>,
+}
+
+/// Where a request went.
+#[derive(Debug, Clone)]
+pub enum Route {
+    /// To a route of the configuration: its pattern.
+    Pattern(Arc<str>),
+    /// To an endpoint of our own: its name.
+    Own(&'static str),
+}
+
+impl Line {
+    /// Begins a line.
+    pub fn begin(log: Rc<CoreLog>, at: Timestamp, request_id: u64, method: Method, uri: Uri, client: Client) -> Self {
+        Line {
+            log,
+            at,
+            began: Instant::now(),
+            request_id,
+            method,
+            uri,
+            host: None,
+            client,
+            route: None,
+            decision: "none",
+            status: 0,
+            upstream: None,
+            answered: None,
+            user: None,
+            sent: 0,
+            broken: None,
+        }
+    }
+
+    /// So many bytes of the body have gone out.
+    pub fn sent(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+    }
+
+    /// The body ended before its end.
+    pub fn broken(&mut self, why: &dyn std::error::Error) {
+        self.broken = Some(why.to_string());
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.log.add(&Finished { line: self, duration: self.began.elapsed() });
+    }
+}
+
+/// A line whose request is done with.
+pub(super) struct Finished<'l> {
+    line: &'l Line,
+    duration: Duration,
+}
+
+impl Finished<'_> {
+    /// When the request came.
+    pub(super) fn at(&self) -> Timestamp {
+        self.line.at
+    }
+
+    /// For programs: one JSON object.
+    pub(super) fn write_json(&self, out: &mut Vec<u8>, time: &str) {
+        let line = self.line;
+        let mut object = JsonObject::begin(out);
+        object.text("time", time);
+        object.hex("request_id", line.request_id);
+        object.text("client", line.client.text());
+        object.text("method", line.method.as_str());
+        object.bytes("host", line.host.as_ref().map(HeaderValue::as_bytes).unwrap_or_default());
+        object.text("path", line.uri.path());
+        object.some("route", self.route());
+        object.text("decision", line.decision);
+        object.number("status", line.status.into());
+        object.some("upstream", line.upstream.as_deref());
+        if let Some(answered) = line.answered {
+            object.millis("upstream_ms", answered - line.began);
+        }
+        object.millis("duration_ms", self.duration);
+        object.number("bytes", line.sent);
+        object.some("user", line.user.as_ref().map(|user| &*user.id));
+        object.some("openid_hash", line.user.as_ref().map(|user| &*user.openid_hash));
+        object.some("broken", line.broken.as_deref());
+        object.end();
+        out.push(b'\n');
+    }
+
+    /// For a terminal: whatever a client chose is escaped, so that it cannot move the cursor or forge a line.
+    pub(super) fn write_readable(&self, out: &mut Vec<u8>, time: &str) {
+        let line = self.line;
+        let host = line.host.as_ref().map(HeaderValue::as_bytes).unwrap_or_default();
+        let mut text = format!(
+            "{time} {} {} {}{} {} {} {:.1}ms",
+            line.status,
+            line.method.as_str().escape_debug(),
+            host.escape_ascii(),
+            line.uri.path().escape_debug(),
+            line.decision,
+            line.client.text(),
+            self.duration.as_secs_f64() * 1000.0
+        );
+        let user = line.user.as_ref().map(|user| &*user.id);
+        let more = [("upstream", line.upstream.as_deref()), ("user", user), ("broken", line.broken.as_deref())];
+        for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            let _ = write!(text, " {name}={}", value.escape_debug());
+        }
+        let _ = writeln!(text, " id={:016x}", line.request_id);
+        out.extend_from_slice(text.as_bytes());
+    }
+
+    fn route(&self) -> Option<&str> {
+        self.line.route.as_ref().map(|route| match route {
+            Route::Pattern(pattern) => pattern.as_ref(),
+            Route::Own(name) => name,
+        })
+    }
+}
+
+/// Writes out the time of lines, a second's text once.
+#[derive(Debug, Default)]
+pub(super) struct LineClock {
+    second: u64,
+    /// RFC 3339 in UTC with milliseconds, of which the last digits are each line's own.
+    text: String,
+}
+
+impl LineClock {
+    /// RFC 3339 with milliseconds, in UTC.
+    pub(super) fn text(&mut self, at: Timestamp) -> &str {
+        const MILLIS_AND_Z: usize = "000Z".len();
+        if self.text.is_empty() || self.second != at.as_secs() {
+            self.second = at.as_secs();
+            self.text = Timestamp::from_secs(self.second).to_string();
+        }
+        self.text.truncate(self.text.len().saturating_sub(MILLIS_AND_Z));
+        let millis = at.as_millis() % 1000;
+        let digits = [millis / 100, millis / 10 % 10, millis % 10];
+        self.text.extend(digits.into_iter().filter_map(|digit| char::from_digit(u32::try_from(digit).ok()?, 10)));
+        self.text.push('Z');
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_line_is_what_the_clock_says_to_the_millisecond() {
+        let mut clock = LineClock::default();
+        for millis in [0, 1, 999, 1000, 1_800_000_000_123, 1_800_000_000_124, 1_800_000_001_050, 7, 60_000] {
+            let at = Timestamp::from_millis(millis);
+            assert_eq!(clock.text(at), at.to_string());
+        }
+    }
+}

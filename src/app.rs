@@ -14,8 +14,8 @@ use crate::gateway::{Gateway, OwnPaths, Shared, SiteContext, SiteContexts, SiteE
 use crate::http::forwarded::Client;
 use crate::identity::{Identities, Identity};
 use crate::keyring::{KeyError, Keyring};
-use crate::login::Login;
 use crate::login::provider::qq::{self, Qq};
+use crate::login::{self, Login};
 use crate::master_key::{MasterKey, MasterKeyError};
 use crate::random::{self, NoRandomness};
 use crate::server::{BindError, Handler, Listeners, Server};
@@ -183,16 +183,16 @@ async fn build(
         control.clone(),
     ));
     let accounts = Accounts::new(Arc::clone(&store), config.session.lifetime());
-    let login = Arc::new(Login::new(
-        config.login.clone(),
-        Arc::new(Qq::new(config.qq.clone())?),
+    let login = Arc::new(Login::new(login::Parts {
+        settings: config.login.clone(),
+        provider: Arc::new(Qq::new(config.qq.clone())?),
         accounts,
-        Arc::clone(&sessions),
+        sessions: Arc::clone(&sessions),
         store,
         sealer,
-        clock.clone(),
+        clock: clock.clone(),
         control,
-    ));
+    }));
     let own_paths = OwnPaths::new(
         &config.login.start,
         &config.login.callback,

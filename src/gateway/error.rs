@@ -48,7 +48,7 @@ pub(super) enum Error {
     /// A browser that fetches ahead must not start or end a login.
     #[error("a prefetch must not start or end a login")]
     Prefetch,
-    /// A callback that did not end in a login.
+    /// A login that cannot begin now, or a callback that did not end in one.
     #[error(transparent)]
     Login(#[from] Refusal),
     /// An upstream.

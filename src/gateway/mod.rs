@@ -13,6 +13,7 @@ mod respond;
 mod route;
 mod site;
 mod unwind;
+mod way_on;
 
 use std::cell::Cell;
 use std::rc::Rc;

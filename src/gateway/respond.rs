@@ -1,5 +1,7 @@
 //! Error → status, page or JSON, and headers: the one table.
 
+use std::time::Duration;
+
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
     RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -11,6 +13,7 @@ use super::body::AnswerBody;
 use super::caller::Caller;
 use super::error::Error;
 use super::site::SiteContext;
+use super::way_on::WayOn;
 use crate::account::SignInError;
 use crate::login::provider;
 use crate::login::{ExchangeError, RETRY_AFTER as RETRY_LOGIN, Refusal};
@@ -26,12 +29,21 @@ pub(super) fn to(
     site: Option<&SiteContext>,
     origins: &[String],
 ) -> Response<AnswerBody> {
+    answer(error, caller, &WayOn::of(site), origins)
+}
+
+/// The answer to a callback that did not end in a login.
+pub(super) fn refused(error: &Error, caller: &Caller, way_on: &WayOn) -> Response<AnswerBody> {
+    answer(error, caller, way_on, &[])
+}
+
+fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) -> Response<AnswerBody> {
     log(error, caller);
     let id = caller.id.to_string();
-    let login = site.map_or("/", |site| site.login_page.as_str());
-    let kind = |kind| Page::Error { kind, request_id: &id, login: None };
-    let with_login = |kind| Page::Error { kind, request_id: &id, login: Some(login) };
-    let refused = |why| Page::AttemptRefused { why, login };
+    let (login, back) = (way_on.login(), way_on.back());
+    let kind = |kind| Page::Error { kind, request_id: &id, login: None, back };
+    let with_login = |kind| Page::Error { kind, request_id: &id, login: Some(login), back };
+    let refused = |why| Page::AttemptRefused { why, login, back };
     let shown = match error {
         Error::NoHost | Error::Ambiguous(_) | Error::Prefetch => kind(ErrorKind::BadRequest),
         Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
@@ -41,12 +53,13 @@ pub(super) fn to(
         Error::LoginNeeded | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),
         Error::ForeignOrigin => kind(ErrorKind::ForeignOrigin),
         Error::Login(refusal) => match refusal {
-            Refusal::NoCode => Page::Cancelled { login },
+            Refusal::NoCode => Page::Cancelled { login, back },
             Refusal::Malformed | Refusal::Foreign => refused(AttemptRefusal::Foreign),
             Refusal::NoAttempt => refused(AttemptRefusal::NoCookie),
             Refusal::Expired => refused(AttemptRefusal::Expired),
             Refusal::Used => refused(AttemptRefusal::Used),
-            Refusal::Busy | Refusal::StoreDown(_) => kind(ErrorKind::LoginUnavailable(RETRY_LOGIN.as_secs())),
+            Refusal::Busy | Refusal::StoreDown(_) => kind(ErrorKind::LoginUnavailable(whole_seconds(RETRY_LOGIN))),
+            Refusal::ProviderDown(wait) => kind(ErrorKind::LoginUnavailable(whole_seconds(*wait))),
             Refusal::Provider(_) | Refusal::CutOff => with_login(ErrorKind::LoginFailed),
             Refusal::Exchange(cause) => match cause.as_ref() {
                 ExchangeError::SignIn(SignInError::Blocked(_)) => kind(ErrorKind::Blocked),
@@ -84,6 +97,11 @@ pub(super) fn to(
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
+}
+
+/// For `Retry-After`. Rounded up: who comes back too early is turned away again.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// A page for whoever reads pages, else the same as JSON.
@@ -177,6 +195,7 @@ fn log(error: &Error, caller: &Caller) {
         Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => {
             tracing::error!(request_id = %id, error = %chain, "a fault of the proxy's own");
         }
+        // `Refusal::ProviderDown` among them: the breaker has said it, once for all.
         Error::NoHost
         | Error::TargetTooLong
         | Error::Ambiguous(_)

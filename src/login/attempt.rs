@@ -1,6 +1,8 @@
 //! Login attempts that have started and not come back. Each is sealed in a cookie of the browser's own, so that the
 //! server holds nothing for strangers, several tabs can log in at once, and nobody can finish another's attempt.
 
+use std::time::Duration;
+
 use http::header::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -97,6 +99,11 @@ impl Attempt {
     /// When it began.
     pub fn started(&self) -> Timestamp {
         self.started
+    }
+
+    /// The last moment at which it may come back.
+    pub fn good_until(&self, lifetime: Duration) -> Timestamp {
+        self.started.plus(lifetime)
     }
 
     /// The name of its cookie.

@@ -1,6 +1,7 @@
 //! The exchange: code → identity → user → session.
 
-use super::provider::{self, Code};
+use super::breaker::{Pass, Sign};
+use super::provider::{self, Code, Identity};
 use super::{Attempt, Login};
 use crate::account::SignInError;
 use crate::http::safe_redirect::SafeRedirect;
@@ -33,16 +34,26 @@ pub enum ExchangeError {
 }
 
 impl Login {
-    pub(super) async fn exchange(&self, attempt: &Attempt, code: Code) -> Result<LoggedIn, ExchangeError> {
-        let identity = self.provider.identify(code, attempt.redirect_uri()).await;
-        if let Err(error) = &identity {
-            let is_down = matches!(error, provider::Error::Unavailable { .. } | provider::Error::Busy { .. });
-            self.note_provider(is_down, self.clock.now());
-        }
-        let identity = identity?;
-        self.note_provider(false, self.clock.now());
-        let (signed_in, key) = self.accounts.sign_in(self.provider.id(), identity, &self.clock).await?;
-        let snapshot = self.sessions.begin(&signed_in.user, &key, self.clock.now())?;
+    /// `pass`: the breaker's leave to ask the provider.
+    pub(super) async fn exchange(&self, attempt: &Attempt, code: Code, pass: Pass) -> Result<LoggedIn, ExchangeError> {
+        let identity = self.parts.provider.identify(code, attempt.redirect_uri()).await;
+        pass.tell(sign(&identity), self.parts.clock.now());
+        let (signed_in, key) =
+            self.parts.accounts.sign_in(self.parts.provider.id(), identity?, &self.parts.clock).await?;
+        let snapshot = self.parts.sessions.begin(&signed_in.user, &key, self.parts.clock.now())?;
         Ok(LoggedIn { snapshot, created: signed_in.created, next: attempt.next() })
+    }
+}
+
+/// What an exchange tells of the provider itself.
+fn sign(identity: &Result<Identity, provider::Error>) -> Sign {
+    match identity {
+        // Whoever says no is there: a wrong code must shut nobody else out.
+        Ok(_) | Err(provider::Error::Refused(_) | provider::Error::ForeignClient { .. }) => Sign::Answers,
+        // Who throttles us asks for fewer calls. What cannot be read was said by somebody else in its place, as
+        // maintenance pages and captive portals are.
+        Err(provider::Error::Unavailable { .. } | provider::Error::Busy { .. } | provider::Error::Malformed { .. }) => {
+            Sign::Fails
+        }
     }
 }

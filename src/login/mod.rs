@@ -1,12 +1,12 @@
 //! Logging in: from the click on the QQ button to the session.
 
 mod attempt;
+mod breaker;
 mod exchange;
 pub mod provider;
 mod spent;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderValue};
@@ -16,6 +16,7 @@ use url::Url;
 
 use self::attempt::OpenAttempts;
 pub use self::attempt::{Attempt, AttemptError, MAX_ATTEMPTS};
+use self::breaker::Breaker;
 pub use self::exchange::{ExchangeError, LoggedIn};
 use self::provider::{Challenge, Code, Display, IdentityProvider, RefusedBy, Returned};
 use self::spent::{SpentStates, Turn};
@@ -26,7 +27,7 @@ use crate::seal::Sealer;
 use crate::session::{Sessions, Wire};
 use crate::store::Store;
 
-/// When a visitor should try again after the provider or the store was found down.
+/// When a visitor should try again where all places are taken or the store is down.
 pub const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Where logins start and end, and how long they may take.
@@ -81,6 +82,9 @@ pub enum Refusal {
     /// The store is down. Nothing was spent: the same callback may come again.
     #[error("the store is down: {0}")]
     StoreDown(crate::store::Error),
+    /// The provider has not answered lately; it is asked again after so long. Nothing was spent.
+    #[error("the provider has not answered lately")]
+    ProviderDown(Duration),
     /// The exchange was tried and failed.
     #[error(transparent)]
     Exchange(Arc<ExchangeError>),
@@ -96,59 +100,61 @@ pub struct Returning {
     pub outcome: Result<Arc<LoggedIn>, Refusal>,
     /// Removals of attempts that are over.
     pub cookies: Vec<HeaderValue>,
+    /// Where the attempt would have led, if this browser holds it.
+    pub next: Option<SafeRedirect>,
 }
 
 /// What an exchange came to, for everybody who waits for it.
 type Outcome = Result<Arc<LoggedIn>, Arc<ExchangeError>>;
 
+/// What logging in is put together from.
+pub struct Parts {
+    /// How logins are configured.
+    pub settings: Settings,
+    /// Who says who somebody is.
+    pub provider: Arc<dyn IdentityProvider>,
+    /// Whom an identity stands for.
+    pub accounts: Accounts,
+    /// Where a login ends.
+    pub sessions: Arc<Sessions>,
+    /// Asked before an exchange whether it can serve.
+    pub store: Arc<dyn Store>,
+    /// For attempts, in the browser's own cookies.
+    pub sealer: Sealer,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// The runtime on which exchanges are made, apart from the request cores.
+    pub control: Handle,
+}
+
 /// Logs users in, by one provider.
 pub struct Login {
-    settings: Settings,
-    provider: Arc<dyn IdentityProvider>,
-    accounts: Accounts,
-    sessions: Arc<Sessions>,
-    store: Arc<dyn Store>,
-    sealer: Sealer,
-    clock: Clock,
-    control: Handle,
+    parts: Parts,
     exchanges: Arc<Semaphore>,
     spent: SpentStates<Outcome>,
-    /// Until when the provider counts as down, in milliseconds since the epoch.
-    down_until: AtomicU64,
+    breaker: Breaker,
 }
 
 impl Login {
-    /// `control`: the runtime on which exchanges are made, apart from the request cores.
-    #[expect(clippy::too_many_arguments, reason = "called once, where everything is put together")]
-    pub fn new(
-        settings: Settings,
-        provider: Arc<dyn IdentityProvider>,
-        accounts: Accounts,
-        sessions: Arc<Sessions>,
-        store: Arc<dyn Store>,
-        sealer: Sealer,
-        clock: Clock,
-        control: Handle,
-    ) -> Self {
-        let exchanges = Arc::new(Semaphore::new(settings.exchanges));
-        let (spent, down_until) = (SpentStates::new(), AtomicU64::new(0));
-        Login { settings, provider, accounts, sessions, store, sealer, clock, control, exchanges, spent, down_until }
+    /// Nobody is logging in yet.
+    pub fn new(parts: Parts) -> Self {
+        let exchanges = Arc::new(Semaphore::new(parts.settings.exchanges));
+        Login { parts, exchanges, spent: SpentStates::new(), breaker: Breaker::new() }
     }
 
     /// How logins are configured.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.parts.settings
     }
 
     /// The provider.
     pub fn provider(&self) -> &dyn IdentityProvider {
-        self.provider.as_ref()
+        self.parts.provider.as_ref()
     }
 
-    /// How long until it is worth trying again, if the provider was just found down.
+    /// How long until it is worth trying again, while the provider does not answer.
     pub fn unavailable(&self, now: Timestamp) -> Option<Duration> {
-        let until = Timestamp::from_millis(self.down_until.load(Ordering::Relaxed));
-        (until > now).then(|| until.since(now))
+        self.breaker.wait(now)
     }
 
     /// Begins a login. No store and no network: it cannot be slow and cannot fail halfway.
@@ -161,33 +167,37 @@ impl Login {
         display: Display,
         now: Timestamp,
     ) -> Result<Started, AttemptError> {
-        let attempt = Attempt::new(self.provider.id(), redirect_uri, next, now)?;
-        let value = attempt.seal(&self.sealer, &wire.site)?;
-        let mut cookies = OpenAttempts::of(headers, &self.sealer, wire).make_room(value.len(), &wire.jar);
-        cookies.extend(wire.jar.set(&attempt.cookie_name(&wire.jar), &value, self.settings.attempt_lifetime));
+        let attempt = Attempt::new(self.parts.provider.id(), redirect_uri, next, now)?;
+        let value = attempt.seal(&self.parts.sealer, &wire.site)?;
+        let mut cookies = OpenAttempts::of(headers, &self.parts.sealer, wire).make_room(value.len(), &wire.jar);
+        // Longer than it is good: who comes back late is told so and led on, rather than told that cookies do not work.
+        let kept = self.parts.settings.attempt_lifetime * 2;
+        cookies.extend(wire.jar.set(&attempt.cookie_name(&wire.jar), &value, kept));
         let challenge = Challenge { state: attempt.state(), redirect_uri, display };
-        Ok(Started { login_url: self.provider.authorize_url(&challenge), cookies })
+        Ok(Started { login_url: self.parts.provider.authorize_url(&challenge), cookies })
     }
 
     /// Ends a login. Whatever an attacker could send is checked before anything costs a call to the provider
     /// (RFC 6749, 10.12).
     pub async fn finish(self: &Arc<Self>, headers: &HeaderMap, query: &[(String, String)], wire: &Wire) -> Returning {
-        let now = self.clock.now();
+        let now = self.parts.clock.now();
         let state = single(query, "state").filter(|state| is_state(state));
-        let attempt = state.and_then(|state| attempt::find(state, headers, &self.sealer, wire));
+        let attempt = state.and_then(|state| attempt::find(state, headers, &self.parts.sealer, wire));
         let removal = || attempt.as_ref().and_then(|attempt| wire.jar.remove(&attempt.cookie_name(&wire.jar)));
-        let refuse = |refusal, cookies: Option<HeaderValue>| Returning {
-            outcome: Err(refusal),
+        let ended = |outcome, cookies: Option<HeaderValue>| Returning {
+            outcome,
             cookies: cookies.into_iter().collect(),
+            next: attempt.as_ref().map(Attempt::next),
         };
-        let code = match self.provider.read_return(query) {
+        let refuse = |refusal, cookies| ended(Err(refusal), cookies);
+        let code = match self.parts.provider.read_return(query) {
             Returned::Code(code) => code,
             Returned::Cancelled => return refuse(Refusal::NoCode, removal()),
             Returned::Malformed => return refuse(Refusal::Malformed, removal()),
             Returned::Refused(refused) => return refuse(Refusal::Provider(refused), removal()),
         };
         let Some(state) = state else { return refuse(Refusal::Malformed, None) };
-        let Some(attempt) = attempt.as_ref().filter(|attempt| attempt.is_with(self.provider.id())) else {
+        let Some(good) = attempt.as_ref().filter(|attempt| attempt.is_with(self.parts.provider.id())) else {
             let refusal = match (self.spent.is_spent(state), attempt::has_any(headers, wire)) {
                 (true, _) => Refusal::Used,
                 (false, false) => Refusal::NoAttempt,
@@ -195,12 +205,12 @@ impl Login {
             };
             return refuse(refusal, None);
         };
-        if now.since(attempt.started()) > self.settings.attempt_lifetime {
+        if now > good.good_until(self.parts.settings.attempt_lifetime) {
             return refuse(Refusal::Expired, removal());
         }
-        match self.exchange_once(attempt, code, now).await {
-            Err(spares @ (Refusal::Busy | Refusal::StoreDown(_))) => refuse(spares, None),
-            outcome => Returning { outcome, cookies: removal().into_iter().collect() },
+        match self.exchange_once(good, code, now).await {
+            Err(spares @ (Refusal::Busy | Refusal::StoreDown(_) | Refusal::ProviderDown(_))) => refuse(spares, None),
+            outcome => ended(outcome, removal()),
         }
     }
 
@@ -213,22 +223,25 @@ impl Login {
     ) -> Result<Arc<LoggedIn>, Refusal> {
         // What is refused here spends neither state nor cookie, so that a reload works.
         if !self.spent.is_spent(attempt.state()) {
-            self.store.ping().await.map_err(Refusal::StoreDown)?;
+            self.parts.store.ping().await.map_err(Refusal::StoreDown)?;
         }
-        let forget_at = attempt.started().plus(self.settings.attempt_lifetime);
-        let place = || Arc::clone(&self.exchanges).try_acquire_owned().ok();
-        let mut result = match self.spent.spend(attempt.state(), now, forget_at, place) {
-            Turn::Busy => return Err(Refusal::Busy),
+        let good_until = attempt.good_until(self.parts.settings.attempt_lifetime);
+        let place = || {
+            let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+            let pass = self.breaker.enter(now).map_err(Refusal::ProviderDown)?;
+            Ok((place, pass))
+        };
+        let mut result = match self.spent.spend(attempt.state(), now, good_until, place)? {
             Turn::Used => return Err(Refusal::Used),
             Turn::Wait(result) => {
                 tracing::debug!("a doubled callback waits for the first one's result");
                 result
             }
-            Turn::First(teller, place) => {
+            Turn::First(teller, (place, pass)) => {
                 let (login, attempt) = (Arc::clone(self), attempt.clone());
                 // On its own task: the browser may leave, the user is made all the same.
-                let exchange = self.control.spawn(async move {
-                    let result = login.exchange(&attempt, code).await;
+                let exchange = self.parts.control.spawn(async move {
+                    let result = login.exchange(&attempt, code, pass).await;
                     drop(place);
                     let result = Arc::new(result.map(Arc::new).map_err(Arc::new));
                     teller.tell(Arc::clone(&result));
@@ -239,11 +252,6 @@ impl Login {
         };
         let told = result.wait_for(Option::is_some).await.map_err(|_| Refusal::CutOff)?;
         told.as_ref().map_or(Err(Refusal::CutOff), share)
-    }
-
-    fn note_provider(&self, is_down: bool, now: Timestamp) {
-        let until = if is_down { now.plus(RETRY_AFTER).as_millis() } else { 0 };
-        self.down_until.store(until, Ordering::Relaxed);
     }
 }
 
@@ -270,6 +278,6 @@ fn is_state(state: &str) -> bool {
 
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Login").field("settings", &self.parts.settings).finish_non_exhaustive()
     }
 }

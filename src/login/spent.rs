@@ -1,26 +1,35 @@
 //! States that have come back, so that each is used once: by this process for as long as its attempt could live.
 //!
-//! A doubled callback, as impatient browsers and phones send, waits for the first one's result: one exchange.
+//! A doubled callback, as impatient browsers and phones send, waits for the first one's result: one exchange. Once that
+//! has been told nothing is kept of it but that there was one.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::clock::Timestamp;
 
-/// How many states are remembered. Each took an attempt that was begun here and a call of the callback; past this the
-/// oldest are forgotten, and QQ itself refuses a code that is used again.
+/// How many states are remembered. Each took an attempt that was begun here and an exchange; past this the oldest are
+/// forgotten, and QQ itself refuses a code that is used again.
 const MAX_REMEMBERED: usize = 100_000;
 
-/// The states that have come back.
+/// The states that have come back. Clones are one and the same.
 #[derive(Debug)]
-pub(super) struct SpentStates<T>(Mutex<States<T>>);
+pub(super) struct SpentStates<T>(Arc<Mutex<States<T>>>);
 
 #[derive(Debug)]
 struct States<T> {
-    by_state: HashMap<String, watch::Receiver<Option<Arc<T>>>>,
-    by_age: VecDeque<(Timestamp, String)>,
+    by_state: HashMap<Arc<str>, Exchange<T>>,
+    /// In the order they came back, each with the last moment of its attempt. No state is kept for longer than an attempt
+    /// lives that begins when it came back.
+    by_age: VecDeque<(Timestamp, Arc<str>)>,
+}
+
+#[derive(Debug)]
+enum Exchange<T> {
+    UnderWay(watch::Receiver<Option<Arc<T>>>),
+    Done,
 }
 
 /// Whose turn it is.
@@ -28,8 +37,6 @@ struct States<T> {
 pub(super) enum Turn<T, P> {
     /// This callback is the first with its state: it makes the exchange in its place, and tells the others.
     First(Teller<T>, P),
-    /// It would be the first, but there is no place: the state is not spent.
-    Busy,
     /// Another has the exchange under way.
     Wait(watch::Receiver<Option<Arc<T>>>),
     /// The state was used before.
@@ -38,60 +45,73 @@ pub(super) enum Turn<T, P> {
 
 /// Tells those who wait. Dropped without a word, they learn that there is no result.
 #[derive(Debug)]
-pub(super) struct Teller<T>(watch::Sender<Option<Arc<T>>>);
+pub(super) struct Teller<T> {
+    waiting: watch::Sender<Option<Arc<T>>>,
+    states: SpentStates<T>,
+    state: Arc<str>,
+}
 
 impl<T> Teller<T> {
-    /// The result, for everybody who waits for it.
+    /// The result, for everybody who waits for it; whoever comes later comes too late.
     pub(super) fn tell(self, result: Arc<T>) {
-        self.0.send_replace(Some(result));
+        self.waiting.send_replace(Some(result));
+    }
+}
+
+impl<T> Drop for Teller<T> {
+    fn drop(&mut self) {
+        if let Some(exchange) = self.states.states().by_state.get_mut(&self.state) {
+            *exchange = Exchange::Done;
+        }
     }
 }
 
 impl<T> SpentStates<T> {
     /// Nothing has come back yet.
     pub(super) fn new() -> Self {
-        SpentStates(Mutex::new(States { by_state: HashMap::new(), by_age: VecDeque::new() }))
+        SpentStates(Arc::new(Mutex::new(States { by_state: HashMap::new(), by_age: VecDeque::new() })))
     }
 
-    /// Spends a state. `forget_at`: when its attempt has expired anyway. `place`: takes a place for the exchange; asked
-    /// for the first callback alone, so that its duplicates need none.
-    pub(super) fn spend<P>(
+    /// Spends a state. `good_until`: the last moment of its attempt. `place`: takes a place for the exchange, or says why
+    /// there is none, and then the state is not spent; asked for the first callback alone, so that its duplicates need
+    /// none.
+    pub(super) fn spend<P, E>(
         &self,
         state: &str,
         now: Timestamp,
-        forget_at: Timestamp,
-        place: impl FnOnce() -> Option<P>,
-    ) -> Turn<T, P> {
-        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        good_until: Timestamp,
+        place: impl FnOnce() -> Result<P, E>,
+    ) -> Result<Turn<T, P>, E> {
+        let mut states = self.states();
         states.forget(now);
-        if let Some(waiting) = states.by_state.get(state) {
-            // A result that has been told is for those who waited; whoever comes later comes too late.
-            let is_under_way = waiting.has_changed().is_ok() && waiting.borrow().is_none();
-            return if is_under_way { Turn::Wait(waiting.clone()) } else { Turn::Used };
+        match states.by_state.get(state) {
+            Some(Exchange::UnderWay(waiting)) => return Ok(Turn::Wait(waiting.clone())),
+            Some(Exchange::Done) => return Ok(Turn::Used),
+            None => {}
         }
-        let Some(place) = place() else { return Turn::Busy };
+        let place = place()?;
         let (teller, waiting) = watch::channel(None);
-        states.by_state.insert(state.to_owned(), waiting);
-        states.by_age.push_back((forget_at, state.to_owned()));
-        Turn::First(Teller(teller), place)
+        let state: Arc<str> = Arc::from(state);
+        states.by_state.insert(Arc::clone(&state), Exchange::UnderWay(waiting));
+        states.by_age.push_back((good_until, Arc::clone(&state)));
+        Ok(Turn::First(Teller { waiting: teller, states: SpentStates(Arc::clone(&self.0)), state }, place))
     }
 
     /// Whether a state was used before.
     pub(super) fn is_spent(&self, state: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).by_state.contains_key(state)
+        self.states().by_state.contains_key(state)
     }
-}
 
-impl<T> Default for SpentStates<T> {
-    fn default() -> Self {
-        Self::new()
+    fn states(&self) -> MutexGuard<'_, States<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T> States<T> {
+    /// Not before the attempt is refused for its age alone: in its last moment it is still good.
     fn forget(&mut self, now: Timestamp) {
-        while let Some((forget_at, _)) = self.by_age.front()
-            && (*forget_at <= now || self.by_age.len() >= MAX_REMEMBERED)
+        while let Some((good_until, _)) = self.by_age.front()
+            && (*good_until < now || self.by_age.len() >= MAX_REMEMBERED)
         {
             if let Some((_, state)) = self.by_age.pop_front() {
                 self.by_state.remove(&state);
@@ -102,52 +122,82 @@ impl<T> States<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(100);
     const LATER: Timestamp = Timestamp::from_secs(700);
 
     #[expect(clippy::unnecessary_wraps, reason = "what `spend` asks for")]
-    fn free() -> Option<()> {
-        Some(())
+    fn free() -> Result<(), &'static str> {
+        Ok(())
     }
 
     #[test]
     fn without_a_place_the_state_stays_good() {
         let states = SpentStates::<u8>::new();
-        assert!(matches!(states.spend("a", NOW, LATER, || None::<()>), Turn::Busy));
-        let first = states.spend("a", NOW, LATER, free);
+        let full = || Err::<(), _>("full");
+        assert_eq!(states.spend("a", NOW, LATER, full).unwrap_err(), "full");
+        let first = states.spend("a", NOW, LATER, free).unwrap();
         assert!(matches!(first, Turn::First(..)));
-        assert!(matches!(states.spend("a", NOW, LATER, || None::<()>), Turn::Wait(_)));
+        assert!(matches!(states.spend("a", NOW, LATER, full), Ok(Turn::Wait(_))));
     }
 
     #[tokio::test]
     async fn a_doubled_callback_waits_for_the_first_ones_result() {
         let states = SpentStates::new();
-        let Turn::First(teller, ()) = states.spend("a", NOW, LATER, free) else { panic!("not the first") };
-        let Turn::Wait(mut waiting) = states.spend("a", NOW, LATER, free) else { panic!("does not wait") };
+        let Ok(Turn::First(teller, ())) = states.spend("a", NOW, LATER, free) else { panic!("not the first") };
+        let Ok(Turn::Wait(mut waiting)) = states.spend("a", NOW, LATER, free) else { panic!("does not wait") };
         teller.tell(Arc::new(7));
         assert_eq!(**waiting.wait_for(Option::is_some).await.unwrap().as_ref().unwrap(), 7);
-        assert!(matches!(states.spend("a", NOW, LATER, free), Turn::Used));
+        assert!(matches!(states.spend("a", NOW, LATER, free), Ok(Turn::Used)));
         assert!(states.is_spent("a"));
     }
 
     #[tokio::test]
     async fn those_who_wait_learn_when_there_will_be_no_result() {
         let states = SpentStates::<u8>::new();
-        let Turn::First(teller, ()) = states.spend("a", NOW, LATER, free) else { panic!("not the first") };
-        let Turn::Wait(mut waiting) = states.spend("a", NOW, LATER, free) else { panic!("does not wait") };
+        let Ok(Turn::First(teller, ())) = states.spend("a", NOW, LATER, free) else { panic!("not the first") };
+        let Ok(Turn::Wait(mut waiting)) = states.spend("a", NOW, LATER, free) else { panic!("does not wait") };
         drop(teller);
         assert!(waiting.wait_for(Option::is_some).await.is_err());
-        assert!(matches!(states.spend("a", NOW, LATER, free), Turn::Used));
+        assert!(matches!(states.spend("a", NOW, LATER, free), Ok(Turn::Used)));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_result_once_it_was_told() {
+        let states = SpentStates::new();
+        let Ok(Turn::First(teller, ())) = states.spend("a", NOW, LATER, free) else { panic!("not the first") };
+        let Ok(Turn::Wait(mut waiting)) = states.spend("a", NOW, LATER, free) else { panic!("does not wait") };
+        let result = Arc::new("somebody");
+        let kept = Arc::downgrade(&result);
+        teller.tell(result);
+        assert!(waiting.wait_for(Option::is_some).await.is_ok(), "who waited gets it");
+        drop(waiting);
+        assert!(kept.upgrade().is_none());
+        assert!(states.is_spent("a"));
     }
 
     #[test]
-    fn a_state_is_forgotten_once_its_attempt_has_expired_anyway() {
+    fn a_state_is_remembered_to_the_last_moment_of_its_attempt_and_no_longer() {
         let states = SpentStates::<u8>::new();
         drop(states.spend("a", NOW, LATER, free));
-        drop(states.spend("b", LATER, Timestamp::from_secs(9999), free));
+        assert!(matches!(states.spend("a", LATER, LATER, free), Ok(Turn::Used)));
+        let too_late = LATER.plus(Duration::from_millis(1));
+        drop(states.spend("b", too_late, Timestamp::from_secs(9999), free));
         assert!(!states.is_spent("a"));
         assert!(states.is_spent("b"));
+    }
+
+    #[test]
+    fn no_number_of_states_takes_memory_without_bound() {
+        let states = SpentStates::<u8>::new();
+        for number in 0..MAX_REMEMBERED + 10 {
+            drop(states.spend(&number.to_string(), NOW, LATER, free));
+        }
+        let kept = states.states();
+        assert_eq!((kept.by_state.len(), kept.by_age.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
+        assert!(!kept.by_state.contains_key("9") && kept.by_state.contains_key("10"), "the oldest give way");
     }
 }

@@ -127,30 +127,30 @@ pub(super) struct Row {
 pub(super) enum WayOn {
     /// Load the same address again: nothing was done.
     Retry,
-    /// Start over from the home page.
-    Home,
+    /// Start over elsewhere.
+    Back,
     /// The page itself says where to go.
     Elsewhere,
 }
 
 /// The one table of errors. A new kind does not compile without its row.
 pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
-    use WayOn::{Elsewhere, Home, Retry};
+    use WayOn::{Back, Elsewhere, Retry};
     let (status, code, saying, way_on): (_, _, fn(&Texts) -> &Saying, _) = match kind {
-        ErrorKind::BadRequest => (StatusCode::BAD_REQUEST, "400", |texts| &texts.bad_request, Home),
-        ErrorKind::LoginNeeded => (StatusCode::UNAUTHORIZED, "4101", |texts| &texts.login_needed, Home),
-        ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "403", |texts| &texts.forbidden, Home),
-        ErrorKind::Blocked => (StatusCode::FORBIDDEN, "403", |texts| &texts.blocked, Home),
-        ErrorKind::ForeignOrigin => (StatusCode::FORBIDDEN, "403", |texts| &texts.foreign_origin, Home),
-        ErrorKind::NotFound => (StatusCode::NOT_FOUND, "404", |texts| &texts.not_found, Home),
-        ErrorKind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "405", |texts| &texts.method_not_allowed, Home),
-        ErrorKind::TargetTooLong => (StatusCode::URI_TOO_LONG, "414", |texts| &texts.target_too_long, Home),
+        ErrorKind::BadRequest => (StatusCode::BAD_REQUEST, "400", |texts| &texts.bad_request, Back),
+        ErrorKind::LoginNeeded => (StatusCode::UNAUTHORIZED, "4101", |texts| &texts.login_needed, Back),
+        ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "403", |texts| &texts.forbidden, Back),
+        ErrorKind::Blocked => (StatusCode::FORBIDDEN, "403", |texts| &texts.blocked, Back),
+        ErrorKind::ForeignOrigin => (StatusCode::FORBIDDEN, "403", |texts| &texts.foreign_origin, Back),
+        ErrorKind::NotFound => (StatusCode::NOT_FOUND, "404", |texts| &texts.not_found, Back),
+        ErrorKind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "405", |texts| &texts.method_not_allowed, Back),
+        ErrorKind::TargetTooLong => (StatusCode::URI_TOO_LONG, "414", |texts| &texts.target_too_long, Back),
         ErrorKind::UnknownHost { .. } => {
             (StatusCode::MISDIRECTED_REQUEST, "421", |texts| &texts.unknown_host, Elsewhere)
         }
         ErrorKind::TooOften => (StatusCode::TOO_MANY_REQUESTS, "4002", |texts| &texts.too_often, Retry),
         // The code of this one was spent at the provider, so loading the same address again cannot help.
-        ErrorKind::LoginFailed => (StatusCode::INTERNAL_SERVER_ERROR, "5005", |texts| &texts.login_failed, Home),
+        ErrorKind::LoginFailed => (StatusCode::INTERNAL_SERVER_ERROR, "5005", |texts| &texts.login_failed, Back),
         ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "500", |texts| &texts.internal, Retry),
         ErrorKind::BadGateway => (StatusCode::BAD_GATEWAY, "502", |texts| &texts.bad_gateway, Retry),
         ErrorKind::LoginUnavailable(_) => {
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(chinese(ErrorKind::LoginNeeded), (401, "4101", "用户未登录"));
         assert_eq!(chinese(ErrorKind::LoginFailed), (500, "5005", "OAuth2.0认证失败"));
         assert_eq!(chinese(ErrorKind::TooOften), (429, "4002", "操作过于频繁，请稍后再试"));
-        let cancelled = Page::Cancelled { login: "/" };
+        let cancelled = Page::Cancelled { login: "/", back: crate::page::Back::Home };
         assert_eq!((cancelled.status().as_u16(), cancelled.code()), (403, "4003"));
         assert_eq!(cancelled.errmsg(Language::Chinese), "缺少code");
     }
@@ -212,13 +212,15 @@ mod tests {
         let sites: Vec<String> = (0..9).map(|at| format!("http://{at}.example")).collect();
         let host = format!("evil\u{202e}\0.example{}", "x".repeat(1000));
         let kind = ErrorKind::UnknownHost { host: &host, sites: &sites };
-        let details = Page::Error { kind, request_id: "1", login: None }.details(Language::English);
+        let details = Page::Error { kind, request_id: "1", login: None, back: crate::page::Back::Home }
+            .details(Language::English);
         let shown = details["host"].as_str().unwrap();
         assert!(shown.starts_with("evil\u{fffd}\u{fffd}.examplexxx") && shown.ends_with("x…"), "{shown}");
         assert_eq!(shown.chars().count(), 101);
         assert_eq!(details["sites"].as_array().unwrap().len(), MOST_SITES);
         assert!(details["hint"].as_str().unwrap().ends_with(" proxy_set_header Host $http_host;"));
-        let other = Page::Error { kind: ErrorKind::NotFound, request_id: "1", login: None };
+        let other =
+            Page::Error { kind: ErrorKind::NotFound, request_id: "1", login: None, back: crate::page::Back::Home };
         assert!(other.details(Language::English).is_empty());
     }
 

@@ -27,6 +27,8 @@ pub enum Page<'a> {
     Cancelled {
         /// Starts a fresh login.
         login: &'a str,
+        /// The way out.
+        back: Back<'a>,
     },
     /// The browser came back with an attempt that is not good.
     AttemptRefused {
@@ -34,6 +36,8 @@ pub enum Page<'a> {
         why: AttemptRefusal,
         /// Starts a fresh login.
         login: &'a str,
+        /// The way out.
+        back: Back<'a>,
     },
     /// The session is over.
     LoggedOut {
@@ -55,7 +59,20 @@ pub enum Page<'a> {
         request_id: &'a str,
         /// A login link, where logging in would help.
         login: Option<&'a str>,
+        /// The way out, where loading the page again would not help.
+        back: Back<'a>,
     },
+}
+
+/// Where a visitor goes on to who does not log in. Never a page that would at once ask for a login again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Back<'a> {
+    /// The page from which the login was begun: a path on this site.
+    Page(&'a str),
+    /// The home page.
+    Home,
+    /// There is no page for strangers.
+    Nowhere,
 }
 
 /// One way to log in.

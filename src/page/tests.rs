@@ -21,13 +21,14 @@ fn every_page(foreign: &str, mut check: impl FnMut(&str, &str)) {
         Page::Login { providers: &providers, unavailable: None },
         Page::Login { providers: &providers, unavailable: Some(30) },
         Page::Login { providers: &[], unavailable: None },
-        Page::Cancelled { login: foreign },
+        Page::Cancelled { login: foreign, back: Back::Page(foreign) },
+        Page::Cancelled { login: foreign, back: Back::Nowhere },
         Page::LoggedOut { login: foreign },
         Page::ConfirmLogout { action: "/.menshen/logout", display_name: foreign },
         Page::ConfirmLogout { action: foreign, display_name: "" },
     ];
     for why in [AttemptRefusal::NoCookie, AttemptRefusal::Foreign, AttemptRefusal::Expired, AttemptRefusal::Used] {
-        pages.push(Page::AttemptRefused { why, login: foreign });
+        pages.push(Page::AttemptRefused { why, login: foreign, back: Back::Page(foreign) });
     }
     for kind in [
         ErrorKind::BadRequest,
@@ -47,7 +48,7 @@ fn every_page(foreign: &str, mut check: impl FnMut(&str, &str)) {
         ErrorKind::Overloaded,
         ErrorKind::GatewayTimeout,
     ] {
-        pages.push(Page::Error { kind, request_id: foreign, login: Some(foreign) });
+        pages.push(Page::Error { kind, request_id: foreign, login: Some(foreign), back: Back::Page(foreign) });
     }
     for page in &pages {
         for language in LANGUAGES {
@@ -126,7 +127,7 @@ fn links_never_leave_the_site() {
 
 #[test]
 fn errors_quote_the_request_id() {
-    let page = Page::Error { kind: ErrorKind::Internal, request_id: "0192f3a4b5c6", login: None };
+    let page = Page::Error { kind: ErrorKind::Internal, request_id: "0192f3a4b5c6", login: None, back: Back::Home };
     for language in LANGUAGES {
         assert!(render(&page, language).contains("<code>0192f3a4b5c6</code>"));
     }
@@ -136,7 +137,7 @@ fn errors_quote_the_request_id() {
 fn an_unknown_host_is_told_its_name_the_sites_and_the_line_for_nginx() {
     let sites: Vec<_> = (0..20).map(|number| format!("http://shop{number}.example")).collect();
     let kind = ErrorKind::UnknownHost { host: "127.0.0.1:8000", sites: &sites };
-    let html = render(&Page::Error { kind, request_id: "x", login: None }, Language::English);
+    let html = render(&Page::Error { kind, request_id: "x", login: None, back: Back::Home }, Language::English);
     for expected in ["<bdi>127.0.0.1:8000</bdi>", "href=\"http://shop7.example\"", "proxy_set_header Host $http_host;"]
     {
         assert!(html.contains(expected), "{expected}");
@@ -150,10 +151,10 @@ fn unavailable_pages_say_when_to_try_again() {
     let (html, seconds) = in_english(&Page::Login { providers: &[], unavailable: Some(30) });
     assert!(html.contains("in about 30 seconds") && seconds == Some(30));
     let kind = ErrorKind::LoginUnavailable(600);
-    let (html, seconds) = in_english(&Page::Error { kind, request_id: "x", login: None });
+    let (html, seconds) = in_english(&Page::Error { kind, request_id: "x", login: None, back: Back::Home });
     assert!(html.contains("in about 10 minutes") && seconds == Some(600));
     for kind in [ErrorKind::BadGateway, ErrorKind::GatewayTimeout, ErrorKind::Internal] {
-        let (html, _) = in_english(&Page::Error { kind, request_id: "x", login: None });
+        let (html, _) = in_english(&Page::Error { kind, request_id: "x", login: None, back: Back::Home });
         assert!(html.contains("try again in a"), "{html}");
     }
 }
@@ -162,8 +163,39 @@ fn unavailable_pages_say_when_to_try_again() {
 fn a_refused_attempt_starts_afresh_only_when_asked() {
     for why in [AttemptRefusal::NoCookie, AttemptRefusal::Foreign, AttemptRefusal::Expired, AttemptRefusal::Used] {
         for language in LANGUAGES {
-            let html = render(&Page::AttemptRefused { why, login: "/qq/login/?next=%2F" }, language);
+            let page = Page::AttemptRefused { why, login: "/qq/login/?next=%2F", back: Back::Nowhere };
+            let html = render(&page, language);
             assert!(html.contains("href=\"/qq/login/?next=%2F\"") && !html.contains("http-equiv"), "{why:?}");
+        }
+    }
+}
+
+#[test]
+fn the_way_back_is_offered_where_there_is_one() {
+    let refused = |why, back| Page::AttemptRefused { why, login: "/login", back };
+    let failed = |back| {
+        let kind = ErrorKind::LoginFailed;
+        Page::Error { kind, request_id: "x", login: Some("/login"), back }
+    };
+    for language in LANGUAGES {
+        let texts = texts::Texts::of(language);
+        for (back, link) in [
+            (Back::Page("/goods/3/?a=1"), Some(format!("href=\"/goods/3/?a=1\">{}<", texts.back))),
+            (Back::Home, Some(format!("href=\"/\">{}<", texts.home))),
+            (Back::Nowhere, None),
+        ] {
+            for page in [
+                Page::Cancelled { login: "/login", back },
+                refused(AttemptRefusal::Expired, back),
+                refused(AttemptRefusal::Used, back),
+                failed(back),
+            ] {
+                let html = render(&page, language);
+                assert!(html.contains("href=\"/login\""), "{page:?}");
+                let buttons = html.matches("class=\"button").count();
+                assert_eq!(buttons, 1 + usize::from(link.is_some()), "{page:?}");
+                assert!(link.iter().all(|link| html.contains(link)), "{page:?}: {html}");
+            }
         }
     }
 }

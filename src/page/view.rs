@@ -10,7 +10,7 @@ use super::answer::{MOST_SITES, PASS_THE_HOST_ON, Row, WayOn, refusal, row};
 use super::foreign::{ForeignText, local_path};
 use super::style::STYLE;
 use super::texts::{Saying, Texts};
-use super::{AttemptRefusal, ErrorKind, Page, ProviderChoice};
+use super::{AttemptRefusal, Back, ErrorKind, Page, ProviderChoice};
 use crate::http::language::Language;
 use crate::site::Origin;
 
@@ -25,11 +25,13 @@ pub fn render(page: &Page<'_>, language: Language) -> String {
             choices: providers.iter().map(Choice::of).collect(),
             retry: unavailable.map(|seconds| texts.retry_after(seconds)),
         }),
-        Page::Cancelled { login } => {
-            let actions = vec![Action::new(login, texts.log_in), Action::home(texts)];
+        Page::Cancelled { login, back } => {
+            let actions = [Action::new(login, texts.log_in)].into_iter().chain(Action::back(*back, texts)).collect();
             html(&Message::new(frame(texts.cancelled.heading, true), &texts.cancelled, actions))
         }
-        Page::AttemptRefused { why, login } => html(&refused(*why, login, frame(refusal(*why, texts).heading, true))),
+        Page::AttemptRefused { why, login, back } => {
+            html(&refused(*why, login, *back, frame(refusal(*why, texts).heading, true)))
+        }
         Page::LoggedOut { login } => {
             let actions = vec![Action::home(texts), Action::new(login, texts.log_in)];
             html(&Message::new(frame(texts.logged_out.heading, false), &texts.logged_out, actions))
@@ -39,11 +41,11 @@ pub fn render(page: &Page<'_>, language: Language) -> String {
             action: local_path(action),
             display_name: Some(ForeignText(display_name)).filter(|_| !display_name.trim().is_empty()),
         }),
-        Page::Error { kind, request_id, login } => {
+        Page::Error { kind, request_id, login, back } => {
             let row = row(kind);
             let reference = Some(Reference { request_id: ForeignText(request_id), status: row.status });
             let frame = Frame { reference, ..frame((row.saying)(texts).heading, false) };
-            error(kind, &row, *login, frame)
+            error(kind, &row, *login, *back, frame)
         }
     }
 }
@@ -146,14 +148,23 @@ impl<'a> Action<'a> {
         Action { href: "/", label: texts.home }
     }
 
+    fn back(back: Back<'a>, texts: &Texts) -> Option<Self> {
+        match back {
+            Back::Page(href) => Some(Action::new(href, texts.back)),
+            Back::Home => Some(Action::home(texts)),
+            Back::Nowhere => None,
+        }
+    }
+
     /// An empty `href` is the address of the page itself, query included.
     fn retry(texts: &Texts) -> Self {
         Action { href: "", label: texts.retry }
     }
 }
 
-fn refused<'a>(why: AttemptRefusal, login: &'a str, mut frame: Frame<'a>) -> Message<'a> {
+fn refused<'a>(why: AttemptRefusal, login: &'a str, back: Back<'a>, mut frame: Frame<'a>) -> Message<'a> {
     let texts = frame.texts;
+    let (login_again, back) = (Action::new(login, texts.log_in), Action::back(back, texts));
     let again = Action::new(login, texts.log_in_in_this_browser);
     let (actions, causes) = match why {
         AttemptRefusal::NoCookie => {
@@ -162,13 +173,19 @@ fn refused<'a>(why: AttemptRefusal, login: &'a str, mut frame: Frame<'a>) -> Mes
             (vec![again], Some(causes))
         }
         AttemptRefusal::Foreign => (vec![again], None),
-        AttemptRefusal::Expired => (vec![Action::new(login, texts.log_in)], None),
-        AttemptRefusal::Used => (vec![Action::home(texts), Action::new(login, texts.log_in)], None),
+        AttemptRefusal::Expired => ([login_again].into_iter().chain(back).collect(), None),
+        AttemptRefusal::Used => (back.into_iter().chain([login_again]).collect(), None),
     };
     Message { causes, ..Message::new(frame, refusal(why, texts), actions) }
 }
 
-fn error<'a>(kind: &'a ErrorKind<'a>, row: &Row, login: Option<&'a str>, mut frame: Frame<'a>) -> String {
+fn error<'a>(
+    kind: &'a ErrorKind<'a>,
+    row: &Row,
+    login: Option<&'a str>,
+    back: Back<'a>,
+    mut frame: Frame<'a>,
+) -> String {
     let texts = frame.texts;
     if let ErrorKind::UnknownHost { host, sites } = kind {
         frame.is_wide = true;
@@ -183,7 +200,7 @@ fn error<'a>(kind: &'a ErrorKind<'a>, row: &Row, login: Option<&'a str>, mut fra
     let login = login.map(|login| Action::new(login, texts.log_in));
     let way_on = match row.way_on {
         WayOn::Retry => Some(Action::retry(texts)),
-        WayOn::Home => Some(Action::home(texts)),
+        WayOn::Back => Action::back(back, texts),
         WayOn::Elsewhere => None,
     };
     let retry = row.retry_after.map(|seconds| texts.retry_after(seconds));

@@ -189,6 +189,25 @@ fn a_replayed_callback_is_never_exchanged_again() {
     assert_eq!(proxy.bindings().len(), 1);
 }
 
+/// Regression: a state was forgotten in the very millisecond in which its attempt was still good.
+#[test]
+fn a_state_is_spent_to_the_last_millisecond_of_its_attempt() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let browser = proxy.browser();
+    let begun = browser.get("/qq/login/", &[SCRIPT]).json();
+    let (again, late) = (browser.copy(), browser.copy());
+    proxy.advance(Duration::from_secs(600));
+    let login_url = begun["login_url"].as_str().unwrap().parse().unwrap();
+    let callback = proxy.qq.log_in(&login_url, "10001").unwrap();
+    let callback = callback.split_once(SITE).unwrap().1;
+    assert_eq!(browser.visit(callback).status, 303, "the last moment is good");
+    assert_eq!(again.visit(callback).status, 403);
+    proxy.advance(Duration::from_millis(1));
+    assert_eq!(late.visit(callback).status, 403);
+    assert_eq!(proxy.qq.count(Endpoint::Token), 1);
+}
+
 #[test]
 fn doubled_callbacks_share_one_exchange_and_one_result_even_in_the_last_place() {
     const DOUBLES: usize = 5;
@@ -318,6 +337,8 @@ fn no_failed_exchange_makes_a_user_or_tells_a_visitor_why() {
         // The cause stands in the log, under the id that the page shows.
         events().wait_for(1, &[id, "a login failed"]);
         proxy.qq.clear_switches();
+        // So that several in a row do not stop the next.
+        proxy.advance(Duration::from_secs(30));
     }
     assert_eq!(proxy.bindings(), []);
     upstream.saw_nothing();

@@ -10,6 +10,7 @@
     reason = "a test says by a panic what went wrong; clippy.toml spares only functions marked as tests"
 )]
 
+mod blocked;
 mod callback;
 mod fixture;
 mod forwarding_answer;
@@ -24,8 +25,10 @@ mod gate;
 mod identity;
 mod login;
 mod logs;
+mod qq_down;
 mod sessions;
 mod support;
 mod timing;
 mod tokens;
 mod upgrade;
+mod way_on;

@@ -7,6 +7,7 @@ use super::{Call, add_cookies, only, query_pairs};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::caller;
 use crate::gateway::error::Error;
+use crate::gateway::way_on::WayOn;
 use crate::gateway::{Shared, respond};
 use crate::http::safe_redirect::SafeRedirect;
 use crate::login::{LoggedIn, Refusal};
@@ -33,9 +34,13 @@ pub(in crate::gateway) async fn answer(
         }
         // The callback was loaded again, or went back to: the login it belongs to has ended well.
         Err(Refusal::Used | Refusal::NoAttempt) if present.is_some() => {
-            respond::redirect(StatusCode::SEE_OTHER, SafeRedirect::home().location())
+            let next = returning.next.unwrap_or_else(SafeRedirect::home);
+            respond::redirect(StatusCode::SEE_OTHER, next.location())
         }
-        Err(refusal) => respond::to(&refusal.into(), call.here.caller, Some(call.here.site), &[]),
+        Err(refusal) => {
+            let way_on = WayOn::after(returning.next.as_ref(), shared, call, present.is_some());
+            respond::refused(&refusal.into(), call.here.caller, &way_on)
+        }
     };
     add_cookies(response.headers_mut(), returning.cookies);
     Ok(response)

@@ -19,7 +19,7 @@ pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Resp
         id: shared.login.provider().id().as_str().to_owned(),
         href: with_next(&shared.login.settings().start, next.as_str()),
     };
-    let unavailable = shared.login.unavailable(call.here.now).map(|wait| wait.as_secs().max(1));
+    let unavailable = shared.login.unavailable(call.here.now).map(respond::whole_seconds);
     let page = Page::Login { providers: std::slice::from_ref(&choice), unavailable };
     Ok(respond::show(&page, call.here.caller, Some(&choice.href)))
 }
@@ -28,8 +28,13 @@ pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Resp
 pub(in crate::gateway) fn invite(wanted: &Uri, site: &SiteContext) -> Response<AnswerBody> {
     let next = wanted.path_and_query().map_or("/", |target| target.as_str());
     let next = SafeRedirect::parse(next, &site.site);
-    let location = HeaderValue::try_from(with_next(&site.login_page, next.as_str()));
+    let location = HeaderValue::try_from(address(site, &next));
     respond::redirect(StatusCode::FOUND, location.unwrap_or(HeaderValue::from_static("/")))
+}
+
+/// The page of providers, for a login that ends at `next`.
+pub(in crate::gateway) fn address(site: &SiteContext, next: &SafeRedirect) -> String {
+    with_next(&site.login_page, next.as_str())
 }
 
 /// A path of ours that leads on to `next`.

@@ -9,11 +9,16 @@ use crate::gateway::caller;
 use crate::gateway::error::Error;
 use crate::gateway::{Shared, respond};
 use crate::http::safe_redirect::SafeRedirect;
+use crate::login::Refusal;
 
 pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
     only(call.method, &[Method::GET], "GET")?;
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
+    }
+    // Sent to a provider that does not answer, a visitor would be lost there, or turned away when coming back.
+    if let Some(wait) = shared.login.unavailable(call.here.now) {
+        return Err(Refusal::ProviderDown(wait).into());
     }
     let pairs = query_pairs(call.uri);
     let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);

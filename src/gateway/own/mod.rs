@@ -26,8 +26,8 @@ use crate::telemetry::line::{Line, Route};
 pub(super) struct Call<'r> {
     method: &'r Method,
     uri: &'r Uri,
-    headers: &'r HeaderMap,
-    here: Here<'r>,
+    pub(super) headers: &'r HeaderMap,
+    pub(super) here: Here<'r>,
 }
 
 impl Gateway {

@@ -12,6 +12,7 @@ pub(super) static TEXTS: Texts = Texts {
     log_out: "退出登录",
     stay: "先不退出",
     home: "回到首页",
+    back: "回到刚才的页面",
     retry: "再试一次",
 
     retry_in_a_moment: "请稍等一下再试。",
@@ -62,7 +63,7 @@ pub(super) static TEXTS: Texts = Texts {
     used_attempt: Saying {
         errmsg: "登录链接已使用，请重新登录",
         heading: "这次登录已经用过了",
-        body: "可能是页面被刷新了，或者按了后退。如果你已经登录，直接回首页就好；如果没有，请再登录一次。",
+        body: "可能是页面被刷新了，或者按了后退。如果你已经登录，接着逛就好；如果没有，请再登录一次。",
     },
 
     bad_request: Saying {

@@ -12,6 +12,7 @@ pub(super) static TEXTS: Texts = Texts {
     log_out: "Log out",
     stay: "Stay logged in",
     home: "Go to the home page",
+    back: "Back to where you were",
     retry: "Try again",
 
     retry_in_a_moment: "Please try again in a moment.",
@@ -64,8 +65,8 @@ pub(super) static TEXTS: Texts = Texts {
     used_attempt: Saying {
         errmsg: "this login was used already: log in again",
         heading: "This login has been used",
-        body: "Perhaps the page was reloaded, or you pressed Back. If you are logged in already, go on to the home page; \
-               if not, log in once more.",
+        body: "Perhaps the page was reloaded, or you pressed Back. If you are logged in already, just carry on; if not, \
+               log in once more.",
     },
 
     bad_request: Saying {

@@ -21,6 +21,7 @@ pub(super) struct Texts {
     pub(super) log_out: &'static str,
     pub(super) stay: &'static str,
     pub(super) home: &'static str,
+    pub(super) back: &'static str,
     pub(super) retry: &'static str,
 
     pub(super) retry_in_a_moment: &'static str,

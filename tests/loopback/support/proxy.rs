@@ -10,7 +10,7 @@ use menshen::clock::{Clock, Timestamp};
 use menshen::config::Config;
 use menshen::demo::qq::{self, Endpoint, Simulator};
 use menshen::store::sled::SledStore;
-use menshen::store::{Binding, Store};
+use menshen::store::{Binding, Store, User, UserId, record};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -219,6 +219,17 @@ impl Proxy {
             store.close().await;
             bindings
         })
+    }
+
+    /// Stops it, and changes a user's record on disk, as a later version's command would.
+    pub fn edit_user(&mut self, id: &str, change: impl FnOnce(&mut User)) {
+        self.stop();
+        let db = sled::open(self.config.store.path.join("sled")).unwrap();
+        let (users, id) = (db.open_tree("users").unwrap(), id.parse::<UserId>().unwrap());
+        let mut user: User = record::decode(&users.get(id.as_bytes()).unwrap().unwrap()).unwrap();
+        change(&mut user);
+        users.insert(id.as_bytes(), record::encode(&user).unwrap()).unwrap();
+        db.flush().unwrap();
     }
 
     /// Changes its configuration, for the next start.

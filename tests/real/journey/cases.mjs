@@ -133,16 +133,41 @@ export async function cancel_on_a_phone(stage) {
   const visitor = await stage.visitor(PHONE);
   visitor.mayGet(403);
   const page = await visitor.window();
+  const links = () => page.locator("main a.button").evaluateAll((all) => all.map((link) => link.getAttribute("href")));
+  const cancel = async () => {
+    await clickThrough(page, "button.cancel");
+    assert.equal(new URL(page.url()).origin, stage.site, "a phone's QQ returns");
+    assert.equal(await heading(page), "登录已取消");
+    assert.deepEqual(await visitor.cookies(stage.site), {});
+    await assertFits(page);
+  };
+
+  // From a page that anybody may see: back leads there.
+  await page.goto(`${stage.site}/goods/3/`);
+  await page.click(".corner a.qq");
+  await page.waitForURL((address) => address.origin === stage.qq);
+  await cancel();
+  assert.deepEqual(await links(), ["/.menshen/login?next=%2Fgoods%2F3%2F", "/goods/3/"]);
+  await clickThrough(page, "main a.button >> nth=1");
+  assert.equal(page.url(), `${stage.site}/goods/3/`, "back to where the login began");
+
+  // From a guarded page: back leads home, since that page would ask for a login again.
   await page.goto(stage.site + GUARDED);
   await toQq(page, stage);
-  await clickThrough(page, "button.cancel");
-  assert.equal(new URL(page.url()).origin, stage.site, "a phone's QQ returns");
-  assert.equal(await heading(page), "登录已取消");
-  assert.deepEqual(await visitor.cookies(stage.site), {});
+  await cancel();
+  assert.equal((await links())[1], "/");
+  await clickThrough(page, "main a.button >> nth=1");
+  assert.equal(page.url(), `${stage.site}/`, "no page that asks at once for a login");
+
+  await page.goto(stage.site + GUARDED);
+  await toQq(page, stage);
+  await cancel();
   await clickThrough(page, "main a.button >> nth=0");
+  await meetsLogin(page, stage);
   await toQq(page, stage);
   await approve(page, stage, "10001");
-  assert.equal(await page.textContent("#username"), "小明", "who changes their mind gets in");
+  assert.equal(page.url(), stage.site + GUARDED, "who changes their mind gets to the page they wanted");
+  assert.equal(await page.textContent("#username"), "小明");
 }
 
 export async function cancel_on_a_desktop(stage) {

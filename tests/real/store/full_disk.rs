@@ -1,14 +1,12 @@
 //! A filesystem with no room left.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
 use std::time::Duration;
 
 use menshen::store::sled::SledStore;
 use menshen::store::{Error, Store};
 
+use super::small_disk::SmallDisk;
 use super::{Acknowledged, assert_kept, assert_whole, open, settings, sign_in};
 
 /// More logins than the small disk has room for.
@@ -76,42 +74,4 @@ async fn a_disk_that_is_full_at_start_up_costs_nothing() {
     let store = open(&path);
     assert_kept(&store, &[Acknowledged { subject: "early".to_owned(), user }]).await;
     store.close().await;
-}
-
-/// A small filesystem of its own; unmounted when dropped.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(size: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let options = format!("size={size}");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &options, "none"]).arg(folder.path());
-        let mounted = mount.status().expect("mount is needed").success();
-        assert!(mounted, "mounting needs root");
-        SmallDisk(folder)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Takes all the room that is left, and returns the file that has it.
-    fn fill(&self) -> PathBuf {
-        let path = self.path().join("ballast");
-        let mut file = File::create(&path).unwrap();
-        loop {
-            if let Err(error) = file.write_all(&[0; 4096]) {
-                assert_eq!(error.kind(), ErrorKind::StorageFull);
-                break;
-            }
-        }
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
-    }
 }

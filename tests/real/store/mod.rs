@@ -1,9 +1,13 @@
-//! What sled's store promises when the process dies, the disk fills up, or another process holds it.
+//! What sled's store promises when the process dies, the disk fills up, or another process holds it; and what visitors see of
+//! it.
 
 mod child;
+#[cfg(feature = "demo")]
+mod down;
 mod full_disk;
 mod kill;
 mod locked;
+mod small_disk;
 mod sync;
 mod trace;
 

@@ -18,7 +18,9 @@ pub(super) fn read(provider: &ProviderId, query: &[(String, String)]) -> Returne
         (Some(error), _, _) => refused(provider, error),
         // QQ's older pages tell an error as `code` and `msg`.
         (None, Some(number), Some(_)) => refused(provider, number),
-        (None, Some(code), None) => Code::parse(code).map_or(Returned::Malformed, Returned::Code),
+        (None, Some(code), None) => {
+            Code::parse(code).filter(|_| is_plain(code)).map_or(Returned::Malformed, Returned::Code)
+        }
         (None, None, _) => Returned::Cancelled,
     }
 }
@@ -28,6 +30,12 @@ fn once<'a>(query: &'a [(String, String)], name: &str) -> Result<Option<&'a str>
     let mut values = query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let first = values.next();
     if values.next().is_some() { Err(()) } else { Ok(first) }
+}
+
+/// QQ's codes are 32 hexadecimal digits wherever one has been seen. A text with quotes, brackets or the like is none, and
+/// could make a filter before QQ drop the call, which would count as QQ's own silence (RFC 3986, 2.3: unreserved).
+fn is_plain(code: &str) -> bool {
+    code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
 }
 
 fn refused(provider: &ProviderId, error: &str) -> Returned {
@@ -76,6 +84,9 @@ mod tests {
             ("code=a%20b", "malformed"),
             ("code=a%00b", "malformed"),
             ("code=%E4%BB%A3", "malformed"),
+            ("code=1'+or+'1'='1", "malformed"),
+            ("code=%3Cscript%3E", "malformed"),
+            ("code=a%2525b", "malformed"),
         ];
         for (query, expected) in cases {
             assert_eq!(returned(query), expected, "{query}");

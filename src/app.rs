@@ -18,7 +18,7 @@ use crate::login::provider::qq::{self, Qq};
 use crate::master_key::{MasterKey, MasterKeyError};
 use crate::random::{self, NoRandomness};
 use crate::server::{BindError, Handler, Listeners, Server};
-use crate::session::{Revocations, Sessions};
+use crate::session::{Parts, Revocations, Sessions};
 use crate::store::sled::{OpenError, SledStore};
 use crate::store::{self, Cursor, Store};
 use crate::telemetry::access_log::{AccessLog, LogHash};
@@ -170,17 +170,17 @@ async fn build(
     let (known, cursor) = store.revocations(Cursor::default(), now).await?;
     revocations.apply(&known, now);
 
-    let sessions = Arc::new(Sessions::new(
-        config.session.clone(),
-        clock.clone(),
-        sealer.clone(),
-        keyring.api_tokens().await?,
-        Arc::clone(&store),
-        Arc::clone(&identities),
-        revocations.clone(),
-        LogHash::new(&master.derive("log hash")),
-        control.clone(),
-    ));
+    let sessions = Arc::new(Sessions::new(Parts {
+        settings: config.session.clone(),
+        clock: clock.clone(),
+        sealer: sealer.clone(),
+        api: keyring.api_tokens().await?,
+        store: Arc::clone(&store),
+        identities: Arc::clone(&identities),
+        revocations: revocations.clone(),
+        log_hash: LogHash::new(&master.derive("log hash")),
+        control: control.clone(),
+    }));
     let accounts = Accounts::new(Arc::clone(&store), config.session.lifetime());
     let login = Arc::new(Login::new(
         config.login.clone(),

@@ -12,7 +12,7 @@ pub use self::cookies::CookieJar;
 pub use self::load::{CoreSessions, Refused, Wire};
 pub use self::proof::{Bearer, Proof};
 pub use self::revocations::{Revocations, Standing};
-pub use self::sessions::{Error, Sessions};
+pub use self::sessions::{Error, Parts, Sessions};
 
 /// How long a session lasts. Made only by [`Settings::new`], so `idle <= lifetime` holds everywhere.
 #[derive(Debug, Clone)]

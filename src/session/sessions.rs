@@ -54,6 +54,28 @@ struct Sealed {
     renewed: Timestamp,
 }
 
+/// What sessions are made of.
+pub struct Parts {
+    /// As configured.
+    pub settings: Settings,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Seals cookies.
+    pub sealer: Sealer,
+    /// Makes and verifies API tokens.
+    pub api: ApiTokens,
+    /// Where users are looked up and revocations written down.
+    pub store: Arc<dyn Store>,
+    /// What upstreams are told.
+    pub identities: Arc<Identities>,
+    /// What has been revoked.
+    pub revocations: Revocations,
+    /// Hashes openids for the log.
+    pub log_hash: LogHash,
+    /// Where signing and the store's work are done, out of the request cores' way.
+    pub control: Handle,
+}
+
 /// Everything sessions need. One for the process.
 pub struct Sessions {
     settings: Settings,
@@ -64,25 +86,14 @@ pub struct Sessions {
     identities: Arc<Identities>,
     revocations: Revocations,
     log_hash: LogHash,
-    /// Where signing and the store's work are done, out of the request cores' way.
     control: Handle,
     proofs: quick_cache::sync::Cache<Box<[u8]>, Arc<Proof>>,
 }
 
 impl Sessions {
-    /// `control` is the runtime for whatever may be slow.
-    #[expect(clippy::too_many_arguments, reason = "called once, where everything is put together")]
-    pub fn new(
-        settings: Settings,
-        clock: Clock,
-        sealer: Sealer,
-        api: ApiTokens,
-        store: Arc<dyn Store>,
-        identities: Arc<Identities>,
-        revocations: Revocations,
-        log_hash: LogHash,
-        control: Handle,
-    ) -> Self {
+    /// With nobody logged in but who has a cookie.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { settings, clock, sealer, api, store, identities, revocations, log_hash, control } = parts;
         let proofs = quick_cache::sync::Cache::new(settings.cache());
         Sessions { settings, clock, sealer, api, store, identities, revocations, log_hash, control, proofs }
     }

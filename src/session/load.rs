@@ -7,8 +7,8 @@ use http::header::{AUTHORIZATION, HeaderMap};
 
 use super::CookieJar;
 use super::proof::{Bearer, Proof};
-use super::revocations::Standing;
 use super::sessions::Sessions;
+use super::watch::Standing;
 use crate::clock::Timestamp;
 use crate::http::cookie;
 use crate::token::api::{ApiTokenError, claims_issuer};
@@ -122,7 +122,7 @@ impl CoreSessions {
 
     /// The proof if it still stands, refreshed if its user has changed.
     async fn current(&self, presented: &[u8], proof: Arc<Proof>, now: Timestamp) -> Option<Arc<Proof>> {
-        match proof.standing(self.shared.revocations(), now) {
+        match proof.standing(now) {
             Standing::Good => Some(proof),
             Standing::Revoked => None,
             Standing::Stale => {

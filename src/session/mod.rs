@@ -5,14 +5,16 @@ mod load;
 mod proof;
 mod revocations;
 mod sessions;
+mod watch;
 
 use std::time::Duration;
 
 pub use self::cookies::CookieJar;
 pub use self::load::{CoreSessions, Refused, Wire};
 pub use self::proof::{Bearer, Proof};
-pub use self::revocations::{Revocations, Standing};
+pub use self::revocations::Revocations;
 pub use self::sessions::{Error, Parts, Sessions};
+pub use self::watch::{Standing, Watch};
 
 /// How long a session lasts. Made only by [`Settings::new`], so `idle <= lifetime` holds everywhere.
 #[derive(Debug, Clone)]

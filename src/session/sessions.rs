@@ -8,8 +8,9 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
-use super::proof::{Bearer, Proof};
-use super::revocations::{Revocations, Standing};
+use super::proof::{Bearer, Proof, Slot};
+use super::revocations::Revocations;
+use super::watch::Standing;
 use super::{CookieJar, Settings};
 use crate::clock::{Clock, Timestamp};
 use crate::identity::{Identities, Ready, Snapshot};
@@ -103,11 +104,6 @@ impl Sessions {
         &self.settings
     }
 
-    /// What has been revoked.
-    pub fn revocations(&self) -> &Revocations {
-        &self.revocations
-    }
-
     /// A new session for a user who has just proved an identity: always a new id.
     pub fn begin(&self, user: &User, identity: &IdentityKey, now: Timestamp) -> Result<Snapshot, Error> {
         let session = SessionId::from_bytes(random::bytes()?);
@@ -141,7 +137,7 @@ impl Sessions {
     pub fn may_renew(&self, proof: &Proof, now: Timestamp) -> bool {
         proof.bearer == Bearer::Cookie
             && now.since(proof.renewed) >= self.settings.idle() / 8
-            && proof.standing(&self.revocations, now) != Standing::Revoked
+            && proof.standing(now) != Standing::Revoked
     }
 
     /// When a session ends in any case: as was settled when it began, or earlier by a shorter lifetime set since.
@@ -183,11 +179,12 @@ impl Sessions {
         renewed: Timestamp,
         expires: Timestamp,
     ) -> Arc<Proof> {
-        let identities = self.identities.count();
         let openid_hash = self.log_hash.of(&snapshot.openid);
         let logged = Arc::new(LoggedUser { id: snapshot.user.to_string().into(), openid_hash });
-        let proof = Proof::new(snapshot, bearer, logged, Arc::clone(site), renewed, expires, identities);
-        let proof = Arc::new(proof);
+        let watch = self.revocations.watch(&snapshot);
+        let slots = std::iter::repeat_with(Slot::default).take(self.identities.count()).collect();
+        let site = Arc::clone(site);
+        let proof = Arc::new(Proof { snapshot, bearer, logged, site, renewed, expires, watch, slots });
         self.proofs.insert(presented.into(), Arc::clone(&proof));
         proof
     }

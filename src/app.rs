@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::time::{Instant, timeout};
 
 use crate::account::Accounts;
 use crate::clock::Clock;
@@ -28,6 +29,9 @@ const FEED_EVERY: Duration = Duration::from_millis(500);
 
 /// How often what has run out is removed from the store.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// The store gets this long to close even where open requests have taken all the time there was.
+const CLOSE_AT_LEAST: Duration = Duration::from_secs(2);
 
 /// Threads for whatever may be slow: logins, signing, the store's callers.
 const CONTROL_THREADS: usize = 2;
@@ -71,6 +75,7 @@ pub struct App {
     store: Arc<dyn Store>,
     control: Runtime,
     access_log: Option<AccessLog>,
+    drain: Duration,
 }
 
 impl App {
@@ -112,7 +117,7 @@ impl App {
             Gateway::new(Arc::clone(&shared), seed)
         };
         let server = Server::start(&config.server, &listeners, make)?;
-        Ok(App { server, addresses: listeners.addresses(), store, control, access_log })
+        Ok(App { server, addresses: listeners.addresses(), store, control, access_log, drain: config.server.drain })
     }
 
     /// The addresses that are listened on.
@@ -120,10 +125,13 @@ impl App {
         &self.addresses
     }
 
-    /// Stops: open requests may end within the time that the settings give, then the store is closed. Blocks.
+    /// Stops: open requests may end within the time that the settings give, and what is left of it the store has for
+    /// closing. Blocks.
     pub fn stop(self) {
+        let until = Instant::now() + self.drain;
         self.server.drain();
-        self.control.block_on(self.store.close());
+        let left = until.saturating_duration_since(Instant::now()).max(CLOSE_AT_LEAST);
+        self.control.block_on(close(self.store.as_ref(), left));
         self.control.shutdown_timeout(Duration::from_secs(1));
         drop(self.access_log);
     }
@@ -234,6 +242,16 @@ fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteErro
     Ok(SiteContexts::new(config.sites.clone(), contexts.collect::<Result<_, _>>()?))
 }
 
+/// Closes the store, or leaves it after `limit` as a kill would: whatever it answered was on disk before.
+async fn close(store: &dyn Store, limit: Duration) {
+    match timeout(limit, store.close()).await {
+        Ok(()) => tracing::info!("the store is closed"),
+        Err(_) => {
+            tracing::warn!(waited = ?limit, "the store did not close in time: left as it is, nothing answered is lost")
+        }
+    }
+}
+
 /// Takes in what other nodes revoke. While the store is down the last known state stands.
 async fn follow_feed(store: Arc<dyn Store>, revocations: Revocations, mut cursor: Cursor, clock: Clock) {
     loop {
@@ -254,5 +272,17 @@ async fn sweep(store: Arc<dyn Store>, clock: Clock) {
             Ok(removed) => tracing::debug!(removed, "forgot revocations that had run out"),
             Err(error) => tracing::warn!(%error, "the store could not be swept"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::double::Double;
+
+    #[tokio::test]
+    async fn a_store_that_does_not_close_keeps_nobody_waiting_for_ever() {
+        close(&Double::hanging(), Duration::from_millis(10)).await;
+        close(&Double::default(), Duration::from_secs(600)).await;
     }
 }

@@ -15,7 +15,7 @@ pub(in crate::gateway) async fn answer(
     call: Call<'_>,
     proof: Option<&Proof>,
 ) -> Result<Response<AnswerBody>, Error> {
-    only(call.method, &[Method::GET, Method::POST], "GET, POST")?;
+    only(call.method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
     // Before anything else: another site's form brings no cookie, and must not have ours removed.
     if call.method == Method::POST && !origin::is_own(call.headers, &call.here.site.site) {
         return Err(Error::ForeignOrigin);
@@ -23,7 +23,7 @@ pub(in crate::gateway) async fn answer(
     let Some(proof) = proof else {
         return Ok(logged_out(call, cookies_removed(shared, call.here)));
     };
-    if call.method == Method::GET {
+    if call.method != Method::POST {
         // There is nobody to ask, and an answer that says OK would be taken for the deed.
         if !call.here.caller.wants_page {
             return Err(Error::MethodNotAllowed { allow: "POST" });

@@ -10,7 +10,7 @@ use crate::gateway::respond;
 use crate::session::Proof;
 
 pub(in crate::gateway) fn answer(call: Call<'_>, proof: Option<&Proof>) -> Result<Response<AnswerBody>, Error> {
-    only(call.method, &[Method::GET], "GET")?;
+    only(call.method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
     let proof = proof.ok_or(Error::LoginNeeded)?;
     let snapshot = &proof.snapshot;
     Ok(respond::json(&json!({

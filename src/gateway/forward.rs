@@ -34,9 +34,12 @@ impl Gateway {
         if let Some(line) = line {
             line.upstream = Some(self.upstreams.name(&permit).to_owned());
         }
-        let answer = self.upstreams.forward(request, &permit, &visitor).await?;
+        let (answer, tunnel) = self.upstreams.forward(request, &permit, &visitor).await?;
         if let Some(line) = line {
             line.answered = Some(Instant::now());
+        }
+        if let Some(tunnel) = tunnel {
+            self.open(tunnel, fields.as_ref().and(proof.as_ref()).cloned(), here);
         }
         let mut response = answer.map(AnswerBody::relayed);
         if fields.is_some() {

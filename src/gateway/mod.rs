@@ -11,6 +11,7 @@ mod policy;
 mod respond;
 mod route;
 mod site;
+mod tunnel;
 mod unwind;
 
 use std::cell::Cell;

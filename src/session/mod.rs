@@ -5,6 +5,9 @@ mod load;
 mod proof;
 mod revocations;
 mod sessions;
+mod tenure;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::time::Duration;
@@ -14,6 +17,7 @@ pub use self::load::{CoreSessions, Refused, Wire};
 pub use self::proof::{Bearer, Proof};
 pub use self::revocations::Revocations;
 pub use self::sessions::{Error, Parts, Sessions};
+pub use self::tenure::Over;
 pub use self::watch::{Standing, Watch};
 
 /// How long a session lasts. Made only by [`Settings::new`], so `idle <= lifetime` holds everywhere.

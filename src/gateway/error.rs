@@ -1,5 +1,7 @@
 //! Why a request gets an answer of ours instead of the upstream's, sorted by whose fault it is.
 
+use http::HeaderValue;
+
 use super::unwind::Panicked;
 use crate::http::request_path::TooAmbiguous;
 use crate::login::{AttemptError, Refusal};
@@ -39,7 +41,10 @@ pub(super) enum Error {
     NotFound,
     /// The client: it must log in.
     #[error("a session is needed")]
-    LoginNeeded,
+    LoginNeeded {
+        /// Cookies of a session that is over, to be removed.
+        removals: Vec<HeaderValue>,
+    },
     /// The client: its token claims to be ours and does not hold.
     #[error(transparent)]
     TokenRefused(#[from] Refused),

@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use http::header::{AUTHORIZATION, HeaderValue, SET_COOKIE};
+use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::body::AnswerBody;
 use super::error::Error;
-use super::{Access, Gateway, Here, Passing, caching, own};
+use super::{Access, Gateway, Here, Passing, caching, cookies, own};
 use crate::http::{cookie, forwarded};
 use crate::telemetry::access_log::Line;
 use crate::upstream::Visitor;
@@ -24,9 +24,9 @@ impl Gateway {
         line: &mut Option<Line>,
     ) -> Result<Response<AnswerBody>, Error> {
         let visitor = self.visitor(&request, peer, here);
-        let Passing { clearance, matched, proof, ends_session } = passing;
+        let Passing { clearance, matched, presented, ends_session } = passing;
         self.strip_claims(&mut request, clearance.identity(), here);
-        let fields = match clearance.identity().zip(proof.as_ref()) {
+        let fields = match clearance.identity().zip(presented.session()) {
             Some((identity, proof)) => self.shared.sessions.identity_headers(proof, identity, here.now).await?,
             None => None,
         };
@@ -39,7 +39,7 @@ impl Gateway {
             line.answered = Some(Instant::now());
         }
         if let Some(tunnel) = tunnel {
-            self.open(tunnel, fields.as_ref().and(proof.as_ref()).cloned(), here);
+            self.open(tunnel, fields.as_ref().and(presented.session()).cloned(), here);
         }
         let mut response = answer.map(AnswerBody::relayed);
         if fields.is_some() {
@@ -48,14 +48,14 @@ impl Gateway {
         if matched.access == Access::Optional {
             caching::vary_by_cookie(response.headers_mut());
         }
-        if let Some(proof) = &proof {
-            if ends_session {
-                own::logout::follow(&self.shared, here, proof, &mut response).await?;
-            } else if fields.is_some() && self.shared.sessions.may_renew(proof, self.shared.clock.now()) {
-                let wire = &here.site.wire;
-                let renewed = self.shared.sessions.cookie(&proof.snapshot, &wire.site, &wire.jar, here.now)?;
-                response.headers_mut().extend(renewed.map(|cookie| (SET_COOKIE, cookie)));
-            }
+        let Some(proof) = presented.session() else {
+            cookies::remove_if_over(&self.shared, &presented, here, &mut response);
+            return Ok(response);
+        };
+        if ends_session {
+            own::logout::follow(&self.shared, here, proof, &mut response).await?;
+        } else if fields.is_some() && self.shared.sessions.may_renew(proof, self.shared.clock.now()) {
+            cookies::renew(&self.shared, &proof.snapshot, here, response.headers_mut())?;
         }
         Ok(response)
     }

@@ -2,7 +2,7 @@
 
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    RETRY_AFTER, SET_COOKIE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Response, StatusCode};
 use serde_json::json;
@@ -38,7 +38,7 @@ pub(super) fn to(
         Error::TargetTooLong => kind(ErrorKind::TooLarge),
         Error::MethodNotForwarded | Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
         Error::NotFound => kind(ErrorKind::NotFound),
-        Error::LoginNeeded | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),
+        Error::LoginNeeded { .. } | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),
         Error::ForeignOrigin => kind(ErrorKind::ForeignOrigin),
         Error::Login(refusal) => match refusal {
             Refusal::NoCode => Page::Cancelled { login },
@@ -70,6 +70,9 @@ pub(super) fn to(
     let headers = response.headers_mut();
     if let Error::MethodNotAllowed { allow } = error {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if let Error::LoginNeeded { removals } = error {
+        headers.extend(removals.iter().map(|cookie| (SET_COOKIE, cookie.clone())));
     }
     if matches!(error, Error::Upstream(upstream::Error::Framing(_))) {
         // Nobody can be sure where such a request ends, so nothing after it is read.
@@ -180,7 +183,7 @@ fn log(error: &Error, caller: &Caller) {
         | Error::MethodNotForwarded
         | Error::MethodNotAllowed { .. }
         | Error::NotFound
-        | Error::LoginNeeded
+        | Error::LoginNeeded { .. }
         | Error::TokenRefused(_)
         | Error::ForeignOrigin
         | Error::Prefetch

@@ -13,7 +13,7 @@ mod watch;
 use std::time::Duration;
 
 pub use self::cookies::CookieJar;
-pub use self::load::{CoreSessions, Refused, Wire};
+pub use self::load::{CoreSessions, Presented, Refused, Wire};
 pub use self::proof::{Bearer, Proof};
 pub use self::revocations::Revocations;
 pub use self::sessions::{Error, Parts, Sessions};

@@ -11,6 +11,7 @@
 )]
 
 mod callback;
+mod companions;
 mod fixture;
 mod forwarding_answer;
 mod forwarding_body;

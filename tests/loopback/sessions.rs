@@ -311,7 +311,12 @@ fn the_shops_own_logout_link_ends_our_session_on_a_public_route_too() {
     let browser = proxy.browser();
     browser.log_in("10001");
     let before = browser.copy();
-    assert_eq!(browser.visit("/logout/").status, 200);
+    let answer = browser.visit("/logout/");
+    assert_eq!(
+        (answer.status, answer.header("cache-control")),
+        (200, Some("private")),
+        "kept, it would log others out"
+    );
     assert!(!is_logged_in(&before));
     assert_eq!(upstream.next().header("authorization"), None);
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use tokio::time::{Instant, timeout};
 
 use crate::account::Accounts;
 use crate::clock::Clock;
@@ -19,7 +20,7 @@ use crate::login::{self, Login};
 use crate::master_key::{MasterKey, MasterKeyError};
 use crate::random::{self, NoRandomness};
 use crate::server::{BindError, Handler, Listeners, Server};
-use crate::session::{Revocations, Sessions};
+use crate::session::{Parts, Revocations, Sessions};
 use crate::store::sled::{OpenError, SledStore};
 use crate::store::{self, Cursor, Store};
 use crate::telemetry::access_log::{AccessLog, LogHash};
@@ -29,6 +30,9 @@ const FEED_EVERY: Duration = Duration::from_millis(500);
 
 /// How often what has run out is removed from the store.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// The store gets this long to close even where open requests have taken all the time there was.
+const CLOSE_AT_LEAST: Duration = Duration::from_secs(2);
 
 /// Threads for whatever may be slow: logins, signing, the store's callers.
 const CONTROL_THREADS: usize = 2;
@@ -72,6 +76,7 @@ pub struct App {
     store: Arc<dyn Store>,
     control: Runtime,
     access_log: Option<AccessLog>,
+    drain: Duration,
 }
 
 impl App {
@@ -113,7 +118,7 @@ impl App {
             Gateway::new(Arc::clone(&shared), seed)
         };
         let server = Server::start(&config.server, &listeners, make)?;
-        Ok(App { server, addresses: listeners.addresses(), store, control, access_log })
+        Ok(App { server, addresses: listeners.addresses(), store, control, access_log, drain: config.server.drain })
     }
 
     /// The addresses that are listened on.
@@ -121,10 +126,13 @@ impl App {
         &self.addresses
     }
 
-    /// Stops: open requests may end within the time that the settings give, then the store is closed. Blocks.
+    /// Stops: open requests may end within the time that the settings give, and what is left of it the store has for
+    /// closing. Blocks.
     pub fn stop(self) {
+        let until = Instant::now() + self.drain;
         self.server.drain();
-        self.control.block_on(self.store.close());
+        let left = until.saturating_duration_since(Instant::now()).max(CLOSE_AT_LEAST);
+        self.control.block_on(close(self.store.as_ref(), left));
         self.control.shutdown_timeout(Duration::from_secs(1));
         drop(self.access_log);
     }
@@ -171,17 +179,17 @@ async fn build(
     let (known, cursor) = store.revocations(Cursor::default(), now).await?;
     revocations.apply(&known, now);
 
-    let sessions = Arc::new(Sessions::new(
-        config.session.clone(),
-        clock.clone(),
-        sealer.clone(),
-        keyring.api_tokens().await?,
-        Arc::clone(&store),
-        Arc::clone(&identities),
-        revocations.clone(),
-        LogHash::new(&master.derive("log hash")),
-        control.clone(),
-    ));
+    let sessions = Arc::new(Sessions::new(Parts {
+        settings: config.session.clone(),
+        clock: clock.clone(),
+        sealer: sealer.clone(),
+        api: keyring.api_tokens().await?,
+        store: Arc::clone(&store),
+        identities: Arc::clone(&identities),
+        revocations: revocations.clone(),
+        log_hash: LogHash::new(&master.derive("log hash")),
+        control: control.clone(),
+    }));
     let accounts = Accounts::new(Arc::clone(&store), config.session.lifetime());
     let login = Arc::new(Login::new(login::Parts {
         settings: config.login.clone(),
@@ -235,6 +243,16 @@ fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteErro
     Ok(SiteContexts::new(config.sites.clone(), contexts.collect::<Result<_, _>>()?))
 }
 
+/// Closes the store, or leaves it after `limit` as a kill would: whatever it answered was on disk before.
+async fn close(store: &dyn Store, limit: Duration) {
+    match timeout(limit, store.close()).await {
+        Ok(()) => tracing::info!("the store is closed"),
+        Err(_) => {
+            tracing::warn!(waited = ?limit, "the store did not close in time: left as it is, nothing answered is lost")
+        }
+    }
+}
+
 /// Takes in what other nodes revoke. While the store is down the last known state stands.
 async fn follow_feed(store: Arc<dyn Store>, revocations: Revocations, mut cursor: Cursor, clock: Clock) {
     loop {
@@ -255,5 +273,18 @@ async fn sweep(store: Arc<dyn Store>, clock: Clock) {
             Ok(removed) => tracing::debug!(removed, "forgot revocations that had run out"),
             Err(error) => tracing::warn!(%error, "the store could not be swept"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::double::Double;
+
+    #[tokio::test]
+    async fn a_store_that_does_not_close_keeps_nobody_waiting_for_ever() {
+        let stuck = Double::hanging();
+        let stopped = close(&stuck, Duration::from_millis(10));
+        timeout(Duration::from_secs(10), stopped).await.expect("it waits for ever");
     }
 }

@@ -4,10 +4,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 /// A point in time: milliseconds since the Unix epoch, UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -80,28 +80,43 @@ pub enum Clock {
     #[default]
     System,
     /// A clock that stands until it is moved: for tests and the demo's simulator.
-    Manual(Arc<AtomicU64>),
+    Manual(Arc<watch::Sender<Timestamp>>),
 }
 
 impl Clock {
     /// A clock that stands at `start` until [`Clock::advance`] moves it.
     pub fn manual(start: Timestamp) -> Self {
-        Clock::Manual(Arc::new(AtomicU64::new(start.0)))
+        Clock::Manual(Arc::new(watch::Sender::new(start)))
     }
 
     /// The present time.
     pub fn now(&self) -> Timestamp {
         match self {
             Clock::System => system_now(),
-            Clock::Manual(millis) => Timestamp(millis.load(Ordering::Acquire)),
+            Clock::Manual(now) => *now.borrow(),
         }
     }
 
     /// Moves a manual clock forward; the system's clock is not ours to move.
     pub fn advance(&self, by: Duration) {
-        if let Clock::Manual(millis) = self {
-            let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-            millis.fetch_add(by, Ordering::AcqRel);
+        if let Clock::Manual(now) = self {
+            now.send_modify(|now| *now = now.plus(by));
+        }
+    }
+
+    /// Ready once it is `at`, or later.
+    pub async fn sleep_until(&self, at: Timestamp) {
+        match self {
+            // Asked again after each sleep: the date may have been set back meanwhile.
+            Clock::System => {
+                while self.now() < at {
+                    tokio::time::sleep(at.since(self.now())).await;
+                }
+            }
+            Clock::Manual(now) => {
+                // An error would mean that the clock is gone, and it is here.
+                let _ = now.subscribe().wait_for(|now| *now >= at).await;
+            }
         }
     }
 }
@@ -127,6 +142,21 @@ mod tests {
         let clock = Clock::manual(Timestamp::from_secs(100));
         assert_eq!(clock.now(), clock.now());
         clock.clone().advance(Duration::from_secs(5));
+        assert_eq!(clock.now(), Timestamp::from_secs(105));
+    }
+
+    #[tokio::test]
+    async fn whoever_sleeps_is_woken_when_it_is_time() {
+        Clock::System.sleep_until(Clock::System.now().plus(Duration::from_millis(2))).await;
+        let clock = Clock::manual(Timestamp::from_secs(100));
+        clock.sleep_until(Timestamp::from_secs(100)).await;
+        let slept = clock.sleep_until(Timestamp::from_secs(105));
+        let moved = async {
+            clock.advance(Duration::from_secs(4));
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_secs(1));
+        };
+        futures_util::future::join(slept, moved).await;
         assert_eq!(clock.now(), Timestamp::from_secs(105));
     }
 

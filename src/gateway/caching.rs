@@ -1,6 +1,6 @@
 //! Answers that depend on who asks must not be kept for others (RFC 9111, 5.2.2).
 
-use http::header::{CACHE_CONTROL, COOKIE, HeaderMap, HeaderName, HeaderValue, VARY};
+use http::header::{CACHE_CONTROL, COOKIE, EXPIRES, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, VARY};
 
 /// Makes an answer to a request with identity private: what is private or not stored at all stays as it is, anything
 /// else loses `public` and `s-maxage` and becomes private.
@@ -37,13 +37,31 @@ pub(super) fn keep_private(headers: &mut HeaderMap) {
 /// Fields that speak to one kind of cache alone come before `Cache-Control` there (RFC 9213): none of them may stand
 /// beside it.
 fn remove_targeted(headers: &mut HeaderMap) {
-    let is_targeted = |name: &HeaderName| {
-        let name = name.as_str();
-        name.ends_with("cdn-cache-control") || name == "surrogate-control" || name == "x-accel-expires"
-    };
     while let Some(name) = headers.keys().find(|name| is_targeted(name)).cloned() {
         headers.remove(name);
     }
+}
+
+fn is_targeted(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.ends_with("cdn-cache-control") || name == "surrogate-control" || name == "x-accel-expires"
+}
+
+/// Whether a cache may answer with it again without asking: it names a lifetime, or gives a reason to guess one
+/// (RFC 9111, 4.2).
+pub(super) fn may_be_reused(headers: &HeaderMap) -> bool {
+    let directives = || {
+        let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).map(|directive| directive.trim().to_ascii_lowercase())
+    };
+    if directives().any(|directive| directive == "no-store" || directive == "no-cache") {
+        return headers.keys().any(is_targeted);
+    }
+    let names_lifetime = |directive: String| {
+        ["max-age", "s-maxage", "public", "immutable"].iter().any(|name| directive.starts_with(name))
+    };
+    let is_reason = |name: &HeaderName| *name == EXPIRES || *name == LAST_MODIFIED || is_targeted(name);
+    headers.keys().any(is_reason) || directives().any(names_lifetime)
 }
 
 /// Tells caches that the cookie decides what an answer says.
@@ -94,6 +112,26 @@ mod tests {
         }
         keep_private(&mut headers);
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["cache-control"]);
+    }
+
+    #[test]
+    fn what_a_cache_may_answer_with_again_is_told_from_what_it_may_not() {
+        for (name, value, may) in [
+            ("cache-control", "max-age=60", true),
+            ("cache-control", "private, Max-Age=60", true),
+            ("cache-control", "public", true),
+            ("cache-control", "s-maxage=5", true),
+            ("expires", "Thu, 01 Jan 2026 00:00:00 GMT", true),
+            ("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT", true),
+            ("cdn-cache-control", "max-age=5", true),
+            ("cache-control", "private", false),
+            ("cache-control", "no-store", false),
+            ("cache-control", "max-age=0, no-cache, no-store, must-revalidate, private", false),
+            ("content-type", "text/html", false),
+        ] {
+            let headers = HeaderMap::from_iter([(name.parse::<HeaderName>().unwrap(), value.parse().unwrap())]);
+            assert_eq!(may_be_reused(&headers), may, "{name}: {value}");
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use http::HeaderValue;
+
 use super::unwind::Panicked;
 use crate::http::request_path::TooAmbiguous;
 use crate::login::{AttemptError, Refusal};
@@ -38,7 +40,10 @@ pub(super) enum Error {
     NotFound,
     /// The client: it must log in.
     #[error("a session is needed")]
-    LoginNeeded,
+    LoginNeeded {
+        /// Cookies of a session that is over, to be removed.
+        removals: Vec<HeaderValue>,
+    },
     /// The client: its token claims to be ours and does not hold.
     #[error(transparent)]
     TokenRefused(#[from] Refused),

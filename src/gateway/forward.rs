@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, SET_COOKIE};
+use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::body::AnswerBody;
 use super::error::Error;
-use super::{Access, Gateway, Here, Passing, caching, own};
+use super::{Access, Gateway, Here, Passing, caching, cookies, own};
 use crate::http::cookie;
 use crate::telemetry::line::Line;
 use crate::upstream::Visitor;
@@ -27,9 +27,9 @@ impl Gateway {
             proto: here.site.site.origin.scheme(),
             host: here.site.host.clone(),
         };
-        let Passing { clearance, matched, proof, ends_session } = passing;
+        let Passing { clearance, matched, presented, ends_session } = passing;
         self.strip_claims(&mut request, clearance.identity(), here);
-        let fields = match clearance.identity().zip(proof.as_ref()) {
+        let fields = match clearance.identity().zip(presented.session()) {
             Some((identity, proof)) => self.shared.sessions.identity_headers(proof, identity, here.now).await?,
             None => None,
         };
@@ -37,9 +37,12 @@ impl Gateway {
         if let Some(line) = line {
             line.upstream = self.upstreams.name(&permit).map(Arc::clone);
         }
-        let answer = self.upstreams.forward(request, &permit, &visitor).await?;
+        let (answer, tunnel) = self.upstreams.forward(request, &permit, &visitor).await?;
         if let Some(line) = line {
             line.answered = Some(Instant::now());
+        }
+        if let Some(tunnel) = tunnel {
+            self.open(tunnel, fields.as_ref().and(presented.session()).cloned(), here);
         }
         let mut response = answer.map(AnswerBody::relayed);
         if fields.is_some() {
@@ -48,14 +51,14 @@ impl Gateway {
         if matched.access == Access::Optional {
             caching::vary_by_cookie(response.headers_mut());
         }
-        if let Some(proof) = &proof {
-            if ends_session {
-                own::logout::follow(&self.shared, here, proof, &mut response).await?;
-            } else if fields.is_some() && self.shared.sessions.may_renew(proof, self.shared.clock.now()) {
-                let wire = &here.site.wire;
-                let renewed = self.shared.sessions.cookie(&proof.snapshot, &wire.site, &wire.jar, here.now)?;
-                response.headers_mut().extend(renewed.map(|cookie| (SET_COOKIE, cookie)));
-            }
+        let Some(proof) = presented.session() else {
+            cookies::remove_if_over(&self.shared, &presented, here, &mut response);
+            return Ok(response);
+        };
+        if ends_session {
+            own::logout::follow(&self.shared, here, proof, &mut response).await?;
+        } else if fields.is_some() && self.shared.sessions.may_renew(proof, self.shared.clock.now()) {
+            cookies::renew(&self.shared, &proof.snapshot, here, response.headers_mut())?;
         }
         Ok(response)
     }

@@ -3,6 +3,7 @@
 mod body;
 mod caching;
 mod caller;
+mod cookies;
 mod error;
 mod forward;
 mod method;
@@ -12,6 +13,7 @@ mod policy;
 mod respond;
 mod route;
 mod site;
+mod tunnel;
 mod unwind;
 mod way_on;
 
@@ -38,7 +40,7 @@ use crate::http::request_path;
 use crate::http::strip::StripList;
 use crate::identity::Identities;
 use crate::login::Login;
-use crate::session::{CoreSessions, Proof, Sessions};
+use crate::session::{CoreSessions, Presented, Proof, Sessions};
 use crate::telemetry::access_log::{CoreLog, LogHandle};
 use crate::telemetry::line::{Line, Route};
 use crate::token::signing_key::SigningKey;
@@ -182,18 +184,19 @@ impl Gateway {
         let matched = method::find(&here.site.routes, host, &readings, request.method())?;
         let ends_session = here.site.site.logout_paths.iter().any(|link| link.matches(&readings.usual));
         let wants_session = matched.access != Access::Public || ends_session;
-        let proof = self.load(wants_session, &mut request, here).await?;
+        let presented = self.load(wants_session, &mut request, here).await?;
+        let proof = presented.session().map(AsRef::as_ref);
         let is_own = || origin::is_own(request.headers(), &here.site.site);
         let is_navigation = || here.caller.is_navigation(request.method(), request.headers());
-        let decision = policy::decide(matched, proof.as_deref(), here.caller, is_own, is_navigation);
-        note(line, matched, proof.as_deref(), &decision);
+        let decision = policy::decide(matched, proof, here.caller, is_own, is_navigation);
+        note(line, matched, proof, &decision);
         match decision {
             Decision::Allow(clearance) => {
-                let passing = Passing { clearance, matched, proof, ends_session };
+                let passing = Passing { clearance, matched, presented, ends_session };
                 self.forward(request, passing, here, line).await
             }
-            Decision::Login => Ok(own::login_page::invite(request.uri(), here.site)),
-            Decision::Unauthorized => Err(Error::LoginNeeded),
+            Decision::Login => Ok(own::login_page::invite(&self.shared, request.uri(), &presented, here.site)),
+            Decision::Unauthorized => Err(own::login_needed(&self.shared, &presented, here.site)),
             Decision::ForeignOrigin => Err(Error::ForeignOrigin),
         }
     }
@@ -258,14 +261,14 @@ impl Gateway {
         wants_session: bool,
         request: &mut Request<Incoming>,
         here: Here<'_>,
-    ) -> Result<Option<Arc<Proof>>, Error> {
+    ) -> Result<Presented, Error> {
         let wire = &here.site.wire;
         if let Some(proof) = self.sessions.load_token(request.headers(), wire, here.now).await? {
             request.headers_mut().remove(AUTHORIZATION);
-            return Ok(Some(proof));
+            return Ok(Presented::Session(proof));
         }
         if !wants_session {
-            return Ok(None);
+            return Ok(Presented::Nothing);
         }
         Ok(self.sessions.load_cookie(request.headers(), wire, here.now).await)
     }
@@ -275,7 +278,7 @@ impl Gateway {
 struct Passing<'r> {
     clearance: Clearance,
     matched: Matched<'r>,
-    proof: Option<Arc<Proof>>,
+    presented: Presented,
     /// It follows the shop's own logout link.
     ends_session: bool,
 }

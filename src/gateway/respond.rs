@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    RETRY_AFTER, SET_COOKIE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{Response, StatusCode};
 use serde_json::json;
@@ -50,7 +50,7 @@ fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) ->
         Error::TargetTooLong => kind(ErrorKind::TargetTooLong),
         Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
         Error::NotFound => kind(ErrorKind::NotFound),
-        Error::LoginNeeded | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),
+        Error::LoginNeeded { .. } | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),
         Error::ForeignOrigin => kind(ErrorKind::ForeignOrigin),
         Error::Login(refusal) => match refusal {
             Refusal::NoCode => Page::Cancelled { login, back },
@@ -85,6 +85,9 @@ fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) ->
         && let Ok(allow) = HeaderValue::from_str(allow)
     {
         headers.insert(ALLOW, allow);
+    }
+    if let Error::LoginNeeded { removals } = error {
+        headers.extend(removals.iter().map(|cookie| (SET_COOKIE, cookie.clone())));
     }
     if matches!(error, Error::Upstream(upstream::Error::Framing(_))) {
         // Nobody can be sure where such a request ends, so nothing after it is read.
@@ -201,7 +204,7 @@ fn log(error: &Error, caller: &Caller) {
         | Error::Ambiguous(_)
         | Error::MethodNotAllowed { .. }
         | Error::NotFound
-        | Error::LoginNeeded
+        | Error::LoginNeeded { .. }
         | Error::TokenRefused(_)
         | Error::ForeignOrigin
         | Error::Prefetch

@@ -7,14 +7,35 @@ use http::header::{AUTHORIZATION, HeaderMap};
 
 use super::CookieJar;
 use super::proof::{Bearer, Proof};
-use super::revocations::Standing;
 use super::sessions::Sessions;
+use super::watch::Standing;
 use crate::clock::Timestamp;
 use crate::http::cookie;
 use crate::token::api::{ApiTokenError, claims_issuer};
 
 /// How many session cookies of one request are looked at. A browser sends one; more come from somebody who plants them.
 const MAX_CANDIDATES: usize = 4;
+
+/// What a request's session cookies come to.
+#[derive(Debug, Clone)]
+pub enum Presented {
+    /// They prove a session.
+    Session(Arc<Proof>),
+    /// There are some, and each was of a session that is over, or of no session of ours.
+    Over,
+    /// There are none, or none that can be told apart.
+    Nothing,
+}
+
+impl Presented {
+    /// The session.
+    pub fn session(&self) -> Option<&Arc<Proof>> {
+        match self {
+            Presented::Session(proof) => Some(proof),
+            Presented::Over | Presented::Nothing => None,
+        }
+    }
+}
 
 /// A request's token claims to be ours and does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,32 +97,40 @@ impl CoreSessions {
     }
 
     /// The session that the session cookie proves.
-    pub async fn load_cookie(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Option<Arc<Proof>> {
+    pub async fn load_cookie(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Presented {
         let name = wire.jar.session().as_bytes();
         let values = cookie::pairs(headers).filter(|(found, _)| *found == name).map(|(_, value)| value);
-        let mut proved: Option<Arc<Proof>> = None;
+        let mut presented = Presented::Nothing;
         for (count, value) in values.enumerate() {
             if count == MAX_CANDIDATES {
                 tracing::warn!("one request brought too many session cookies: taken for anonymous");
-                return None;
+                return Presented::Nothing;
             }
             let prove = |shared: &Sessions| shared.prove_cookie(value, &wire.site).ok_or(());
             let found = self.find(value, Bearer::Cookie, wire, prove);
-            let Ok(proof) = found else { continue };
-            let Some(proof) = self.current(value, proof, now).await else { continue };
-            match &proved {
-                Some(first) if first.snapshot.user != proof.snapshot.user => {
+            let proof = match found {
+                Ok(proof) => self.current(value, proof, now).await,
+                Err(()) => None,
+            };
+            let Some(proof) = proof else {
+                if matches!(presented, Presented::Nothing) {
+                    presented = Presented::Over;
+                }
+                continue;
+            };
+            match &presented {
+                Presented::Session(first) if first.snapshot.user != proof.snapshot.user => {
                     tracing::warn!(
                         first = %first.snapshot.session, second = %proof.snapshot.session,
                         "one request brought valid sessions of two users: taken for anonymous"
                     );
-                    return None;
+                    return Presented::Nothing;
                 }
-                Some(_) => {}
-                None => proved = Some(proof),
+                Presented::Session(_) => {}
+                Presented::Over | Presented::Nothing => presented = Presented::Session(proof),
             }
         }
-        proved
+        presented
     }
 
     fn find<E>(
@@ -122,7 +151,7 @@ impl CoreSessions {
 
     /// The proof if it still stands, refreshed if its user has changed.
     async fn current(&self, presented: &[u8], proof: Arc<Proof>, now: Timestamp) -> Option<Arc<Proof>> {
-        match proof.standing(self.shared.revocations(), now) {
+        match proof.standing(now) {
             Standing::Good => Some(proof),
             Standing::Revoked => None,
             Standing::Stale => {

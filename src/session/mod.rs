@@ -5,14 +5,20 @@ mod load;
 mod proof;
 mod revocations;
 mod sessions;
+mod tenure;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 use std::time::Duration;
 
 pub use self::cookies::CookieJar;
-pub use self::load::{CoreSessions, Refused, Wire};
+pub use self::load::{CoreSessions, Presented, Refused, Wire};
 pub use self::proof::{Bearer, Proof};
-pub use self::revocations::{Revocations, Standing};
-pub use self::sessions::{Error, Sessions};
+pub use self::revocations::Revocations;
+pub use self::sessions::{Error, Parts, Sessions};
+pub use self::tenure::Over;
+pub use self::watch::{Standing, Watch};
 
 /// How long a session lasts. Made only by [`Settings::new`], so `idle <= lifetime` holds everywhere.
 #[derive(Debug, Clone)]

@@ -1,11 +1,11 @@
 //! A session that has been proved, remembered so that it need not be proved again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwapOption;
 
-use super::revocations::{Revocations, Standing};
+use super::watch::{Standing, Watch};
 use crate::clock::Timestamp;
 use crate::identity::{Ready, Snapshot};
 use crate::telemetry::access_log::LoggedUser;
@@ -34,10 +34,10 @@ pub struct Proof {
     pub renewed: Timestamp,
     /// From when on it proves nothing.
     pub expires: Timestamp,
-    /// The revocations' epoch at which it was last found good.
-    good_at: AtomicU64,
+    /// What has come up against the session since.
+    pub watch: Watch,
     /// What upstreams are told, by identity.
-    slots: Box<[Slot]>,
+    pub slots: Box<[Slot]>,
 }
 
 /// What one kind of upstream is told.
@@ -52,34 +52,9 @@ pub struct Slot {
 }
 
 impl Proof {
-    /// `identities`: how many kinds of upstream there are.
-    pub fn new(
-        snapshot: Snapshot,
-        bearer: Bearer,
-        logged: Arc<LoggedUser>,
-        site: Arc<str>,
-        renewed: Timestamp,
-        expires: Timestamp,
-        identities: usize,
-    ) -> Self {
-        let slots = (0..identities).map(|_| Slot::default()).collect();
-        Proof { snapshot, bearer, logged, site, renewed, expires, good_at: AtomicU64::new(u64::MAX), slots }
-    }
-
-    /// Whether it still stands. Costs one comparison as long as nothing has been revoked since the last time.
-    pub fn standing(&self, revocations: &Revocations, now: Timestamp) -> Standing {
-        if self.expires <= now {
-            return Standing::Revoked;
-        }
-        let epoch = revocations.epoch();
-        if self.good_at.load(Ordering::Relaxed) == epoch {
-            return Standing::Good;
-        }
-        let standing = revocations.standing(&self.snapshot);
-        if standing == Standing::Good {
-            self.good_at.store(epoch, Ordering::Relaxed);
-        }
-        standing
+    /// Whether it still stands. Costs two comparisons.
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        if self.expires <= now { Standing::Revoked } else { self.watch.standing() }
     }
 
     /// What the upstreams of one identity are told.

@@ -8,15 +8,16 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
-use super::proof::{Bearer, Proof};
-use super::revocations::{Revocations, Standing};
+use super::proof::{Bearer, Proof, Slot};
+use super::revocations::Revocations;
+use super::watch::{Standing, Watch};
 use super::{CookieJar, Settings};
 use crate::clock::{Clock, Timestamp};
 use crate::identity::{Identities, Ready, Snapshot};
 use crate::random::{self, NoRandomness};
 use crate::seal::{SealError, Sealer};
 use crate::secret::Secret;
-use crate::store::{self, IdentityKey, Revocation, Revoked, SessionId, Store, User, UserState};
+use crate::store::{self, IdentityKey, Revocation, Revoked, SessionId, Store, User, UserId, UserState};
 use crate::telemetry::access_log::{LogHash, LoggedUser};
 use crate::token::TokenError;
 use crate::token::api::{ApiTokenError, ApiTokens};
@@ -54,6 +55,38 @@ struct Sealed {
     renewed: Timestamp,
 }
 
+/// What became of a user.
+pub(super) enum Present {
+    /// Who they are now.
+    As(User),
+    /// Deleted, or blocked.
+    Gone,
+    /// The store does not say.
+    Unknown,
+}
+
+/// What sessions are made of.
+pub struct Parts {
+    /// As configured.
+    pub settings: Settings,
+    /// Where the time comes from.
+    pub clock: Clock,
+    /// Seals cookies.
+    pub sealer: Sealer,
+    /// Makes and verifies API tokens.
+    pub api: ApiTokens,
+    /// Where users are looked up and revocations written down.
+    pub store: Arc<dyn Store>,
+    /// What upstreams are told.
+    pub identities: Arc<Identities>,
+    /// What has been revoked.
+    pub revocations: Revocations,
+    /// Hashes openids for the log.
+    pub log_hash: LogHash,
+    /// Where signing and the store's work are done, out of the request cores' way.
+    pub control: Handle,
+}
+
 /// Everything sessions need. One for the process.
 pub struct Sessions {
     settings: Settings,
@@ -64,27 +97,31 @@ pub struct Sessions {
     identities: Arc<Identities>,
     revocations: Revocations,
     log_hash: LogHash,
-    /// Where signing and the store's work are done, out of the request cores' way.
     control: Handle,
+    /// See [`RETRY_EVERY`].
+    pub(super) retry_every: Duration,
     proofs: quick_cache::sync::Cache<Box<[u8]>, Arc<Proof>>,
 }
 
 impl Sessions {
-    /// `control` is the runtime for whatever may be slow.
-    #[expect(clippy::too_many_arguments, reason = "called once, where everything is put together")]
-    pub fn new(
-        settings: Settings,
-        clock: Clock,
-        sealer: Sealer,
-        api: ApiTokens,
-        store: Arc<dyn Store>,
-        identities: Arc<Identities>,
-        revocations: Revocations,
-        log_hash: LogHash,
-        control: Handle,
-    ) -> Self {
+    /// With nobody logged in but who has a cookie.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { settings, clock, sealer, api, store, identities, revocations, log_hash, control } = parts;
         let proofs = quick_cache::sync::Cache::new(settings.cache());
-        Sessions { settings, clock, sealer, api, store, identities, revocations, log_hash, control, proofs }
+        let retry_every = RETRY_EVERY;
+        Sessions {
+            settings,
+            clock,
+            sealer,
+            api,
+            store,
+            identities,
+            revocations,
+            log_hash,
+            control,
+            retry_every,
+            proofs,
+        }
     }
 
     /// How sessions are configured.
@@ -92,9 +129,12 @@ impl Sessions {
         &self.settings
     }
 
-    /// What has been revoked.
-    pub fn revocations(&self) -> &Revocations {
-        &self.revocations
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(super) fn watch(&self, snapshot: &Snapshot) -> Watch {
+        self.revocations.watch(snapshot)
     }
 
     /// A new session for a user who has just proved an identity: always a new id.
@@ -115,8 +155,12 @@ impl Sessions {
         // Plain data of ours; serialising it cannot fail.
         let text = serde_json::to_vec(&sealed).map_err(|_| SealError::Cipher)?;
         let value = self.sealer.seal(&purpose(site), &text)?;
-        let remaining = self.end_of(snapshot).since(now);
-        Ok(jar.set(jar.session(), &value, remaining.min(self.settings.idle())))
+        Ok(jar.set(jar.session(), &value, self.cookie_lifetime(snapshot, now)))
+    }
+
+    /// How long a cookie made now is good, and whatever accompanies it.
+    pub fn cookie_lifetime(&self, snapshot: &Snapshot, now: Timestamp) -> Duration {
+        self.end_of(snapshot).since(now).min(self.settings.idle())
     }
 
     /// An API token for a session.
@@ -130,11 +174,11 @@ impl Sessions {
     pub fn may_renew(&self, proof: &Proof, now: Timestamp) -> bool {
         proof.bearer == Bearer::Cookie
             && now.since(proof.renewed) >= self.settings.idle() / 8
-            && proof.standing(&self.revocations, now) != Standing::Revoked
+            && proof.standing(now) != Standing::Revoked
     }
 
     /// When a session ends in any case: as was settled when it began, or earlier by a shorter lifetime set since.
-    fn end_of(&self, snapshot: &Snapshot) -> Timestamp {
+    pub(super) fn end_of(&self, snapshot: &Snapshot) -> Timestamp {
         snapshot.ends.min(snapshot.began.plus(self.settings.lifetime()))
     }
 
@@ -172,11 +216,12 @@ impl Sessions {
         renewed: Timestamp,
         expires: Timestamp,
     ) -> Arc<Proof> {
-        let identities = self.identities.count();
         let openid_hash = self.log_hash.of(&snapshot.openid);
         let logged = Arc::new(LoggedUser { id: snapshot.user.to_string().into(), openid_hash });
-        let proof = Proof::new(snapshot, bearer, logged, Arc::clone(site), renewed, expires, identities);
-        let proof = Arc::new(proof);
+        let watch = self.revocations.watch(&snapshot);
+        let slots = std::iter::repeat_with(Slot::default).take(self.identities.count()).collect();
+        let site = Arc::clone(site);
+        let proof = Arc::new(Proof { snapshot, bearer, logged, site, renewed, expires, watch, slots });
         self.proofs.insert(presented.into(), Arc::clone(&proof));
         proof
     }
@@ -184,23 +229,29 @@ impl Sessions {
     /// The session as its user is now; `None` if the user is gone or blocked. While the store is down the session goes
     /// on as it was.
     pub async fn refresh(&self, presented: &[u8], stale: &Arc<Proof>) -> Option<Arc<Proof>> {
-        let (store, user) = (Arc::clone(&self.store), stale.snapshot.user);
-        let found = self.control.spawn(async move { store.user(user).await }).await;
-        let user = match found {
-            Ok(Ok(user)) => user?,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, %user, "a changed user could not be looked up: the session goes on as it was");
-                return Some(Arc::clone(stale));
-            }
-            Err(_) => return Some(Arc::clone(stale)),
+        let user = match self.present(stale.snapshot.user).await {
+            Present::As(user) => user,
+            Present::Gone => return None,
+            Present::Unknown => return Some(Arc::clone(stale)),
         };
-        if user.state == UserState::Blocked {
-            return None;
-        }
         let snapshot = stale.snapshot.refreshed(&user);
         // As if last renewed long ago: the next answer brings a cookie with the new snapshot.
         let renewed = if stale.bearer == Bearer::Cookie { Timestamp::EPOCH } else { stale.renewed };
         Some(self.remember(presented, snapshot, stale.bearer, &stale.site, renewed, stale.expires))
+    }
+
+    /// A user as the store knows them now.
+    pub(super) async fn present(&self, user: UserId) -> Present {
+        let store = Arc::clone(&self.store);
+        match self.control.spawn(async move { store.user(user).await }).await {
+            Ok(Ok(Some(user))) if user.state == UserState::Active => Present::As(user),
+            Ok(Ok(_)) => Present::Gone,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, %user, "a changed user could not be looked up: the session goes on as it was");
+                Present::Unknown
+            }
+            Err(_) => Present::Unknown,
+        }
     }
 
     /// Ends a session: at once here, on disk before this returns, and on every other node within a second. While the
@@ -212,7 +263,7 @@ impl Sessions {
         let stored = self.control.spawn(async move { store.revoke(kept).await }).await;
         if let Err(error) = stored.map_err(|_| Error::GoingDown)? {
             tracing::error!(%error, session = %snapshot.session, "a session was ended, and could not be written down yet");
-            self.control.spawn(keep_trying(Arc::clone(&self.store), revocation));
+            self.control.spawn(keep_trying(Arc::clone(&self.store), revocation, self.retry_every));
         }
         Ok(())
     }
@@ -271,9 +322,9 @@ impl std::fmt::Debug for Sessions {
 }
 
 /// Writes a revocation down once the store is back.
-async fn keep_trying(store: Arc<dyn Store>, revocation: Revocation) {
+async fn keep_trying(store: Arc<dyn Store>, revocation: Revocation, every: Duration) {
     loop {
-        tokio::time::sleep(RETRY_EVERY).await;
+        tokio::time::sleep(every).await;
         if store.revoke(revocation.clone()).await.is_ok() {
             return;
         }

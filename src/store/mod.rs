@@ -4,6 +4,8 @@
 //! of [`Store`] is a check in [`conformance`], which every backend is put through.
 
 pub mod conformance;
+#[cfg(test)]
+pub(crate) mod double;
 mod model;
 pub mod record;
 pub mod sled;

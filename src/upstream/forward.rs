@@ -20,7 +20,8 @@ use super::connection::Target;
 use super::outgoing::{self, Forwarding, Visitor};
 use super::permit::Permit;
 use super::pool::{Connection, Lease};
-use super::{Settings, expect, upgrade};
+use super::upgrade::Tunnel;
+use super::{Settings, expect};
 use crate::http::hop_by_hop::AmbiguousFraming;
 use crate::http::idle::IdleLimit;
 use crate::http::strip::StripList;
@@ -103,14 +104,15 @@ impl Upstreams {
         self.list.get(permit.upstream()).map(|upstream| &upstream.settings.name)
     }
 
-    /// Sends a request on, and hands back the answer as soon as its head has arrived. Dropping the future, or the
-    /// answer's body, cancels the upstream's work by closing the connection.
+    /// Sends a request on, and hands back the answer as soon as its head has arrived, with the tunnel to be opened if
+    /// both sides switch protocols. Dropping the future, or the answer's body, cancels the upstream's work by closing
+    /// the connection.
     pub async fn forward(
         &self,
         request: Request<Incoming>,
         permit: &Permit,
         visitor: &Visitor,
-    ) -> Result<Response<ResponseBody>, Error> {
+    ) -> Result<(Response<ResponseBody>, Option<Tunnel>), Error> {
         let upstream = self.list.get(permit.upstream()).ok_or(Error::NoSuchUpstream)?;
         let settings = &upstream.settings;
         let (mut parts, incoming) = request.into_parts();
@@ -126,12 +128,10 @@ impl Upstreams {
         }
         let (mut response, lease) = upstream.exchange(request, &progress).await?;
         outgoing::accept(&mut response, &asked, is_head)?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS
-            && let Some(client) = client_upgrade
-        {
-            upgrade::spawn_tunnel(client, hyper::upgrade::on(&mut response));
-        }
-        Ok(response.map(|incoming| ResponseBody::new(incoming, lease)))
+        let has_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let client_upgrade = client_upgrade.filter(|_| has_switched);
+        let tunnel = client_upgrade.map(|client| Tunnel::new(client, hyper::upgrade::on(&mut response)));
+        Ok((response.map(|incoming| ResponseBody::new(incoming, lease)), tunnel))
     }
 
     fn relay(

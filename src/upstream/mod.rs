@@ -16,6 +16,7 @@ pub use self::body::{RelayError, ResponseBody};
 pub use self::forward::{Error, Upstreams};
 pub use self::outgoing::{Forwarding, Visitor};
 pub use self::permit::{IdentityHeaders, Permit};
+pub use self::upgrade::{Heard, Tunnel};
 
 /// One named upstream.
 #[derive(Debug, Clone)]

@@ -315,8 +315,8 @@ fn endpoints_of_ours_take_their_methods_alone() {
         ("/oauth_callback/", &["GET"], "GET"),
         ("/oauth_callback", &["GET"], "GET"),
         ("/.menshen/login", &["GET", "HEAD"], "GET, HEAD"),
-        ("/.menshen/logout", &["GET", "POST"], "GET, POST"),
-        ("/.menshen/userinfo", &["GET"], "GET"),
+        ("/.menshen/logout", &["GET", "HEAD", "POST"], "GET, HEAD, POST"),
+        ("/.menshen/userinfo", &["GET", "HEAD"], "GET, HEAD"),
         ("/.menshen/health", &["GET", "HEAD"], "GET, HEAD"),
         ("/.well-known/jwks.json", &["GET", "HEAD"], "GET, HEAD"),
         ("/.well-known/openid-configuration", &["GET", "HEAD"], "GET, HEAD"),
@@ -331,6 +331,39 @@ fn endpoints_of_ours_take_their_methods_alone() {
     for path in ["/.menshen/", "/.menshen/x", "/.menshen/login/"] {
         assert_eq!(proxy.browser().visit(path).status, 404, "{path}");
     }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn head_is_answered_as_get_is_wherever_nothing_begins_or_ends_by_it() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let user = proxy.browser();
+    user.log_in("10001");
+    // What differs from one answer to the next has the same length.
+    let shape = |browser: &Browser<'_>, method: &str, path: &str, field: &str| {
+        let answer = browser.copy().request(method, path, &[field], "");
+        let mut names: Vec<String> = answer.headers.iter().map(|(name, _)| name.clone()).collect();
+        names.sort();
+        (answer.status, names, answer.header("content-length").map(str::to_owned))
+    };
+    for path in [
+        "/.menshen/login",
+        "/.menshen/logout",
+        "/.menshen/userinfo",
+        "/.menshen/health",
+        "/.well-known/jwks.json",
+        "/.well-known/openid-configuration",
+    ] {
+        for field in [PAGE, SCRIPT] {
+            for browser in [&proxy.browser(), &user] {
+                let get = shape(browser, "GET", path, field);
+                assert_eq!(shape(browser, "HEAD", path, field), get, "{path} {field}");
+            }
+        }
+    }
+    assert_eq!(shape(&user, "HEAD", "/.menshen/userinfo", SCRIPT).0, 200);
+    assert_eq!(shape(&user, "HEAD", "/.menshen/logout", PAGE).0, 200);
     upstream.saw_nothing();
 }
 

@@ -55,7 +55,7 @@ fn whatever_people_call_themselves_stays_one_value_of_one_field() {
         let companion = login.cookie("username=").unwrap();
         let (value, attributes) = companion.strip_prefix("username=").unwrap().split_once("; ").unwrap();
         assert_eq!(decoded(value), shown);
-        assert_eq!(attributes, "Path=/; Max-Age=1209600; SameSite=Lax");
+        assert_eq!(attributes, "Path=/; Max-Age=43200; SameSite=Lax");
 
         assert_eq!(browser.get("/", &[SCRIPT]).status, 200);
         let seen = upstream.next();

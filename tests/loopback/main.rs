@@ -12,6 +12,7 @@
 
 mod blocked;
 mod callback;
+mod companions;
 mod fixture;
 mod forwarding_answer;
 mod forwarding_body;

@@ -127,6 +127,38 @@ fn a_token_that_claims_to_be_ours_and_is_not_is_refused_everywhere() {
 }
 
 #[test]
+fn a_token_that_names_any_issuer_of_ours_is_verified_here_and_goes_no_further() {
+    let upstream = Upstream::hello();
+    let proxy = setup()
+        .section("[[sites]]\norigin = \"http://other.example\"")
+        .section("[identity.default]\nissuer = \"https://door.example\"")
+        .before(&upstream);
+    let user = proxy.browser();
+    let api = user.token("10001");
+    user.visit("/user/");
+    let upstreams = received(&upstream);
+    assert_eq!(verified(&proxy, &upstreams)["iss"], "https://door.example");
+    let naming = |issuer: &str| format!("x.{}.x", BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"iss":"{issuer}"}}"#)));
+    let ask = |host: &str, path: &str, token: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n");
+        proxy.connect().send(request).answer().status
+    };
+    for path in ["/", "/public/", "/user/"] {
+        for (host, token) in [
+            ("www.meiduo.site", &upstreams),
+            ("www.meiduo.site", &naming("https://door.example")),
+            ("www.meiduo.site", &naming("http://other.example")),
+            ("other.example", &naming(ISSUER)),
+            ("other.example", &api),
+        ] {
+            assert_eq!(ask(host, path, token), 401, "{host} {path} {token}");
+        }
+    }
+    upstream.saw_nothing();
+    assert_eq!(ask("www.meiduo.site", "/", &naming("https://nobody.of.ours")), 200);
+}
+
+#[test]
 fn a_foreign_authorization_is_the_upstreams_own_affair() {
     let upstream = Upstream::hello();
     let proxy = setup()

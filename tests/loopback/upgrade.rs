@@ -1,19 +1,28 @@
 //! Upgrades: WebSocket passes once the upstream agrees, and nothing else does.
 
 use std::io::Write;
+use std::time::Duration;
 
-use crate::support::{Connection, Proxy, Setup, Upstream, read_body, read_head};
+use menshen::demo::qq;
+
+use crate::support::{Browser, Connection, PAGE, Proxy, Setup, Upstream, eventually, read_body, read_head};
 
 const UPGRADE: [&str; 4] =
     ["Connection: keep-alive, Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x"];
 
 const SWITCHED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// Agrees to every upgrade, and then says back whatever it hears, eight bytes at a time.
 fn echo() -> Upstream {
     Upstream::serving(|mut stream, connection, seen| {
         let request = read_head(&mut stream, connection).unwrap();
         seen.send(request.clone()).unwrap();
+        if request.header("upgrade").is_none() {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").unwrap();
+            return;
+        }
         stream.write_all(SWITCHED).unwrap();
         loop {
             let heard = read_body(&mut stream, 8);
@@ -26,8 +35,12 @@ fn echo() -> Upstream {
 }
 
 fn switched(proxy: &Proxy) -> Connection {
+    switched_with(proxy, &[])
+}
+
+fn switched_with(proxy: &Proxy, fields: &[&str]) -> Connection {
     let mut client = proxy.connect();
-    client.get("/ws", &UPGRADE);
+    client.get("/ws", &[&UPGRADE, fields].concat());
     let answer = client.answer();
     assert_eq!(answer.status, 101);
     assert_eq!((answer.header("upgrade"), answer.header("connection")), (Some("websocket"), Some("upgrade")));
@@ -143,4 +156,87 @@ fn open_upgrades_count_as_connections_and_end_when_the_proxy_stops() {
     assert!(proxy.connect().is_closed(), "there is room for one");
     proxy.stop();
     assert!(client.is_closed());
+}
+
+/// A tunnel with the identity of whoever is logged in.
+fn tunnel_of(proxy: &Proxy, browser: &Browser<'_>) -> Connection {
+    switched_with(proxy, &[&format!("Cookie: {}", browser.cookie_header().unwrap())])
+}
+
+fn echoes(tunnel: &mut Connection) -> bool {
+    tunnel.send("are you?").exactly(8) == b"are you?"
+}
+
+#[test]
+fn a_tunnel_ends_at_once_with_its_session_and_all_others_go_on() {
+    let upstream = echo();
+    let proxy = Setup::new().site("logout_paths = [\"/logout/\"]").before(&upstream);
+    let other = proxy.browser();
+    other.log_in("10001");
+    let mut others = [switched(&proxy), tunnel_of(&proxy, &other)];
+    let ways: [fn(&Browser<'_>); 3] = [
+        |browser| assert_eq!(browser.post("/.menshen/logout", &[PAGE]).status, 200),
+        |browser| assert_eq!(browser.visit("/logout/").status, 200),
+        |browser| assert_eq!(browser.log_in("10002").status, 303),
+    ];
+    for end in ways {
+        let browser = proxy.browser();
+        browser.log_in("10001");
+        let mut tunnels = [tunnel_of(&proxy, &browser), tunnel_of(&proxy, &browser)];
+        assert!(tunnels.iter_mut().all(echoes));
+        end(&browser);
+        assert!(tunnels.iter_mut().all(Connection::is_closed));
+        assert!(others.iter_mut().all(echoes));
+    }
+}
+
+#[test]
+fn a_tunnel_of_an_api_token_ends_when_the_token_is_logged_out_or_expires() {
+    let upstream = echo();
+    let proxy = Setup::new().section("[session]\napi_token_lifetime = \"2h\"").before(&upstream);
+    let client = proxy.browser();
+    let header = format!("Authorization: Bearer {}", client.token("10001"));
+    let mut tunnel = switched_with(&proxy, &[&header]);
+    assert_eq!(proxy.browser().post("/.menshen/logout", &[&header]).status, 200);
+    assert!(tunnel.is_closed());
+    let header = format!("Authorization: Bearer {}", client.token("10001"));
+    let mut tunnel = switched_with(&proxy, &[&header]);
+    proxy.advance(2 * HOUR - Duration::from_secs(1));
+    assert!(echoes(&mut tunnel));
+    proxy.advance(Duration::from_secs(1));
+    assert!(tunnel.is_closed());
+}
+
+#[test]
+fn a_tunnel_that_is_used_goes_on_until_its_sessions_lifetime_is_over() {
+    let upstream = echo();
+    let proxy = Setup::new().section("[session]\nidle = \"8h\"\nlifetime = \"20h\"").before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let (mut used, mut unused) = (tunnel_of(&proxy, &browser), tunnel_of(&proxy, &browser));
+    proxy.advance(7 * HOUR);
+    assert!(echoes(&mut used));
+    proxy.advance(HOUR);
+    assert!(unused.is_closed());
+    proxy.advance(6 * HOUR);
+    assert!(echoes(&mut used));
+    proxy.advance(6 * HOUR - Duration::from_secs(1));
+    assert!(echoes(&mut used));
+    proxy.advance(Duration::from_secs(1));
+    assert!(used.is_closed());
+}
+
+#[test]
+fn a_tunnel_outlives_a_change_of_its_users_name() {
+    let upstream = echo();
+    let proxy = Setup::new().before(&upstream);
+    let (old, new) = (proxy.browser(), proxy.browser());
+    old.log_in("10001");
+    let mut tunnel = tunnel_of(&proxy, &old);
+    proxy.qq.add_user(qq::User::new("10001", "大明"));
+    new.log_in("10001");
+    eventually(|| old.get("/.menshen/userinfo", &[]).json()["display_name"] == "大明");
+    assert!(echoes(&mut tunnel));
+    old.post("/.menshen/logout", &[PAGE]);
+    assert!(tunnel.is_closed());
 }

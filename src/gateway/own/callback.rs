@@ -1,6 +1,6 @@
 //! `GET /oauth_callback/?code=…&state=…`: ends a login.
 
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde_json::json;
 
 use super::{Call, add_cookies, only, query_pairs};
@@ -8,7 +8,7 @@ use crate::gateway::body::AnswerBody;
 use crate::gateway::caller;
 use crate::gateway::error::Error;
 use crate::gateway::way_on::WayOn;
-use crate::gateway::{Shared, respond};
+use crate::gateway::{Shared, cookies, respond};
 use crate::http::safe_redirect::SafeRedirect;
 use crate::login::{LoggedIn, Refusal};
 use crate::session::Proof;
@@ -77,21 +77,11 @@ fn finished(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Result<Res
     } else {
         respond::redirect(StatusCode::SEE_OTHER, logged_in.next.location())
     };
-    let jar = &call.here.site.wire.jar;
-    add_cookies(response.headers_mut(), shared.sessions.cookie(snapshot, site, jar, call.here.now)?);
-    add_cookies(response.headers_mut(), companions(shared, call, logged_in));
+    add_cookies(response.headers_mut(), cookies::of(shared, snapshot, call.here)?);
     tracing::info!(
         target: ALWAYS,
         request_id = %call.here.caller.id, user = %snapshot.user, session = %snapshot.session, created = logged_in.created,
         "a login finished"
     );
     Ok(response)
-}
-
-/// The readable cookies for the shop's own scripts. They live as long as the session may.
-fn companions(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Vec<HeaderValue> {
-    let (site, jar) = (&call.here.site.wire.site, &call.here.site.wire.jar);
-    let lifetime = shared.sessions.settings().lifetime();
-    let all = shared.identities.iter().flat_map(|identity| identity.companion_cookies(&logged_in.snapshot, site));
-    all.filter_map(|(name, value)| jar.set_companion(name, &value, lifetime)).collect()
 }

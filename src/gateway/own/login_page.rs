@@ -3,12 +3,13 @@
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use url::form_urlencoded;
 
-use super::{Call, only, query_pairs};
+use super::{Call, only, query_pairs, with_cookies};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::error::Error;
-use crate::gateway::{Shared, SiteContext, respond};
+use crate::gateway::{Shared, SiteContext, cookies, respond};
 use crate::http::safe_redirect::SafeRedirect;
 use crate::page::{Page, ProviderChoice};
+use crate::session::Presented;
 
 pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
     only(call.method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
@@ -25,11 +26,17 @@ pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Resp
 }
 
 /// Sends a browser that met a guarded page to the page of providers; it comes back to where it wanted to go.
-pub(in crate::gateway) fn invite(wanted: &Uri, site: &SiteContext) -> Response<AnswerBody> {
+pub(in crate::gateway) fn invite(
+    shared: &Shared,
+    wanted: &Uri,
+    presented: &Presented,
+    site: &SiteContext,
+) -> Response<AnswerBody> {
     let next = wanted.path_and_query().map_or("/", |target| target.as_str());
     let next = SafeRedirect::parse(next, &site.site);
     let location = HeaderValue::try_from(address(site, &next));
-    respond::redirect(StatusCode::FOUND, location.unwrap_or(HeaderValue::from_static("/")))
+    let response = respond::redirect(StatusCode::FOUND, location.unwrap_or(HeaderValue::from_static("/")));
+    with_cookies(response, cookies::removed_if_over(shared, presented, site))
 }
 
 /// The page of providers, for a login that ends at `next`.

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Call, add_cookies, only};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::error::Error;
-use crate::gateway::{Here, Shared, origin, respond};
+use crate::gateway::{Here, Shared, caching, cookies, origin, respond};
 use crate::page::Page;
 use crate::session::Proof;
 use crate::telemetry::ALWAYS;
@@ -16,15 +16,15 @@ pub(in crate::gateway) async fn answer(
     call: Call<'_>,
     proof: Option<&Proof>,
 ) -> Result<Response<AnswerBody>, Error> {
-    only(call.method, &[Method::GET, Method::POST], "GET, POST")?;
+    only(call.method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
     // Before anything else: another site's form brings no cookie, and must not have ours removed.
     if call.method == Method::POST && !origin::is_own(call.headers, &call.here.site.site) {
         return Err(Error::ForeignOrigin);
     }
     let Some(proof) = proof else {
-        return Ok(logged_out(call, cookies_removed(shared, call.here)));
+        return Ok(logged_out(call, cookies::removed(shared, call.here.site)));
     };
-    if call.method == Method::GET {
+    if call.method != Method::POST {
         // There is nobody to ask, and an answer that says OK would be taken for the deed.
         if !call.here.caller.wants_page() {
             return Err(Error::MethodNotAllowed { allow: "POST".into() });
@@ -33,7 +33,7 @@ pub(in crate::gateway) async fn answer(
         return Ok(respond::show(&page, call.here.caller, None));
     }
     end(shared, call.here, proof, "our page").await?;
-    Ok(logged_out(call, cookies_removed(shared, call.here)))
+    Ok(logged_out(call, cookies::removed(shared, call.here.site)))
 }
 
 fn logged_out(call: Call<'_>, cookies: Vec<HeaderValue>) -> Response<AnswerBody> {
@@ -47,14 +47,6 @@ fn logged_out(call: Call<'_>, cookies: Vec<HeaderValue>) -> Response<AnswerBody>
     response
 }
 
-/// Removals of the session cookie and its companions.
-fn cookies_removed(shared: &Shared, here: Here<'_>) -> Vec<HeaderValue> {
-    let jar = &here.site.wire.jar;
-    let companions = shared.identities.iter().flat_map(|identity| &identity.settings.cookies);
-    let companions = companions.filter_map(|(name, _)| jar.remove_companion(name));
-    jar.remove(jar.session()).into_iter().chain(companions).collect()
-}
-
 /// The shop's own logout link was followed: its answer ends our session too.
 pub(in crate::gateway) async fn follow(
     shared: &Shared,
@@ -63,7 +55,9 @@ pub(in crate::gateway) async fn follow(
     response: &mut Response<AnswerBody>,
 ) -> Result<(), Error> {
     end(shared, here, proof, "the shop's own link").await?;
-    add_cookies(response.headers_mut(), cookies_removed(shared, here));
+    // Whoever kept it would log others out.
+    caching::keep_private(response.headers_mut());
+    add_cookies(response.headers_mut(), cookies::removed(shared, here.site));
     Ok(())
 }
 

@@ -8,8 +8,6 @@ pub(super) mod logout;
 pub(super) mod userinfo;
 pub(super) mod well_known;
 
-use std::sync::Arc;
-
 use http::header::HeaderMap;
 use http::{HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
@@ -17,8 +15,8 @@ use hyper::body::Incoming;
 use super::body::AnswerBody;
 use super::error::Error;
 use super::route::OwnPath;
-use super::{Gateway, Here};
-use crate::session::Proof;
+use super::{Gateway, Here, Shared, SiteContext, cookies};
+use crate::session::Presented;
 use crate::telemetry::line::{Line, Route};
 
 /// A request, as far as endpoints of our own need it.
@@ -54,25 +52,30 @@ impl Gateway {
             OwnPath::Health => health::answer(method),
             OwnPath::Callback => {
                 let session = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
-                callback::answer(shared, call, session.as_deref()).await
+                callback::answer(shared, call, session.session().map(AsRef::as_ref)).await
             }
             OwnPath::Logout => {
                 let session = self.session(call).await?;
-                logout::answer(shared, call, session.as_deref()).await
+                logout::answer(shared, call, session.session().map(AsRef::as_ref)).await
             }
-            OwnPath::UserInfo => userinfo::answer(call, self.session(call).await?.as_deref()),
+            OwnPath::UserInfo => userinfo::answer(shared, call, &self.session(call).await?),
             OwnPath::Nothing => Err(Error::NotFound),
         }
     }
 
     /// By token or cookie.
-    async fn session(&self, call: Call<'_>) -> Result<Option<Arc<Proof>>, Error> {
+    async fn session(&self, call: Call<'_>) -> Result<Presented, Error> {
         let (wire, now) = (&call.here.site.wire, call.here.now);
         match self.sessions.load_token(call.headers, wire, now).await? {
-            Some(proof) => Ok(Some(proof)),
+            Some(proof) => Ok(Presented::Session(proof)),
             None => Ok(self.sessions.load_cookie(call.headers, wire, now).await),
         }
     }
+}
+
+/// Nobody is logged in who must be; whoever was is told so by his cookies too.
+pub(super) fn login_needed(shared: &Shared, presented: &Presented, site: &SiteContext) -> Error {
+    Error::LoginNeeded { removals: cookies::removed_if_over(shared, presented, site) }
 }
 
 /// The query as decoded pairs, in order.

@@ -3,15 +3,19 @@
 use http::{Method, Response};
 use serde_json::json;
 
-use super::{Call, only};
+use super::{Call, login_needed, only};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::error::Error;
-use crate::gateway::respond;
-use crate::session::Proof;
+use crate::gateway::{Shared, respond};
+use crate::session::Presented;
 
-pub(in crate::gateway) fn answer(call: Call<'_>, proof: Option<&Proof>) -> Result<Response<AnswerBody>, Error> {
-    only(call.method, &[Method::GET], "GET")?;
-    let proof = proof.ok_or(Error::LoginNeeded)?;
+pub(in crate::gateway) fn answer(
+    shared: &Shared,
+    call: Call<'_>,
+    presented: &Presented,
+) -> Result<Response<AnswerBody>, Error> {
+    only(call.method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
+    let proof = presented.session().ok_or_else(|| login_needed(shared, presented, call.here.site))?;
     let snapshot = &proof.snapshot;
     Ok(respond::json(&json!({
         "code": "0",

@@ -32,6 +32,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
@@ -52,6 +53,9 @@ use crate::units::ByteSize;
 
 /// The most calls that wait at once. More means the disk has stopped, and then waiting helps nobody.
 const QUEUE: usize = 4096;
+
+/// When to look again whether there is room for the call to close.
+const ROOM_AGAIN: Duration = Duration::from_millis(10);
 
 /// The most records one call reads or sweeps in a row, so that a long list does not hold up logins.
 const PAGE: usize = 512;
@@ -215,10 +219,17 @@ impl Store for SledStore {
 
     async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.send(Message::Close(done)).is_ok() {
-            // Dropped unanswered means that another call of `close` came first and is done.
-            let _ = closed.await;
+        let mut message = Message::Close(done);
+        loop {
+            message = match self.inbox.try_send(message) {
+                Ok(()) => break,
+                Err(TrySendError::Full(unsent)) => unsent,
+                Err(TrySendError::Disconnected(_)) => return,
+            };
+            tokio::time::sleep(ROOM_AGAIN).await;
         }
+        // Dropped unanswered means that another call of `close` came first and is done.
+        let _ = closed.await;
     }
 }
 

@@ -47,6 +47,21 @@ async fn calls_beyond_the_queue_are_refused_instead_of_piling_up() {
     store.close().await;
 }
 
+/// Regression: it found no room in the queue, and said that it had closed.
+#[tokio::test]
+async fn closing_waits_for_room_in_the_queue() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&root));
+    let (go, blocked) = block(&store).await;
+    assert!((0..QUEUE).all(|_| store.user(new_user(1).id).now_or_never().is_none()));
+    let mut closed = store.close();
+    assert!((&mut closed).now_or_never().is_none(), "it is not closed");
+    go.send(()).unwrap();
+    blocked.await.unwrap().unwrap();
+    closed.await;
+    open(&root).close().await;
+}
+
 #[tokio::test]
 async fn what_sled_would_write_to_files_it_never_syncs_is_refused() {
     let root = tempfile::tempdir().unwrap();

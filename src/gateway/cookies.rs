@@ -1,0 +1,89 @@
+//! The cookies that a browser keeps for a session: ours, which proves it, and those for the shop's own scripts. They are
+//! set, renewed and removed together, so that no page greets by name whom nobody would let in.
+
+use std::time::Duration;
+
+use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use http::{Response, StatusCode};
+
+use super::body::AnswerBody;
+use super::site::SiteContext;
+use super::{Here, Shared, caching};
+use crate::identity::Snapshot;
+use crate::session::{Error, Presented};
+
+/// An answer that took longer may find a browser that has logged in again meanwhile, whose cookies are not ours to
+/// remove. A login takes a visitor some seconds.
+const MEANWHILE: Duration = Duration::from_secs(1);
+
+/// The cookies of a session that has just begun.
+pub(super) fn of(shared: &Shared, snapshot: &Snapshot, here: Here<'_>) -> Result<Vec<HeaderValue>, Error> {
+    let (sessions, wire) = (&shared.sessions, &here.site.wire);
+    let session = sessions.cookie(snapshot, &wire.site, &wire.jar, here.now)?;
+    let lifetime = sessions.cookie_lifetime(snapshot, here.now);
+    let companions = shared.identities.iter().flat_map(|identity| identity.companion_cookies(snapshot, &wire.site));
+    let companions = companions.filter_map(|(name, value)| wire.jar.set_companion(name, &value, lifetime));
+    Ok(session.into_iter().chain(companions).collect())
+}
+
+/// Renews a session's cookies with an answer of the application's.
+pub(super) fn renew(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    here: Here<'_>,
+    headers: &mut HeaderMap,
+) -> Result<(), Error> {
+    add_beside_the_shops(headers, of(shared, snapshot, here)?);
+    Ok(())
+}
+
+/// Removals of whatever [`of`] sets.
+pub(super) fn removed(shared: &Shared, site: &SiteContext) -> Vec<HeaderValue> {
+    let jar = &site.wire.jar;
+    let companions = shared.identities.iter().flat_map(|identity| &identity.settings.cookies);
+    let companions = companions.filter_map(|(name, _)| jar.remove_companion(name));
+    jar.remove(jar.session()).into_iter().chain(companions).collect()
+}
+
+/// What an answer of our own removes: everything, if the browser holds the cookie of a session that is over. The
+/// session's own goes too, so that this happens once: what the shop itself sets by the same names from then on stays.
+pub(super) fn removed_if_over(shared: &Shared, presented: &Presented, site: &SiteContext) -> Vec<HeaderValue> {
+    match presented {
+        Presented::Over => removed(shared, site),
+        Presented::Session(_) | Presented::Nothing => Vec::new(),
+    }
+}
+
+/// The same on an answer of the application's, if it is one that nobody would keep.
+pub(super) fn remove_if_over(
+    shared: &Shared,
+    presented: &Presented,
+    here: Here<'_>,
+    answer: &mut Response<AnswerBody>,
+) {
+    let removals = removed_if_over(shared, presented, here.site);
+    let is_prompt = || shared.clock.now().since(here.now) <= MEANWHILE;
+    // A browser takes the fields of a 304 over into what it keeps.
+    if removals.is_empty() || answer.status() == StatusCode::NOT_MODIFIED || !is_prompt() {
+        return;
+    }
+    let headers = answer.headers_mut();
+    if !caching::may_be_reused(headers) {
+        caching::keep_private(headers);
+        add_beside_the_shops(headers, removals);
+    }
+}
+
+/// Adds cookies to the application's answer, except those that it sets itself.
+fn add_beside_the_shops(headers: &mut HeaderMap, cookies: Vec<HeaderValue>) {
+    let shops: Vec<Vec<u8>> = headers.get_all(SET_COOKIE).iter().map(|cookie| name(cookie).to_vec()).collect();
+    for cookie in cookies {
+        if !shops.iter().any(|shops| shops == name(&cookie)) {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
+}
+
+fn name(set_cookie: &HeaderValue) -> &[u8] {
+    set_cookie.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+}

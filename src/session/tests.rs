@@ -1,0 +1,166 @@
+//! Sessions beside a store that fails, and how long they may be relied on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+
+use super::*;
+use crate::clock::{Clock, Timestamp};
+use crate::identity::{Algorithm, Identities, Snapshot};
+use crate::seal::{KEY_LEN, SealKey, Sealer};
+use crate::secret::Secret;
+use crate::site::{Origin, Site};
+use crate::store::double::Double;
+use crate::store::{IdentityKey, Revocation, Revoked, User, UserId, UserState};
+use crate::telemetry::access_log::LogHash;
+use crate::token::api::ApiTokens;
+use crate::token::signing_key::SigningKey;
+
+const START: Timestamp = Timestamp::from_secs(1_000_000);
+/// Longest wait for anything that should happen at once.
+const PATIENCE: Duration = Duration::from_secs(10);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Sessions of 12 hours and 14 days, beside a store in the test's hands.
+struct Scene {
+    sessions: Sessions,
+    revocations: Revocations,
+    store: Arc<Double>,
+    clock: Clock,
+}
+
+fn scene() -> Scene {
+    let (revocations, store, clock) = (Revocations::default(), Arc::new(Double::default()), Clock::manual(START));
+    let key = SealKey::new(1, &Secret::new(vec![7; KEY_LEN])).unwrap();
+    let api = SigningKey::from_pkcs8("1".into(), Algorithm::EdDsa, &Algorithm::EdDsa.generate().unwrap()).unwrap();
+    let sessions = Sessions::new(Parts {
+        settings: Settings::new(12 * HOUR, 14 * 24 * HOUR, 12 * HOUR, "s".into(), 8).unwrap(),
+        clock: clock.clone(),
+        sealer: Sealer::new(vec![key]),
+        api: ApiTokens::new(Arc::new(api)),
+        store: Arc::<Double>::clone(&store),
+        identities: Arc::new(Identities::new(Vec::new())),
+        revocations: revocations.clone(),
+        log_hash: LogHash::new(&Secret::new(vec![7; 32])),
+        control: Handle::current(),
+    });
+    Scene { sessions, revocations, store, clock }
+}
+
+impl Scene {
+    fn snapshot(&self) -> Snapshot {
+        let user = User {
+            id: UserId::from_bytes([1; 16]),
+            display_name: String::new(),
+            avatar: None,
+            state: UserState::Active,
+            upstream_id: None,
+            username: None,
+            generation: 0,
+            created_at: START,
+            updated_at: START,
+        };
+        let identity = IdentityKey { provider: "qq".into(), client_id: "1".into(), subject: "A".into() };
+        self.sessions.begin(&user, &identity, self.clock.now()).unwrap()
+    }
+
+    /// A session that an API token proves.
+    fn by_token(&self) -> Arc<Proof> {
+        let site: Arc<str> = "http://a".into();
+        let token = self.sessions.api_token(&self.snapshot(), &site, self.clock.now()).unwrap();
+        self.sessions.prove_api_token(token.expose(), &site, self.clock.now()).unwrap()
+    }
+
+    /// A session that a cookie proves.
+    fn by_cookie(&self) -> Arc<Proof> {
+        let site = Site {
+            origin: Origin::parse("http://a").unwrap(),
+            aliases: Vec::new(),
+            allowed_hosts: Vec::new(),
+            logout_paths: Vec::new(),
+            redirect_uris: BTreeMap::new(),
+            cookie_domain: None,
+        };
+        let jar = CookieJar::new(&site, "s");
+        let cookie = self.sessions.cookie(&self.snapshot(), "http://a", &jar, self.clock.now()).unwrap().unwrap();
+        let value = cookie.as_bytes().split(|byte| b"=;".contains(byte)).nth(1).unwrap();
+        self.sessions.prove_cookie(value, &"http://a".into()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_that_could_not_be_stored_is_stored_once_the_store_is_back() {
+    let mut scene = scene();
+    scene.sessions.retry_every = Duration::from_millis(1);
+    let proof = scene.by_cookie();
+    scene.store.is_down.store(true, Ordering::SeqCst);
+    scene.sessions.end(&proof.snapshot, scene.clock.now()).await.unwrap();
+    assert_eq!(proof.standing(scene.clock.now()), Standing::Revoked, "here it is over at once");
+    scene.store.tried.notified().await;
+    assert!(scene.store.written().is_empty());
+    scene.store.is_down.store(false, Ordering::SeqCst);
+    let stored = async {
+        while scene.store.written().is_empty() {
+            scene.store.tried.notified().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, stored).await.expect("nobody tried again");
+    let written = scene.store.written();
+    assert_eq!(written.len(), 1);
+    assert_eq!(written[0].subject, Revoked::Session(proof.snapshot.session));
+    assert_eq!(written[0].until, proof.snapshot.ends);
+}
+
+#[tokio::test]
+async fn what_rests_on_a_session_is_over_when_the_session_is() {
+    let scene = scene();
+    let (cookie, token) = (scene.by_cookie(), scene.by_token());
+    let mut overs = [&cookie, &token].map(|proof| Box::pin(scene.sessions.over(proof, || START)));
+    assert!(overs.iter_mut().all(|over| over.now_or_never().is_none()));
+    scene.sessions.end(&cookie.snapshot, START).await.unwrap();
+    let [by_cookie, by_token] = &mut overs;
+    assert_eq!(by_cookie.now_or_never(), Some(Over::Ended));
+    assert!(by_token.now_or_never().is_none());
+    // An API token is good for its time, used or not.
+    scene.clock.advance(12 * HOUR - Duration::from_millis(1));
+    assert!(by_token.now_or_never().is_none());
+    scene.clock.advance(Duration::from_millis(1));
+    assert_eq!(by_token.now_or_never(), Some(Over::Expired));
+}
+
+#[tokio::test]
+async fn use_keeps_a_session_up_to_its_lifetime_and_no_further() {
+    let scene = scene();
+    let proof = scene.by_cookie();
+    let mut unused = Box::pin(scene.sessions.over(&proof, || START));
+    let mut used = Box::pin(scene.sessions.over(&proof, || scene.clock.now()));
+    scene.clock.advance(12 * HOUR - Duration::from_millis(1));
+    assert_eq!((unused.as_mut().now_or_never(), used.as_mut().now_or_never()), (None, None));
+    scene.clock.advance(Duration::from_millis(1));
+    assert_eq!((unused.now_or_never(), used.as_mut().now_or_never()), (Some(Over::Unused), None));
+    scene.clock.advance(13 * 24 * HOUR);
+    assert_eq!(used.as_mut().now_or_never(), None);
+    scene.clock.advance(12 * HOUR);
+    assert_eq!(used.now_or_never(), Some(Over::Expired));
+}
+
+#[tokio::test]
+async fn while_nobody_can_say_how_a_user_has_changed_the_session_goes_on_and_can_be_ended() {
+    let scene = scene();
+    let proof = scene.by_cookie();
+    let changed = Revoked::Changed(proof.snapshot.user, 1);
+    scene.revocations.apply(&[Revocation { subject: changed, at: START, until: proof.snapshot.ends }], START);
+    let over = scene.sessions.over(&proof, || START);
+    let ended = async {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        scene.sessions.end(&proof.snapshot, START).await.unwrap();
+    };
+    let both = tokio::time::timeout(PATIENCE, futures_util::future::join(over, ended));
+    assert_eq!(both.await.expect("it goes on").0, Over::Ended);
+}

@@ -1,0 +1,100 @@
+//! A store that fails, hangs and recovers when a test says so, for those who use stores. It keeps revocations alone.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use super::{
+    BindError, Binding, Cursor, Error, IdentityKey, NewUser, Profile, Revocation, SignedIn, Store, StoredKey, User,
+    UserId,
+};
+use crate::clock::Timestamp;
+
+/// A store in a test's hands.
+#[derive(Debug, Default)]
+pub(crate) struct Double {
+    /// It refuses everything.
+    pub(crate) is_down: AtomicBool,
+    /// Told after each try to write a revocation down.
+    pub(crate) tried: Notify,
+    written: Mutex<Vec<Revocation>>,
+    hangs: bool,
+}
+
+impl Double {
+    /// A store that never closes.
+    pub(crate) fn hanging() -> Self {
+        Double { hangs: true, ..Double::default() }
+    }
+
+    /// What has been written down.
+    pub(crate) fn written(&self) -> Vec<Revocation> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn down<T>(&self) -> Result<T, Error> {
+        Err(Error::Unavailable { reason: "as told by the test".to_owned() })
+    }
+}
+
+#[async_trait]
+impl Store for Double {
+    async fn find_user(&self, _: &IdentityKey) -> Result<Option<User>, Error> {
+        self.down()
+    }
+
+    async fn user(&self, _: UserId) -> Result<Option<User>, Error> {
+        self.down()
+    }
+
+    async fn create_bound(&self, _: &IdentityKey, _: NewUser, _: Timestamp) -> Result<SignedIn, Error> {
+        self.down()
+    }
+
+    async fn bind(&self, _: &IdentityKey, _: Option<String>, _: UserId, _: Timestamp) -> Result<(), BindError> {
+        Ok(self.down()?)
+    }
+
+    async fn update_profile(&self, _: UserId, _: Profile, _: Timestamp, _: Timestamp) -> Result<User, Error> {
+        self.down()
+    }
+
+    async fn bindings(&self, _: Option<&IdentityKey>, _: usize) -> Result<Vec<Binding>, Error> {
+        self.down()
+    }
+
+    async fn revoke(&self, revocation: Revocation) -> Result<(), Error> {
+        let outcome = if self.is_down.load(Ordering::SeqCst) {
+            self.down()
+        } else {
+            self.written.lock().unwrap_or_else(PoisonError::into_inner).push(revocation);
+            Ok(())
+        };
+        self.tried.notify_one();
+        outcome
+    }
+
+    async fn revocations(&self, _: Cursor, _: Timestamp) -> Result<(Vec<Revocation>, Cursor), Error> {
+        self.down()
+    }
+
+    async fn sweep(&self, _: Timestamp) -> Result<usize, Error> {
+        self.down()
+    }
+
+    async fn keys_or_first(&self, _: StoredKey) -> Result<Vec<StoredKey>, Error> {
+        self.down()
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        self.down()
+    }
+
+    async fn close(&self) {
+        if self.hangs {
+            std::future::pending::<()>().await;
+        }
+    }
+}

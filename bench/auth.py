@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """CPU time of an authenticated request: Menshen beside nginx with auth_request, and nginx with no authentication at all.
 
-Every round runs the contenders one after the other against the same backend, each pinned to one core, the load on the
+nginx is counted twice: alone, as if deciding who is logged in cost nothing, and with the process that it asks. That one
+is another nginx which answers 204 whatever it is asked, so no real service is cheaper. Every round runs the contenders one after the other against the same backend, each pinned to one core, the load on the
 other; what is compared is the ratio within a round, since machines drift. Needs wrk and nginx.
 
     cargo build --profile dist && bench/auth.py --menshen target/dist/menshen
@@ -60,16 +61,18 @@ http {{
 }}
 """
 
-BACKEND = "server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 '{text}'; }} location = /_auth {{ return 204; }} }}"
+BACKEND = "server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 '{text}'; }} }}"
+YES = "server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 204; }} }}"
 
 PLAIN = """
 upstream backend {{ server 127.0.0.1:{backend}; keepalive 128; keepalive_requests 1000000000; }}
+upstream service {{ server 127.0.0.1:{service}; keepalive 128; keepalive_requests 1000000000; }}
 server {{ listen 127.0.0.1:{port}; location / {{ {auth} proxy_pass http://backend; proxy_http_version 1.1;
   proxy_set_header Connection ""; proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;
   proxy_set_header X-Forwarded-Proto $scheme; {identity} }} {location} }}
 """
 
-AUTH_LOCATION = """location = /_auth {{ internal; proxy_pass http://backend/_auth; proxy_http_version 1.1;
+AUTH_LOCATION = """location = /_auth {{ internal; proxy_pass http://service/_auth; proxy_http_version 1.1;
   proxy_set_header Connection ""; proxy_pass_request_body off; proxy_set_header Content-Length ""; }}"""
 
 CONFIG = """
@@ -101,6 +104,9 @@ secret = "0123456789abcdef0123456789abcdef"
 [log]
 format = "json"
 """
+
+
+WITH_SERVICE = "nginx auth_request, with service"
 
 
 class Bench:
@@ -170,24 +176,26 @@ class Bench:
 
 def cpu_seconds(pid):
     """User and system time of a process and its children that are alive, in seconds."""
-    total = 0
+    user = system = 0
     pids = [pid] + [int(child) for child in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True,
                                                            text=True).stdout.split()]
     for each in pids:
         fields = pathlib.Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
+        user, system = user + int(fields[11]), system + int(fields[12])
+    return [ticks / os.sysconf("SC_CLK_TCK") for ticks in (user, system)]
 
 
-def measure(child, url, seconds, headers):
-    before = cpu_seconds(child.pid)
+def measure(children, url, seconds, headers):
+    """For each child: user and system seconds for 100,000 requests; and requests a second."""
+    before = [cpu_seconds(child.pid) for child in children]
     command = ["taskset", "-c", "1", "wrk", "-t1", "-c64", f"-d{seconds}s", *headers, url]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    used = cpu_seconds(child.pid) - before
+    after = [cpu_seconds(child.pid) for child in children]
     requests = int(re.search(r"(\d+) requests in", text).group(1))
     if "Non-2xx" in text or "Socket errors" in text:
         sys.exit(f"{url} did not answer well:\n{text}")
-    return used / requests * 100_000, requests / seconds
+    costs = [[(end - start) / requests * 100_000 for start, end in zip(*both)] for both in zip(before, after)]
+    return costs, requests / seconds
 
 
 def main():
@@ -205,44 +213,50 @@ def main():
 
 
 def run(bench, options):
-    backend, plain, guarded = free_port(), free_port(), free_port()
+    backend, service, plain, guarded = (free_port() for _ in range(4))
     bench.nginx("backend", BACKEND.format(port=backend, text="x" * 1024), 1)
+    service_child = bench.nginx("service", YES.format(port=service), 1)
     identity = 'proxy_set_header Authorization "Bearer %s"; proxy_set_header X-User u;' % ("x" * 300)
-    plain_child = bench.nginx("plain", PLAIN.format(port=plain, backend=backend, auth="", identity=identity, location=""),
-                              0, "on")
-    location = AUTH_LOCATION.format()
-    guarded_child = bench.nginx("guarded", PLAIN.format(port=guarded, backend=backend, auth="auth_request /_auth;",
-                                                        identity=identity, location=location), 0, "on")
+    ports = {"backend": backend, "service": service, "identity": identity}
+    plain_child = bench.nginx("plain", PLAIN.format(port=plain, auth="", location="", **ports), 0, "on")
+    auth = {"auth": "auth_request /_auth;", "location": AUTH_LOCATION.format()}
+    guarded_child = bench.nginx("guarded", PLAIN.format(port=guarded, **auth, **ports), 0, "on")
     proxy, port, cookie = bench.proxy(backend)
-    for each in (backend, plain, guarded):
+    for each in (backend, service, plain, guarded):
         wait_for(each)
     fields = ["-H", f"Cookie: sessionid=abcdefghijklmnop; {cookie}", "-H", "User-Agent: Mozilla/5.0 (X11; Linux x86_64)",
               "-H", "Accept: text/html,application/xhtml+xml", "-H", "Accept-Language: zh-CN,zh;q=0.9"]
     contenders = {
-        "menshen, authenticated": (proxy, f"http://127.0.0.1:{port}/x", fields),
-        "menshen, public route": (proxy, f"http://127.0.0.1:{port}/public/x", fields),
-        "nginx auth_request": (guarded_child, f"http://127.0.0.1:{guarded}/x", fields),
-        "nginx proxy_pass": (plain_child, f"http://127.0.0.1:{plain}/x", fields),
+        "menshen, authenticated": ([proxy], f"http://127.0.0.1:{port}/x"),
+        "menshen, public route": ([proxy], f"http://127.0.0.1:{port}/public/x"),
+        "nginx auth_request": ([guarded_child, service_child], f"http://127.0.0.1:{guarded}/x"),
+        "nginx proxy_pass": ([plain_child], f"http://127.0.0.1:{plain}/x"),
     }
-    results = {name: [] for name in contenders}
-    for name, (child, url, headers) in contenders.items():
-        measure(child, url, 1, headers)
+    results = {name: [] for name in [*contenders, WITH_SERVICE]}
+    for children, url in contenders.values():
+        measure(children, url, 1, fields)
     for number in range(options.rounds):
-        for name, (child, url, headers) in contenders.items():
-            results[name].append(measure(child, url, options.seconds, headers))
-        print(f"round {number + 1}: " + ", ".join(f"{name} {rows[-1][0]:.2f}" for name, rows in results.items()),
+        for name, (children, url) in contenders.items():
+            costs, rate = measure(children, url, options.seconds, fields)
+            results[name].append((*costs[0], rate))
+            if len(costs) > 1:
+                results[WITH_SERVICE].append((*map(sum, zip(*costs)), rate))
+        print(f"round {number + 1}: " + ", ".join(f"{name} {sum(rows[-1][:2]):.2f}" for name, rows in results.items()),
               file=sys.stderr)
     report(results)
 
 
 def report(results):
-    print(f"{'':28} {'CPU s per 100 k':>16} {'requests/s':>12} {'÷ auth_request':>16} {'÷ proxy_pass':>14}")
+    bases = ("nginx proxy_pass", "nginx auth_request", WITH_SERVICE)
+    print(f"{'CPU s for 100,000 requests':34}{'user':>7}{'system':>8}{'sum':>7}{'requests/s':>12}"
+          f"{'÷ proxy_pass':>14}{'÷ auth_request':>16}{'÷ with service':>16}")
     for name, rows in results.items():
-        ratios = []
-        for other in ("nginx auth_request", "nginx proxy_pass"):
-            ratios.append(statistics.median(row[0] / base[0] for row, base in zip(rows, results[other])))
-        cost, rate = (statistics.median(row[at] for row in rows) for at in (0, 1))
-        print(f"{name:28} {cost:16.2f} {rate:12.0f} {ratios[0]:16.2f} {ratios[1]:14.2f}")
+        user, system, rate = (statistics.median(row[at] for row in rows) for at in range(3))
+        total = statistics.median(sum(row[:2]) for row in rows)
+        ratios = [statistics.median(sum(row[:2]) / sum(base[:2]) for row, base in zip(rows, results[other]))
+                  for other in bases]
+        print(f"{name:34}{user:7.2f}{system:8.2f}{total:7.2f}{rate:12.0f}"
+              f"{ratios[0]:14.2f}{ratios[1]:16.2f}{ratios[2]:16.2f}")
 
 
 if __name__ == "__main__":

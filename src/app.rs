@@ -52,7 +52,7 @@ pub enum StartError {
     #[error(transparent)]
     Keys(#[from] KeyError),
     /// No client for QQ can be made.
-    #[error("no client for calls to QQ can be made: {0}")]
+    #[error("no client for calls to QQ can be made")]
     Provider(#[from] qq::BuildError),
     /// A site's addresses do not fit together.
     #[error(transparent)]
@@ -61,7 +61,7 @@ pub enum StartError {
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
     /// Threads or descriptors have run out.
-    #[error("the system gives no threads or sockets: {0}")]
+    #[error("the system gives no threads or sockets")]
     System(#[from] io::Error),
 }
 
@@ -133,8 +133,12 @@ impl App {
 impl Handler for Gateway {
     type Body = crate::gateway::AnswerBody;
 
-    async fn handle(&self, request: http::Request<hyper::body::Incoming>, peer: &Client) -> http::Response<Self::Body> {
-        Gateway::handle(self, request, peer).await
+    fn handle(
+        &self,
+        request: http::Request<hyper::body::Incoming>,
+        peer: &Client,
+    ) -> impl Future<Output = http::Response<Self::Body>> {
+        Gateway::handle(self, request, peer)
     }
 }
 

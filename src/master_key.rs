@@ -16,7 +16,7 @@ const LEN: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
     /// The file cannot be read or made.
-    #[error("master key {}: {source}", path.display())]
+    #[error("the master key's file {} can be neither read nor made", path.display())]
     File {
         /// The file.
         path: PathBuf,

@@ -1,5 +1,7 @@
 //! Why a request gets an answer of ours instead of the upstream's, sorted by whose fault it is.
 
+use std::borrow::Cow;
+
 use super::unwind::Panicked;
 use crate::http::request_path::TooAmbiguous;
 use crate::login::{AttemptError, Refusal};
@@ -25,14 +27,11 @@ pub(super) enum Error {
     /// The client: a path nobody could read with certainty.
     #[error(transparent)]
     Ambiguous(#[from] TooAmbiguous),
-    /// The client: CONNECT and TRACE are not forwarded.
-    #[error("the method is not forwarded")]
-    MethodNotForwarded,
-    /// The client: an endpoint of ours does not take the method.
-    #[error("the endpoint takes {allow} alone")]
+    /// The client: neither an endpoint of ours nor a route takes the method here.
+    #[error("the target takes {allow} alone")]
     MethodNotAllowed {
         /// For `Allow`.
-        allow: &'static str,
+        allow: Cow<'static, str>,
     },
     /// Nobody: no route and no endpoint is there.
     #[error("there is nothing at this path")]

@@ -5,6 +5,7 @@ mod caching;
 mod caller;
 mod error;
 mod forward;
+mod method;
 mod origin;
 mod own;
 mod policy;
@@ -19,7 +20,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HOST};
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use ipnet::IpNet;
 
@@ -155,12 +156,10 @@ impl Gateway {
         line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Failed<'_>> {
         let own = self.shared.own_paths.find(request.uri().path());
-        if own == Some(OwnPath::Health) {
-            return own::health::answer(request.method()).map_err(Failed::nowhere);
-        }
-        let site = self.site(&request).map_err(Failed::nowhere)?;
+        let site = self.site(&request, own).map_err(Failed::nowhere)?;
         let here = Here { site, caller, now };
         let answered = match own {
+            _ if self.is_too_long(request.uri()) => Err(Error::TargetTooLong),
             Some(own) => self.answer_own(own, &request, here, line).await,
             None => self.pass(request, here, line).await,
         };
@@ -174,14 +173,13 @@ impl Gateway {
         here: Here<'_>,
         line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Error> {
-        self.check(&request)?;
         let readings = request_path::read(request.uri().path())?;
         if self.shared.own_paths.is_shadowed(&readings) {
             return Err(Error::NotFound);
         }
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
         let host = host.unwrap_or(here.site.site.origin.authority());
-        let matched = here.site.routes.find(host, &readings, request.method()).ok_or(Error::NotFound)?;
+        let matched = method::find(&here.site.routes, host, &readings, request.method())?;
         let ends_session = here.site.site.logout_paths.iter().any(|link| link.matches(&readings.usual));
         let wants_session = matched.access != Access::Public || ends_session;
         let proof = self.load(wants_session, &mut request, here).await?;
@@ -216,8 +214,17 @@ impl Gateway {
         Some(Box::new(line))
     }
 
+    /// The site that the request is for. What is the same at every site is answered whatever the `Host`.
+    fn site(&self, request: &Request<Incoming>, own: Option<OwnPath>) -> Result<&SiteContext, Error> {
+        let named = self.named_site(request);
+        match own {
+            Some(own) if own.is_the_same_everywhere() => named.or_else(|error| self.shared.sites.first().ok_or(error)),
+            Some(_) | None => named,
+        }
+    }
+
     /// The site that the request names: by one `Host`, which agrees with an absolute target (RFC 9112, 3.2).
-    fn site(&self, request: &Request<Incoming>) -> Result<&SiteContext, Error> {
+    fn named_site(&self, request: &Request<Incoming>) -> Result<&SiteContext, Error> {
         let mut hosts = request.headers().get_all(HOST).iter();
         let (host, another) = (hosts.next(), hosts.next());
         if another.is_some() {
@@ -239,16 +246,9 @@ impl Gateway {
         self.shared.sites.find(host).ok_or_else(|| Error::UnknownHost { host: host.to_owned() })
     }
 
-    /// What is wrong with a request whoever sends it.
-    fn check(&self, request: &Request<Incoming>) -> Result<(), Error> {
-        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-        if target > self.shared.target_bytes.as_usize() {
-            return Err(Error::TargetTooLong);
-        }
-        if !is_forwarded(request.method()) {
-            return Err(Error::MethodNotForwarded);
-        }
-        Ok(())
+    fn is_too_long(&self, target: &Uri) -> bool {
+        let length = target.path_and_query().map_or(0, |target| target.as_str().len());
+        length > self.shared.target_bytes.as_usize()
     }
 
     /// The session the request proves. A token of ours goes no further, on public routes neither: it is for this proxy
@@ -268,17 +268,6 @@ impl Gateway {
             return Ok(None);
         }
         Ok(self.sessions.load_cookie(request.headers(), wire, here.now).await)
-    }
-}
-
-/// Whether a method is passed on: neither CONNECT nor TRACE, and no standard one in another case. Methods have a case
-/// (RFC 9110, 9.1), but there are frameworks that fold it: `post` would be a POST to them and none to our routes.
-fn is_forwarded(method: &Method) -> bool {
-    let name = method.as_str();
-    let standard = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
-    match standard.into_iter().chain(["CONNECT", "TRACE"]).find(|known| known.eq_ignore_ascii_case(name)) {
-        Some(known) => known == name && standard.contains(&known),
-        None => true,
     }
 }
 

@@ -47,8 +47,8 @@ fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) ->
     let shown = match error {
         Error::NoHost | Error::Ambiguous(_) | Error::Prefetch => kind(ErrorKind::BadRequest),
         Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
-        Error::TargetTooLong => kind(ErrorKind::TooLarge),
-        Error::MethodNotForwarded | Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
+        Error::TargetTooLong => kind(ErrorKind::TargetTooLong),
+        Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
         Error::NotFound => kind(ErrorKind::NotFound),
         Error::LoginNeeded | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),
         Error::ForeignOrigin => kind(ErrorKind::ForeignOrigin),
@@ -81,8 +81,10 @@ fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) ->
     };
     let mut response = show(&shown, caller, (shown.status() == StatusCode::UNAUTHORIZED).then_some(login));
     let headers = response.headers_mut();
-    if let Error::MethodNotAllowed { allow } = error {
-        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    if let Error::MethodNotAllowed { allow } = error
+        && let Ok(allow) = HeaderValue::from_str(allow)
+    {
+        headers.insert(ALLOW, allow);
     }
     if matches!(error, Error::Upstream(upstream::Error::Framing(_))) {
         // Nobody can be sure where such a request ends, so nothing after it is read.
@@ -112,8 +114,9 @@ pub(super) fn show(page: &Page<'_>, caller: &Caller, login_url: Option<&str>) ->
             "errmsg": page.errmsg(caller.language()),
             "request_id": caller.id.to_string(),
         });
-        if let (Some(login_url), Some(fields)) = (login_url, body.as_object_mut()) {
-            fields.insert("login_url".into(), login_url.into());
+        if let Some(fields) = body.as_object_mut() {
+            fields.extend(page.details(caller.language()));
+            fields.extend(login_url.map(|login_url| ("login_url".to_owned(), login_url.into())));
         }
         json(&body)
     };
@@ -173,7 +176,7 @@ fn log(error: &Error, caller: &Caller) {
     let (id, chain) = (caller.id, Chain(error));
     match error {
         Error::UnknownHost { host } => tracing::warn!(
-            request_id = %id, ?host,
+            request_id = %id, host = host.as_str(),
             "no site has this name: add it to [[sites]] (origin or aliases); behind nginx, set `proxy_set_header Host $http_host;`"
         ),
         Error::Login(Refusal::Exchange(cause)) if is_warning(cause) => {
@@ -196,7 +199,6 @@ fn log(error: &Error, caller: &Caller) {
         Error::NoHost
         | Error::TargetTooLong
         | Error::Ambiguous(_)
-        | Error::MethodNotForwarded
         | Error::MethodNotAllowed { .. }
         | Error::NotFound
         | Error::LoginNeeded

@@ -47,6 +47,21 @@ impl OwnPath {
             OwnPath::Nothing => "Nothing",
         }
     }
+
+    /// Whether it says the same at every site, to whoever asks: a health check and a backend that fetches keys may know
+    /// us by address alone.
+    pub fn is_the_same_everywhere(self) -> bool {
+        match self {
+            OwnPath::Health | OwnPath::Jwks => true,
+            OwnPath::LoginStart
+            | OwnPath::Callback
+            | OwnPath::LoginPage
+            | OwnPath::Logout
+            | OwnPath::UserInfo
+            | OwnPath::OpenIdConfiguration
+            | OwnPath::Nothing => false,
+        }
+    }
 }
 
 /// Where our own endpoints are.
@@ -144,6 +159,11 @@ impl Routes {
         let folded = all.filter_map(|reading| self.first_ignoring_case(reading, asked));
         let strictest = others.chain(folded).map(|route| route.access).fold(route.access, Ord::max);
         Some(Matched { route, access: strictest })
+    }
+
+    /// Every method that some route names.
+    pub(super) fn named_methods(&self) -> impl Iterator<Item = &Method> {
+        self.list.iter().flat_map(|route| &route.methods)
     }
 
     fn first(&self, path: &str, asked: Asked<'_>) -> Option<&RouteSettings> {

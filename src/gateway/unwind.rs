@@ -11,9 +11,9 @@ use futures_util::FutureExt;
 pub(super) struct Panicked;
 
 /// Runs a future to its end, or to its panic. What requests share is left as a dropped future leaves it, which happens
-/// whenever a client goes away.
-pub(super) async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
-    AssertUnwindSafe(future).catch_unwind().await.map_err(|_| Panicked)
+/// whenever a client goes away. No `async fn`, which would hold the future twice: as its argument, and where it awaits it.
+pub(super) fn caught<F: Future>(future: F) -> impl Future<Output = Result<F::Output, Panicked>> {
+    AssertUnwindSafe(future).catch_unwind().map(|outcome| outcome.map_err(|_| Panicked))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 //! | forbidden, blocked, foreign origin | 403 | `403` |
 //! | not found | 404 | `404` |
 //! | method not allowed | 405 | `405` |
-//! | too large | 431 | `431` |
+//! | target too long | 414 | `414` |
 //! | unknown host | 421 | `421` |
 //! | too often | 429 | `4002` |
 //! | login failed (`OAuth2.0认证失败`) | 500 | `5005` |
@@ -22,10 +22,18 @@
 //! | gateway timeout | 504 | `504` |
 
 use http::StatusCode;
+use serde_json::{Map, Value, json};
 
+use super::foreign::ForeignText;
 use super::texts::{Saying, Texts};
 use super::{AttemptRefusal, ErrorKind, Page};
 use crate::http::language::Language;
+
+/// Most sites that are listed for who asked for an unknown host.
+pub(super) const MOST_SITES: usize = 8;
+
+/// What nginx needs to be told.
+pub(super) const PASS_THE_HOST_ON: &str = "proxy_set_header Host $http_host;";
 
 /// The status of an error.
 pub fn status(kind: &ErrorKind<'_>) -> StatusCode {
@@ -64,6 +72,19 @@ impl Page<'_> {
             Page::AttemptRefused { .. } => "403",
             Page::Error { kind, .. } => code(kind),
         }
+    }
+
+    /// What the page says beyond its message, as further fields for a script: for an unknown host, what was asked for,
+    /// what there is, and how to mend it.
+    pub fn details(&self, language: Language) -> Map<String, Value> {
+        let mut details = Map::new();
+        if let Page::Error { kind: ErrorKind::UnknownHost { host, sites }, .. } = self {
+            let hint = format!("{} {PASS_THE_HOST_ON}", Texts::of(language).pass_the_host_on);
+            details.insert("host".to_owned(), ForeignText(host).to_string().into());
+            details.insert("sites".to_owned(), json!(sites.iter().take(MOST_SITES).collect::<Vec<_>>()));
+            details.insert("hint".to_owned(), hint.into());
+        }
+        details
     }
 
     /// The seconds for `Retry-After`, where the page names a time.
@@ -123,7 +144,7 @@ pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
         ErrorKind::ForeignOrigin => (StatusCode::FORBIDDEN, "403", |texts| &texts.foreign_origin, Back),
         ErrorKind::NotFound => (StatusCode::NOT_FOUND, "404", |texts| &texts.not_found, Back),
         ErrorKind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "405", |texts| &texts.method_not_allowed, Back),
-        ErrorKind::TooLarge => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "431", |texts| &texts.too_large, Back),
+        ErrorKind::TargetTooLong => (StatusCode::URI_TOO_LONG, "414", |texts| &texts.target_too_long, Back),
         ErrorKind::UnknownHost { .. } => {
             (StatusCode::MISDIRECTED_REQUEST, "421", |texts| &texts.unknown_host, Elsewhere)
         }
@@ -153,7 +174,7 @@ fn retry_after(kind: &ErrorKind<'_>) -> Option<u64> {
         | ErrorKind::ForeignOrigin
         | ErrorKind::NotFound
         | ErrorKind::MethodNotAllowed
-        | ErrorKind::TooLarge
+        | ErrorKind::TargetTooLong
         | ErrorKind::UnknownHost { .. }
         | ErrorKind::LoginFailed
         | ErrorKind::Internal
@@ -174,6 +195,7 @@ pub(super) fn refusal(why: AttemptRefusal, texts: &Texts) -> &Saying {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::page::Back;
 
     #[test]
     fn front_ends_find_the_codes_and_messages_they_know() {
@@ -181,9 +203,24 @@ mod tests {
         assert_eq!(chinese(ErrorKind::LoginNeeded), (401, "4101", "用户未登录"));
         assert_eq!(chinese(ErrorKind::LoginFailed), (500, "5005", "OAuth2.0认证失败"));
         assert_eq!(chinese(ErrorKind::TooOften), (429, "4002", "操作过于频繁，请稍后再试"));
-        let cancelled = Page::Cancelled { login: "/", back: crate::page::Back::Home };
+        let cancelled = Page::Cancelled { login: "/", back: Back::Home };
         assert_eq!((cancelled.status().as_u16(), cancelled.code()), (403, "4003"));
         assert_eq!(cancelled.errmsg(Language::Chinese), "缺少code");
+    }
+
+    #[test]
+    fn a_script_learns_of_an_unknown_host_what_the_page_says_and_nothing_invisible() {
+        let sites: Vec<String> = (0..9).map(|at| format!("http://{at}.example")).collect();
+        let host = format!("evil\u{202e}\0.example{}", "x".repeat(1000));
+        let kind = ErrorKind::UnknownHost { host: &host, sites: &sites };
+        let details = Page::Error { kind, request_id: "1", login: None, back: Back::Home }.details(Language::English);
+        let shown = details["host"].as_str().unwrap();
+        assert!(shown.starts_with("evil\u{fffd}\u{fffd}.examplexxx") && shown.ends_with("x…"), "{shown}");
+        assert_eq!(shown.chars().count(), 101);
+        assert_eq!(details["sites"].as_array().unwrap().len(), MOST_SITES);
+        assert!(details["hint"].as_str().unwrap().ends_with(" proxy_set_header Host $http_host;"));
+        let other = Page::Error { kind: ErrorKind::NotFound, request_id: "1", login: None, back: Back::Home };
+        assert!(other.details(Language::English).is_empty());
     }
 
     #[test]

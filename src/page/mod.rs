@@ -115,8 +115,8 @@ pub enum ErrorKind<'a> {
     NotFound,
     /// 405.
     MethodNotAllowed,
-    /// 414 and 431.
-    TooLarge,
+    /// 414.
+    TargetTooLong,
     /// 421: no site of ours has this name. Names the Host asked for and the sites, and nginx's
     /// `proxy_set_header Host $http_host`.
     UnknownHost {

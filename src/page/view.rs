@@ -6,16 +6,13 @@ use std::borrow::Cow;
 use askama::Template;
 use http::StatusCode;
 
-use super::answer::{Row, WayOn, refusal, row};
+use super::answer::{MOST_SITES, PASS_THE_HOST_ON, Row, WayOn, refusal, row};
 use super::foreign::{ForeignText, local_path};
 use super::style::STYLE;
 use super::texts::{Saying, Texts};
 use super::{AttemptRefusal, Back, ErrorKind, Page, ProviderChoice};
 use crate::http::language::Language;
 use crate::site::Origin;
-
-/// Most sites that the page for an unknown host lists.
-const MOST_SITES: usize = 8;
 
 /// The page as HTML.
 pub fn render(page: &Page<'_>, language: Language) -> String {
@@ -133,6 +130,7 @@ struct UnknownHost<'a> {
     host: ForeignText<'a>,
     sites: Vec<Origin>,
     has_more_sites: bool,
+    for_nginx: &'static str,
 }
 
 impl<'a> Message<'a> {
@@ -196,6 +194,7 @@ fn error<'a>(
             host: ForeignText(host),
             sites: sites.iter().take(MOST_SITES).filter_map(|site| Origin::parse(site)).collect(),
             has_more_sites: sites.len() > MOST_SITES,
+            for_nginx: PASS_THE_HOST_ON,
         });
     }
     let login = login.map(|login| Action::new(login, texts.log_in));

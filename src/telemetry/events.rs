@@ -1,13 +1,22 @@
 //! Events: what happens that is no request. They go to standard error, the access log to standard output.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::throttle::{LeftOut, Throttle};
 use super::{Format, Settings};
+use crate::clock::Clock;
+
+/// The target of events that are written however many there are: what the operator must be able to look up.
+pub const ALWAYS: &str = "menshen::always";
+
+/// How often it is looked whether there is something to tell of events that were left out.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 impl Settings {
     /// Whether lines are JSON, given whether they go to a terminal.
@@ -20,13 +29,21 @@ impl Settings {
     }
 }
 
-/// Has events written to standard error from now on. A second call changes nothing.
+/// Has events written to standard error from now on, few of a kind at a time. A second call changes nothing.
 pub fn init(settings: &Settings) {
     let is_json = settings.is_json(std::io::stderr().is_terminal());
-    let _ = subscriber(settings, is_json, std::io::stderr).try_init();
+    let throttle = Throttle::new(Clock::System, settings.level);
+    if subscriber(settings, is_json, throttle.clone(), std::io::stderr).try_init().is_ok() {
+        spawn_telling(throttle);
+    }
 }
 
-fn subscriber<W>(settings: &Settings, is_json: bool, writer: W) -> impl SubscriberInitExt + Send + Sync
+fn subscriber<W>(
+    settings: &Settings,
+    is_json: bool,
+    throttle: Throttle,
+    writer: W,
+) -> impl SubscriberInitExt + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -35,5 +52,126 @@ where
         Targets::new().with_default(LevelFilter::WARN).with_target("menshen", LevelFilter::from_level(settings.level));
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false);
     let lines = if is_json { lines.json().flatten_event(true).boxed() } else { lines.with_ansi(false).boxed() };
-    tracing_subscriber::registry().with(lines.with_filter(filter))
+    tracing_subscriber::registry().with(lines.with_filter(filter.and(throttle)))
+}
+
+/// On a thread of its own: nothing may be written from within what decides over what is written.
+fn spawn_telling(throttle: Throttle) {
+    let telling = move || {
+        loop {
+            std::thread::sleep(TELL_EVERY);
+            tell(&throttle);
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("left-out".to_owned()).spawn(telling) {
+        tracing::warn!(%error, "events that are left out will not be counted");
+    }
+}
+
+fn tell(throttle: &Throttle) {
+    for LeftOut { message, count } in throttle.take_left_out() {
+        tracing::warn!(target: ALWAYS, event = message, count, "events of one kind were too many to be written");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::Level;
+
+    use super::super::throttle::{INTERVAL, MOST};
+    use super::*;
+    use crate::clock::Timestamp;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Written {
+        /// How many lines hold these words.
+        fn count(&self, words: &str) -> usize {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            text.lines().filter(|line| line.contains(words)).count()
+        }
+    }
+
+    /// Everything that is written while a test runs, by a clock that it moves.
+    fn listen(level: Level) -> (Clock, Throttle, Written, tracing::subscriber::DefaultGuard) {
+        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
+        let throttle = Throttle::new(clock.clone(), level);
+        let written = Written::default();
+        let writer = written.clone();
+        let settings = Settings { format: Format::Json, level, access: false };
+        let listening = subscriber(&settings, true, throttle.clone(), move || writer.clone()).set_default();
+        (clock, throttle, written, listening)
+    }
+
+    fn scanned(host: usize) {
+        tracing::warn!(host, "no site has this name");
+    }
+
+    #[test]
+    fn a_scanner_writes_few_events_and_is_counted_once_a_minute() {
+        let (clock, throttle, written, _listening) = listen(Level::INFO);
+        let most = MOST as usize;
+        (0..1000).for_each(scanned);
+        assert_eq!(written.count("no site has this name"), most);
+        assert_eq!(
+            (written.count("\"host\":0"), written.count("\"host\":1}")),
+            (1, 1),
+            "the first are written at once"
+        );
+        // Another kind is not held back by it.
+        tracing::error!("the store has failed");
+        assert_eq!(written.count("the store has failed"), 1);
+
+        tell(&throttle);
+        assert_eq!(written.count("too many"), 0, "the minute is not over");
+        clock.advance(INTERVAL);
+        tell(&throttle);
+        tell(&throttle);
+        assert_eq!(written.count("too many"), 1);
+        assert_eq!(written.count(r#""event":"no site has this name","count":990"#), 1);
+        scanned(1000);
+        assert_eq!(written.count("no site has this name"), most + 2, "a new minute has begun");
+    }
+
+    #[test]
+    fn what_was_left_out_is_told_even_if_the_next_minute_begins_first() {
+        let (clock, throttle, written, _listening) = listen(Level::INFO);
+        (0..MOST as usize + 3).for_each(scanned);
+        clock.advance(INTERVAL);
+        scanned(0);
+        clock.advance(INTERVAL);
+        tell(&throttle);
+        assert_eq!(written.count("\"count\":3"), 1);
+    }
+
+    #[test]
+    fn what_must_be_looked_up_is_never_left_out() {
+        let (_clock, _throttle, written, _listening) = listen(Level::INFO);
+        (0..100).for_each(|_| tracing::info!(target: ALWAYS, "a login finished"));
+        assert_eq!(written.count("a login finished"), 100);
+    }
+
+    #[test]
+    fn who_asks_for_debugging_gets_all_of_it() {
+        let (_clock, _throttle, written, _listening) = listen(Level::DEBUG);
+        (0..100).for_each(|host| {
+            scanned(host);
+            tracing::debug!("a request was refused");
+        });
+        assert_eq!((written.count("no site has this name"), written.count("a request was refused")), (100, 100));
+    }
 }

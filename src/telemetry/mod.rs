@@ -4,8 +4,9 @@ pub mod access_log;
 mod events;
 mod json_object;
 pub mod line;
+mod throttle;
 
-pub use self::events::init;
+pub use self::events::{ALWAYS, init};
 
 /// What is logged, and how.
 #[derive(Debug, Clone, Copy)]

@@ -63,6 +63,19 @@ fn what_concerns_the_upstreams_connection_does_not_reach_the_client() {
 }
 
 #[test]
+fn via_passes_as_it_is_and_none_of_ours_is_added() {
+    let upstream =
+        Upstream::scripted(|_| b"HTTP/1.1 200 OK\r\nVia: 1.1 varnish\r\nContent-Length: 2\r\n\r\nok".to_vec());
+    let proxy = Setup::new().before(&upstream);
+    for sent in [&["Via: 1.0 fred, 1.1 p.example.net (Apache)", "Via: 2 edge"][..], &[]] {
+        let answer = proxy.connect().get("/", sent).answer();
+        assert_eq!(answer.header("via"), Some("1.1 varnish"));
+        let passed: Vec<String> = upstream.next().all("via").iter().map(|via| format!("Via: {via}")).collect();
+        assert_eq!(passed, sent);
+    }
+}
+
+#[test]
 fn connection_cannot_take_host_or_length_away() {
     let upstream = Upstream::hello();
     let proxy = Setup::new().before(&upstream);

@@ -2,9 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use crate::support::{PATIENCE, Setup, Upstream, read_body, read_head};
+use crate::support::{Setup, Upstream, read_body, read_head};
 
 const MIB: usize = 1024 * 1024;
 
@@ -118,9 +119,12 @@ fn a_client_that_does_not_read_stops_the_upstream_instead_of_filling_memory() {
 
 #[test]
 fn an_upstream_that_does_not_read_stops_the_client_instead_of_filling_memory() {
-    let upstream = Upstream::serving(|mut stream, connection, seen| {
+    let (finish, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let upstream = Upstream::serving(move |mut stream, connection, seen| {
         seen.send(read_head(&mut stream, connection).unwrap()).unwrap();
-        std::thread::sleep(PATIENCE);
+        // Open and unread until the test is over.
+        let _ = wait.lock().unwrap().recv();
         drop(stream);
     });
     let proxy = Setup::new().before(&upstream);
@@ -129,6 +133,7 @@ fn an_upstream_that_does_not_read_stops_the_client_instead_of_filling_memory() {
     upstream.next();
     let written = write_until_stuck(client.stream(), ENDLESS);
     assert!(written < ENDLESS / 2, "{written} bytes are somewhere");
+    drop(finish);
 }
 
 #[test]

@@ -97,14 +97,48 @@ fn an_unknown_host_is_421_and_the_page_tells_how_to_mend_it() {
 }
 
 #[test]
-fn a_target_that_is_too_long_is_431_with_a_page_and_beyond_all_measure_414_without() {
+fn an_unknown_host_is_told_the_same_as_json() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let host = "Host: \"><script>.example";
+    let answer = raw(&proxy, &["GET / HTTP/1.1", host, "Accept: application/json", "Accept-Language: en"]);
+    assert_eq!((answer.status, answer.header("content-type")), (421, Some("application/json")));
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    let told = answer.json();
+    assert_eq!((&told["code"], &told["errmsg"]), (&"421".into(), &"no such site here".into()));
+    assert_eq!(
+        (&told["host"], &told["sites"]),
+        (&"\"><script>.example".into(), &["http://www.meiduo.site"][..].into())
+    );
+    assert!(told["hint"].as_str().unwrap().contains("proxy_set_header Host $http_host;"), "{told}");
+    assert!(told["request_id"].is_string(), "{told}");
+    upstream.saw_nothing();
+}
+
+#[test]
+fn a_target_that_is_too_long_is_414_with_a_page_whether_it_is_ours_or_the_applications() {
     let upstream = Upstream::hello();
     let proxy = Setup::new().before(&upstream);
     let fits = format!("/{}", "a".repeat(32 * 1024 - 1));
     assert_eq!(proxy.connect().get(&fits, &[]).answer().status, 200);
     assert_eq!(upstream.next().line().len(), fits.len() + "GET  HTTP/1.1".len());
-    let answer = proxy.connect().get(&format!("{fits}a"), &["Accept: text/html"]).answer();
-    assert_eq!((answer.status, answer.header("content-type")), (431, Some("text/html; charset=utf-8")));
+    for target in [format!("{fits}a"), format!("/qq/login/?next={fits}"), format!("/.well-known/jwks.json?{fits}")] {
+        let answer = proxy.connect().get(&target, &["Accept: text/html"]).answer();
+        assert_eq!((answer.status, answer.header("content-type")), (414, Some("text/html; charset=utf-8")));
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn a_target_that_the_parser_cannot_hold_is_414_or_431_without_a_page() {
+    let upstream = Upstream::hello();
+    // Where it does not fit into the head's limit, nobody can know where it would have ended.
+    for (limit, length, status) in [("8KiB", 512 * 1024, 431), ("1MiB", 100 * 1024, 414)] {
+        let limits = format!("[limits]\nheader_bytes = \"{limit}\"\ntarget_bytes = \"8KiB\"");
+        let proxy = Setup::new().section(&limits).before(&upstream);
+        let answer = proxy.connect().get(&format!("/{}", "a".repeat(length)), &[]).answer();
+        assert_eq!((answer.status, answer.body.len()), (status, 0), "{limit}");
+    }
     upstream.saw_nothing();
 }
 
@@ -112,8 +146,29 @@ fn a_target_that_is_too_long_is_431_with_a_page_and_beyond_all_measure_414_witho
 fn connect_and_trace_are_not_forwarded() {
     let upstream = Upstream::hello();
     let proxy = Setup::new().before(&upstream);
-    assert_eq!(raw(&proxy, &["TRACE / HTTP/1.1", "Host: www.meiduo.site"]).status, 405);
-    assert_eq!(raw(&proxy, &["CONNECT www.meiduo.site HTTP/1.1", "Host: www.meiduo.site"]).status, 405);
+    for line in ["TRACE / HTTP/1.1", "CONNECT www.meiduo.site HTTP/1.1"] {
+        let answer = raw(&proxy, &[line, "Host: www.meiduo.site"]);
+        assert_eq!(answer.status, 405, "{line}");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"), "{line}");
+    }
+    upstream.saw_nothing();
+}
+
+#[test]
+fn a_method_that_no_route_takes_is_405_and_told_what_is_taken() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::without_routes()
+        .route_of("path = \"/api/*\"\nmethods = [\"GET\", \"PURGE\"]\naccess = \"public\"")
+        .before(&upstream);
+    for (line, status, allow) in [
+        ("POST /api/x HTTP/1.1", 405, Some("GET, HEAD, PURGE")),
+        ("TRACE /api/x HTTP/1.1", 405, Some("GET, HEAD, PURGE")),
+        ("POST /elsewhere HTTP/1.1", 404, None),
+        ("TRACE /qq/login/ HTTP/1.1", 405, Some("GET")),
+    ] {
+        let answer = raw(&proxy, &[line, "Host: www.meiduo.site", "Content-Length: 0"]);
+        assert_eq!((answer.status, answer.header("allow")), (status, allow), "{line}");
+    }
     upstream.saw_nothing();
 }
 

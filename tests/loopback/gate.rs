@@ -232,7 +232,10 @@ fn no_case_of_a_method_goes_round_a_route_for_that_method() {
     for (method, status) in [("GET", 401), ("HEAD", 401), ("POST", 401), ("post", 405), ("Get", 405), ("trace", 405)] {
         let mut connection = proxy.connect();
         connection.send(format!("{method} /api/x HTTP/1.1\r\nHost: {SITE}\r\nContent-Length: 0\r\n\r\n"));
-        assert_eq!(connection.answer_to(method == "HEAD").status, status, "{method}");
+        let answer = connection.answer_to(method == "HEAD");
+        assert_eq!(answer.status, status, "{method}");
+        let everything = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+        assert_eq!(answer.header("allow"), (status == 405).then_some(everything), "{method}");
     }
     upstream.saw_nothing();
 }
@@ -332,7 +335,7 @@ fn endpoints_of_ours_take_their_methods_alone() {
 }
 
 #[test]
-fn health_answers_any_host_and_everything_else_only_its_own() {
+fn health_and_public_keys_answer_any_host_and_everything_else_only_its_own() {
     let upstream = Upstream::hello();
     let proxy = Setup::new().before(&upstream);
     let get = |path: &str, hosts: &str| -> Answer {
@@ -343,14 +346,29 @@ fn health_answers_any_host_and_everything_else_only_its_own() {
         let answer = get("/.menshen/health", hosts);
         // Two hosts are hyper's to refuse, if it does; ours is not to serve by them.
         assert_eq!((answer.status, answer.text().as_str()), (200, r#"{"status":"ok"}"#), "{hosts}");
+        let answer = get("/.well-known/jwks.json", hosts);
+        assert_eq!((answer.status, answer.json()["keys"].as_array().unwrap().len()), (200, 1), "{hosts}");
     }
-    for path in ["/", "/qq/login/", "/oauth_callback/", "/.menshen/userinfo", "/.well-known/jwks.json"] {
+    let of_a_site = ["/", "/qq/login/", "/oauth_callback/", "/.menshen/userinfo", "/.well-known/openid-configuration"];
+    for path in of_a_site {
         let answer = get(path, "Host: evil.example\r\n");
         assert_eq!(answer.status, 421, "{path}");
         assert!(answer.text().contains("evil.example") && answer.text().contains("proxy_set_header Host $http_host"));
         assert_eq!(get(path, "Host: www.meiduo.site\r\nHost: www.meiduo.site\r\n").status, 400, "{path}");
     }
     upstream.saw_nothing();
+}
+
+#[test]
+fn discovery_names_its_own_site_whatever_it_was_asked_under() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().origin("https://shop.example").site("aliases = [\"10.0.0.1\"]").before(&upstream);
+    for host in ["shop.example", "10.0.0.1"] {
+        let request = format!("GET /.well-known/openid-configuration HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let told = proxy.connect().send(request).answer().json();
+        assert_eq!(told["issuer"], "https://shop.example", "{host}");
+        assert_eq!(told["jwks_uri"], "https://shop.example/.well-known/jwks.json", "{host}");
+    }
 }
 
 #[test]

@@ -37,7 +37,11 @@ fn each_request_has_its_line_with_what_was_decided() {
         browser.get("/user/orders", &[SCRIPT]);
         browser.post("/user/foreign", &["Origin: http://evil.example"]);
         browser.get("/.menshen/nothing", &[SCRIPT]);
-        proxy.connect().send("GET /elsewhere HTTP/1.1\r\nHost: evil.example\r\n\r\n").answer();
+        for line in ["GET /elsewhere", "GET /.menshen/health", "GET /.well-known/jwks.json"] {
+            proxy.connect().send(format!("{line} HTTP/1.1\r\nHost: evil.example\r\n\r\n")).answer();
+        }
+        stranger.request("TRACE", "/traced", &[SCRIPT], "");
+        stranger.get("//oauth_callback/", &[SCRIPT]);
         browser.user_id().unwrap()
     };
     proxy.stop();
@@ -53,10 +57,15 @@ fn each_request_has_its_line_with_what_was_decided() {
         ("/user/foreign", "foreign-origin", 403, Some("/user/*"), None),
         ("/.menshen/nothing", "own", 404, Some("Nothing"), None),
         ("/elsewhere", "none", 421, None, None),
+        ("/traced", "none", 405, None, None),
+        ("//oauth_callback/", "none", 404, None, None),
+        ("/.menshen/health", "own", 200, Some("Health"), None),
+        ("/.well-known/jwks.json", "own", 200, Some("Jwks"), None),
     ] {
         let line = one(&lines, path);
         assert_eq!(line["decision"], decision, "{line}");
         assert_eq!((line["status"].as_u64(), line["route"].as_str()), (Some(status), route), "{line}");
+        assert_eq!(line.get("route").is_some(), route.is_some(), "{line}");
         assert_eq!(line["upstream"].as_str(), upstream, "{line}");
         assert_eq!(line["upstream_ms"].is_number(), upstream.is_some(), "{line}");
         assert_eq!(

@@ -12,6 +12,7 @@ use crate::gateway::{Shared, respond};
 use crate::http::safe_redirect::SafeRedirect;
 use crate::login::{LoggedIn, Refusal};
 use crate::session::Proof;
+use crate::telemetry::ALWAYS;
 
 /// `present`: the session this browser has already.
 pub(in crate::gateway) async fn answer(
@@ -80,6 +81,7 @@ fn finished(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Result<Res
     add_cookies(response.headers_mut(), shared.sessions.cookie(snapshot, site, jar, call.here.now)?);
     add_cookies(response.headers_mut(), companions(shared, call, logged_in));
     tracing::info!(
+        target: ALWAYS,
         request_id = %call.here.caller.id, user = %snapshot.user, session = %snapshot.session, created = logged_in.created,
         "a login finished"
     );

@@ -1,4 +1,4 @@
-//! `GET /.menshen/health`: whether the process lives. Answers any `Host`, says nothing of what is inside.
+//! `GET /.menshen/health`: whether the process lives. Says nothing of what is inside.
 
 use http::{Method, Response};
 use serde_json::json;

@@ -9,6 +9,7 @@ use crate::gateway::error::Error;
 use crate::gateway::{Here, Shared, origin, respond};
 use crate::page::Page;
 use crate::session::Proof;
+use crate::telemetry::ALWAYS;
 
 pub(in crate::gateway) async fn answer(
     shared: &Shared,
@@ -26,7 +27,7 @@ pub(in crate::gateway) async fn answer(
     if call.method == Method::GET {
         // There is nobody to ask, and an answer that says OK would be taken for the deed.
         if !call.here.caller.wants_page() {
-            return Err(Error::MethodNotAllowed { allow: "POST" });
+            return Err(Error::MethodNotAllowed { allow: "POST".into() });
         }
         let page = Page::ConfirmLogout { action: call.uri.path(), display_name: &proof.snapshot.display_name };
         return Ok(respond::show(&page, call.here.caller, None));
@@ -69,6 +70,9 @@ pub(in crate::gateway) async fn follow(
 async fn end(shared: &Shared, here: Here<'_>, proof: &Proof, by: &'static str) -> Result<(), Error> {
     let snapshot = &proof.snapshot;
     shared.sessions.end(snapshot, here.now).await?;
-    tracing::info!(request_id = %here.caller.id, user = %snapshot.user, session = %snapshot.session, by, "logged out");
+    tracing::info!(
+        target: ALWAYS,
+        request_id = %here.caller.id, user = %snapshot.user, session = %snapshot.session, by, "logged out"
+    );
     Ok(())
 }

@@ -82,7 +82,7 @@ fn query_pairs(uri: &http::Uri) -> Vec<(String, String)> {
 
 /// Refuses every method but those an endpoint takes.
 fn only(method: &Method, allowed: &[Method], allow: &'static str) -> Result<(), Error> {
-    if allowed.contains(method) { Ok(()) } else { Err(Error::MethodNotAllowed { allow }) }
+    if allowed.contains(method) { Ok(()) } else { Err(Error::MethodNotAllowed { allow: allow.into() }) }
 }
 
 fn add_cookies(headers: &mut HeaderMap, cookies: impl IntoIterator<Item = HeaderValue>) {

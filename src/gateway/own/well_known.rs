@@ -14,6 +14,7 @@ pub(in crate::gateway) fn key_set(shared: &Shared, call: Call<'_>) -> Result<Res
     document(call.method, jwks::document(&shared.signing_keys))
 }
 
+/// Bound to its site: the issuer is the site's origin, and the keys are named under it, whatever `Host` was asked for.
 pub(in crate::gateway) fn openid_configuration(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
     let site = &call.here.site.wire.site;
     let jwks_uri = format!("{site}/.well-known/jwks.json");

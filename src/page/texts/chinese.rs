@@ -99,10 +99,10 @@ pub(super) static TEXTS: Texts = Texts {
         heading: "这个网址不能这样用",
         body: "它确实存在，只是不接受这种请求。请从首页重新开始。",
     },
-    too_large: Saying {
-        errmsg: "请求过长",
-        heading: "请求太长了",
-        body: "网址或 Cookie 超出了我们能处理的长度。请换个短一些的网址，或清除本站的 Cookie 后再试。",
+    target_too_long: Saying {
+        errmsg: "网址过长",
+        heading: "网址太长了",
+        body: "这个网址超出了我们能处理的长度，请换个短一些的再试。",
     },
     unknown_host: Saying {
         errmsg: "没有这个站点", heading: "这里没有叫这个名字的网站", body: "你访问的是："

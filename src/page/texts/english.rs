@@ -106,11 +106,10 @@ pub(super) static TEXTS: Texts = Texts {
         heading: "This address works differently",
         body: "It exists, but does not take this kind of request. Please start again from the home page.",
     },
-    too_large: Saying {
-        errmsg: "request too long",
-        heading: "That request is too long",
-        body: "The address or the cookies are longer than we can take. Use a shorter address, or clear this site's \
-               cookies and try again.",
+    target_too_long: Saying {
+        errmsg: "address too long",
+        heading: "That address is too long",
+        body: "It is longer than we can take. Please try a shorter one.",
     },
     unknown_host: Saying {
         errmsg: "no such site here",

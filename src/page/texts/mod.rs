@@ -57,7 +57,7 @@ pub(super) struct Texts {
     pub(super) foreign_origin: Saying,
     pub(super) not_found: Saying,
     pub(super) method_not_allowed: Saying,
-    pub(super) too_large: Saying,
+    pub(super) target_too_long: Saying,
     pub(super) unknown_host: Saying,
     pub(super) sites_here: &'static str,
     pub(super) for_the_operator: &'static str,

@@ -1,7 +1,8 @@
 //! A client that sends any byte, and reads answers as strictly as it can.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use super::PATIENCE;
 
@@ -147,6 +148,21 @@ impl Connection {
         self.buffer.is_empty() && !self.read_more()
     }
 
+    /// Whether the other side closes in this time, having sent nothing.
+    pub fn closes_within(&mut self, time: Duration) -> bool {
+        self.stream.set_read_timeout(Some(time)).unwrap();
+        let read = self.stream.read(&mut [0]);
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        match read {
+            Ok(length) => {
+                assert_eq!(length, 0, "it has sent something");
+                true
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => false,
+            Err(_) => true,
+        }
+    }
+
     /// Waits until the other side has closed.
     pub fn until_closed(&mut self) -> &mut Self {
         while self.read_more() {}
@@ -228,7 +244,7 @@ impl Connection {
                 self.buffer.extend_from_slice(&piece[..length]);
                 true
             }
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                 self.was_reset = true;
                 false
             }

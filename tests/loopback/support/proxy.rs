@@ -57,6 +57,11 @@ impl Setup {
         }
     }
 
+    /// No route but those that are added.
+    pub fn without_routes() -> Self {
+        Setup { routes: String::new(), ..Setup::new() }
+    }
+
     /// One more route.
     pub fn route(mut self, path: &str, access: &str) -> Self {
         self.routes += &format!("[[routes]]\npath = \"{path}\"\naccess = \"{access}\"\nupstream = \"mall\"\n");

@@ -58,6 +58,15 @@ impl Program {
         self.wait_for(|line| line.contains(words).then_some(()));
     }
 
+    /// Waits until it says `words`.
+    ///
+    /// # Errors
+    /// It has ended, or kept silent: its last words.
+    pub(crate) fn says(&self, words: &str) -> Result<(), String> {
+        let found = self.said.until(PATIENCE, |so_far| so_far.lines.iter().find(|line| line.contains(words)).map(drop));
+        found.ok_or_else(|| self.said())
+    }
+
     /// Everything it has said.
     pub(crate) fn said(&self) -> String {
         self.said.so_far.lock().unwrap().lines.join("\n")

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
-use super::program::Program;
+use crate::backends::Program;
 
 /// What Chromium is called, depending on who packed it.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -35,7 +35,7 @@ pub(super) fn play(case: &str, whereabouts: &Whereabouts, program: &Program) {
         })
     };
     if let Some(fault) = fault {
-        panic!("{fault}\nThe program said:\n{}", program.log());
+        panic!("{fault}\nThe program said:\n{}", program.said());
     }
 }
 

@@ -1,14 +1,16 @@
 //! `menshen demo`, as a newcomer meets it: at 127.0.0.1, which browsers take for secure and tell more about themselves.
 
 use std::path::Path;
+use std::process::Command;
 
 use super::browser::{self, Whereabouts};
-use super::program::Program;
+use crate::backends::Program;
 
 #[test]
 fn the_demo_lets_a_newcomer_log_in_and_leaves_nothing_behind() {
-    let mut demo = Program::start(&["demo", "--port", "0"], "Ctrl-C").unwrap();
-    let banner = demo.log();
+    let mut demo = Program::start(Command::new(env!("CARGO_BIN_EXE_menshen")).args(["demo", "--port", "0"]));
+    demo.wait_for_words("Ctrl-C");
+    let banner = demo.said();
     let whereabouts =
         Whereabouts { site: address(&banner, "Open").to_owned(), qq: address(&banner, "QQ simulator").to_owned() };
     browser::play("shops_own_button", &whereabouts, &demo);
@@ -16,7 +18,8 @@ fn the_demo_lets_a_newcomer_log_in_and_leaves_nothing_behind() {
 
     let config = Path::new(banner.split_whitespace().find(|word| word.ends_with("/config.toml")).unwrap());
     assert!(config.is_file());
-    assert!(demo.interrupt().success());
+    demo.signal("INT");
+    assert!(demo.ended().success());
     assert!(!config.parent().unwrap().exists(), "the demo left {config:?} behind");
 }
 

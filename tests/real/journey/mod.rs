@@ -3,7 +3,6 @@
 
 mod browser;
 mod demo;
-mod program;
 mod scene;
 
 use menshen::demo::qq::Endpoint;

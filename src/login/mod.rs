@@ -80,8 +80,8 @@ pub enum Refusal {
     #[error("too many exchanges are under way")]
     Busy,
     /// The store is down. Nothing was spent: the same callback may come again.
-    #[error("the store is down: {0}")]
-    StoreDown(crate::store::Error),
+    #[error("the store is down")]
+    StoreDown(#[source] crate::store::Error),
     /// The provider has not answered lately; it is asked again after so long. Nothing was spent.
     #[error("the provider has not answered lately")]
     ProviderDown(Duration),

@@ -30,8 +30,7 @@ pub(super) struct Opener(Arc<Notify>);
 
 /// A gate, and what opens it, if the client waits for 100.
 pub(super) fn gate(headers: &HeaderMap) -> Option<(Gate, Opener)> {
-    let expects = headers.get(EXPECT)?.as_bytes().trim_ascii().eq_ignore_ascii_case(b"100-continue");
-    expects.then(|| {
+    is_expected(headers).then(|| {
         let wanted = Arc::new(Notify::new());
         let waiting = Arc::clone(&wanted).notified_owned();
         let gate = Box::pin(async move {
@@ -39,6 +38,11 @@ pub(super) fn gate(headers: &HeaderMap) -> Option<(Gate, Opener)> {
         });
         (Gate(gate), Opener(wanted))
     })
+}
+
+/// Whether the client waits for 100.
+pub(super) fn is_expected(headers: &HeaderMap) -> bool {
+    headers.get(EXPECT).is_some_and(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"100-continue"))
 }
 
 impl Opener {

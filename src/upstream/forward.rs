@@ -141,7 +141,10 @@ impl Upstreams {
         settings: &Settings,
     ) -> (RequestBody, Progress, Option<expect::Opener>) {
         if incoming.is_end_stream() {
-            headers.remove(EXPECT);
+            // Without a body there is nothing to wait for. Any other expectation is the application's affair.
+            if expect::is_expected(headers) {
+                headers.remove(EXPECT);
+            }
             let (body, progress) = RequestBody::none();
             return (body, progress, None);
         }

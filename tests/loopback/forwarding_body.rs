@@ -88,3 +88,15 @@ fn a_client_that_breaks_off_its_body_never_looks_whole_upstream() {
         assert!(body.contains("begun") && !body.contains("0\r\n\r\n"), "{body:?}");
     }
 }
+
+#[test]
+fn an_expectation_without_a_body_passes_unless_it_is_for_100() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for (said, passed) in [("100-continue", None), ("something-else", Some("something-else"))] {
+        let answer =
+            proxy.connect().send(format!("GET / HTTP/1.1\r\nHost: www.meiduo.site\r\nExpect: {said}\r\n\r\n")).answer();
+        assert_eq!(answer.status, 200, "{said}");
+        assert_eq!(upstream.next().header("expect"), passed, "{said}");
+    }
+}

@@ -92,7 +92,8 @@ impl Parts<'_> {
             let remark =
                 Remark::new(format!("is empty, while {} is https and we listen without TLS", site.site.origin));
             let remark = remark.so(
-                "whoever ends TLS in front of us is taken for the only client there is, and all visitors share one limit",
+                "whoever ends TLS in front of us is taken for the only client there is: logs and the application see its \
+                 address in place of the visitors'",
             );
             log.warn(&listening.trusted_proxies_spot, remark.fix("name that proxy's address: [\"127.0.0.1\"]"));
         }

@@ -2,11 +2,20 @@
 //!
 //! `cargo bench --bench cold_start -- [bindings]`, a million if left out: filling them in takes some minutes.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark ends at its first fault")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark ends at its first fault"
+)]
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use menshen::clock::Timestamp;
+use menshen::app::App;
+use menshen::clock::{Clock, Timestamp};
+use menshen::config::Config;
 use menshen::random;
 use menshen::store::sled::{Settings, SledStore};
 use menshen::store::{IdentityKey, NewUser, Store, UserId};
@@ -38,6 +47,33 @@ fn main() {
     assert!(found.is_some());
     println!("opened in {:.2} s, first user found after {:.2} s", opened.as_secs_f64(), began.elapsed().as_secs_f64());
     runtime.block_on(store.close());
+    drop(store);
+
+    let config = config(&folder);
+    let began = Instant::now();
+    let proxy = App::start(&config, Clock::System).unwrap();
+    let answer = health(proxy.addresses()[0]);
+    println!("the whole proxy answers after {:.2} s: {answer}", began.elapsed().as_secs_f64());
+    proxy.stop();
+}
+
+fn config(folder: &tempfile::TempDir) -> Config {
+    let text = "[server]\nlisten = [\"127.0.0.1:0\"]\n[[sites]]\norigin = \"http://127.0.0.1\"\n\
+         [providers.qq]\nclient_id = \"101000001\"\nclient_secret = \"0123456789abcdef0123456789abcdef\"\n\
+         [upstreams.mall]\nendpoints = [\"http://127.0.0.1:9\"]\n[[routes]]\npath = \"/*\"\nupstream = \"mall\"\n\
+         [store]\npath = \"store\"\n[log]\naccess = false\nlevel = \"error\"\n";
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, text).unwrap();
+    Config::load(&path, std::iter::empty::<(String, String)>()).unwrap().0
+}
+
+/// The first line of the answer.
+fn health(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"GET /.menshen/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap().to_owned()
 }
 
 async fn fill(store: &Arc<SledStore>, bindings: u64) {

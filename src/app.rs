@@ -104,7 +104,7 @@ impl App {
         let master = MasterKey::open_or_create(&config.master_key_file)?;
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store)?);
         let access_log = if config.log.access { Some(AccessLog::start(log, is_json)?) } else { None };
-        let log_handle = access_log.as_ref().and_then(AccessLog::handle);
+        let log_handle = access_log.as_ref().map(AccessLog::handle);
         let building = build(config, &clock, &master, Arc::clone(&store), control.handle().clone());
         let Built { mut shared, revocations, cursor } = control.block_on(building)?;
         shared.access_log = log_handle;

@@ -96,7 +96,12 @@ impl Sites {
     /// The site that a `Host` header names, by its place among [`Sites::iter`]. A default port may be written or left
     /// out; case does not count, nor does one dot at the end of the name.
     pub fn position(&self, host: &str) -> Option<usize> {
-        self.iter().position(|site| site.answers_to(host)).or((!self.strict).then_some(0))
+        self.iter().position(|site| site.answers_to(host))
+    }
+
+    /// Whether a `Host` that no site has is refused; else the first site answers it.
+    pub fn are_strict(&self) -> bool {
+        self.strict
     }
 
     /// Every site, the default one first.
@@ -207,9 +212,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_host_has_no_site_unless_told_otherwise() {
+    fn a_host_has_the_site_that_names_it_and_an_unknown_one_has_none() {
         assert!(Sites::new(site("http://a"), Vec::new(), true).position("b").is_none());
-        assert_eq!(Sites::new(site("http://a"), vec![site("http://c")], false).position("b"), Some(0));
         assert_eq!(Sites::new(site("http://a"), vec![site("http://c")], true).position("C:80"), Some(1));
     }
 }

@@ -48,7 +48,7 @@ fn demo(port: u16) -> anyhow::Result<()> {
     let folder = tempfile::Builder::new().prefix("menshen-demo-").tempdir().context("no temporary folder")?;
     let config = scene.write_config(folder.path()).context("no configuration can be written")?;
     let (config, _) = Config::load(&config, std::iter::empty::<(String, String)>())?;
-    telemetry::init(&config.log);
+    let _events = telemetry::init(&config.log).context("nothing can be logged")?;
     let app = App::start(&config, Clock::System).context("the proxy cannot start")?;
     let signals = Signals::catch().context("signals cannot be waited for")?;
     println!("{}", banner(&origin, &simulator, &mall, &folder));

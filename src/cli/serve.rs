@@ -21,7 +21,13 @@ pub(super) fn run(path: &Path) -> ExitCode {
             return Verdict::from(&report).into();
         }
     };
-    telemetry::init(&config.log);
+    let _events = match telemetry::init(&config.log) {
+        Ok(events) => events,
+        Err(error) => {
+            eprintln!("nothing can be logged: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

@@ -123,7 +123,7 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
 
 fn kind(method: &Method, headers: &HeaderMap) -> Kind {
     if headers.contains_key(UPGRADE)
-        && headers.get(CONNECTION).is_some_and(|connection| hop_by_hop::lists(connection, "upgrade"))
+        && headers.get_all(CONNECTION).iter().any(|connection| hop_by_hop::lists(connection, "upgrade"))
     {
         return Kind::Upgrade;
     }
@@ -229,6 +229,8 @@ mod tests {
     fn upgrades_and_preflights_are_told_apart() {
         let upgrade = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket"), ("accept", BROWSER)];
         assert_eq!(kind_of(Method::GET, &upgrade), Kind::Upgrade);
+        let in_two_lines = [("connection", "keep-alive"), ("connection", "Upgrade"), ("upgrade", "websocket")];
+        assert_eq!(kind_of(Method::GET, &in_two_lines), Kind::Upgrade);
         let preflight = [("origin", "http://a"), ("access-control-request-method", "POST")];
         assert_eq!(kind_of(Method::OPTIONS, &preflight), Kind::Preflight);
         assert_eq!(kind_of(Method::OPTIONS, &[("origin", "http://a")]), Kind::Ordinary);

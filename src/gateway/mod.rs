@@ -175,12 +175,12 @@ impl Gateway {
         here: Here<'_>,
         line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Error> {
+        settle_host(&mut request, here.site);
         let readings = request_path::read(request.uri().path())?;
         if self.shared.own_paths.is_shadowed(&readings) {
             return Err(Error::NotFound);
         }
-        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-        let host = host.unwrap_or(here.site.site.origin.authority());
+        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let matched = method::find(&here.site.routes, host, &readings, request.method())?;
         let ends_session = here.site.site.logout_paths.iter().any(|link| link.matches(&readings.usual));
         let wants_session = matched.access != Access::Public || ends_session;
@@ -271,6 +271,15 @@ impl Gateway {
             return Ok(Presented::Nothing);
         }
         Ok(self.sessions.load_cookie(request.headers(), wire, here.now).await)
+    }
+}
+
+/// A `Host` that no site has, or none, becomes the site's own: neither a rule for one host nor the application's virtual
+/// hosts may depend on how a stranger spells it.
+fn settle_host(request: &mut Request<Incoming>, site: &SiteContext) {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    if !host.is_some_and(|host| site.site.answers_to(host)) {
+        request.headers_mut().insert(HOST, site.host.clone());
     }
 }
 

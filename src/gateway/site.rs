@@ -76,9 +76,9 @@ impl SiteContexts {
         SiteContexts { sites, contexts }
     }
 
-    /// The site that a `Host` names.
+    /// The site that a `Host` names. Any other belongs to the default site, unless hosts are strict.
     pub fn find(&self, host: &str) -> Option<&SiteContext> {
-        let at = self.sites.position(host)?;
+        let at = self.sites.position(host).or((!self.sites.are_strict()).then_some(0))?;
         self.contexts.get(at)
     }
 

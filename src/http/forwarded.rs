@@ -26,12 +26,11 @@ impl Client {
         if trusted.is_empty() || !is_trusted(self.address, trusted) {
             return self.clone();
         }
-        let (mut address, mut chain) = (self.address, self.address.to_string());
-        walk(headers, trusted, |hop| {
-            address = hop;
-            chain = format!("{hop}, {chain}");
-        });
-        Client { address, chain: written(&chain) }
+        let mut chain = vec![self.address];
+        walk(headers, trusted, |hop| chain.push(hop));
+        let address = chain.last().copied().unwrap_or(self.address);
+        let text: Vec<String> = chain.iter().rev().map(ToString::to_string).collect();
+        Client { address, chain: written(&text.join(", ")) }
     }
 
     /// The client's address and those of the proxies between, as `X-Forwarded-For` lists them.

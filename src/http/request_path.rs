@@ -72,8 +72,8 @@ fn every_reading(raw: &str, decoded: &str) -> Vec<String> {
     let overlong = decode(&fold_overlong(raw));
     let twice = decode(decoded);
     let as_sent = [raw.to_owned(), decoded.to_owned(), twice, overlong];
-    let steps: [fn(&str) -> String; 5] =
-        [|path| path.replace('\\', "/"), cut_at_nul, cut_parameters, merge_slashes, resolve_dots];
+    let steps: [fn(&str) -> String; 6] =
+        [|path| path.replace('\\', "/"), cut_at_nul, cut_parameters, merge_slashes, resolve_dots, merge_slashes];
     // Each step may or may not be taken by a server, in this order, before or after decoding.
     let mut readings: Vec<String> = as_sent.into();
     for step in steps {
@@ -84,6 +84,7 @@ fn every_reading(raw: &str, decoded: &str) -> Vec<String> {
     }
     // Decoding after the dots are resolved, and after parameters are cut.
     let late: Vec<String> = readings.iter().map(|path| resolve_dots(&decode(path))).collect();
+    readings.extend(late.iter().map(|path| merge_slashes(path)));
     readings.extend(late);
     readings.sort_unstable();
     readings.dedup();

@@ -8,6 +8,8 @@ use tokio::time::{Duration, Instant};
 /// What happens on the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Nothing has come yet.
+    Fresh,
     /// Between requests: waiting for a first byte.
     Idle,
     /// A head has begun to arrive.
@@ -26,7 +28,7 @@ pub(super) struct Activity(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     began: Instant,
-    /// Milliseconds since `began`, times four, plus the phase.
+    /// Milliseconds since `began`, times eight, plus the phase.
     packed: AtomicU64,
     is_cut_off: AtomicBool,
 }
@@ -43,24 +45,26 @@ impl Activity {
     /// The phase, and when it began.
     pub(super) fn phase(&self) -> (Phase, Instant) {
         let packed = self.0.packed.load(Ordering::Relaxed);
-        let phase = match packed & 3 {
-            0 => Phase::Idle,
-            1 => Phase::Head,
-            2 => Phase::Busy,
+        let phase = match packed & 7 {
+            0 => Phase::Fresh,
+            1 => Phase::Idle,
+            2 => Phase::Head,
+            3 => Phase::Busy,
             _ => Phase::Upgraded,
         };
-        (phase, self.0.began + Duration::from_millis(packed >> 2))
+        (phase, self.0.began + Duration::from_millis(packed >> 3))
     }
 
     pub(super) fn enter(&self, phase: Phase) {
         let bits = match phase {
-            Phase::Idle => 0,
-            Phase::Head => 1,
-            Phase::Busy => 2,
-            Phase::Upgraded => 3,
+            Phase::Fresh => 0,
+            Phase::Idle => 1,
+            Phase::Head => 2,
+            Phase::Busy => 3,
+            Phase::Upgraded => 4,
         };
         let since = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or_default();
-        self.0.packed.store((since << 2) | bits, Ordering::Relaxed);
+        self.0.packed.store((since << 3) | bits, Ordering::Relaxed);
     }
 
     /// The answer ends before its end, and only the way in which the connection ends can tell.

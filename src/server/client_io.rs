@@ -1,7 +1,8 @@
 //! A client's socket, with the patience we have for it.
 //!
 //! hyper arms its own head timer before the first byte, so that it would be the idle timeout too. Here the head timer
-//! runs from a head's first byte, the keep-alive timer between requests, and a timer of its own watches a client that
+//! runs from a head's first byte (and to it, on a connection that has sent nothing yet), the keep-alive timer between
+//! requests, and a timer of its own watches a client that
 //! does not read.
 
 use std::future::Future;
@@ -62,6 +63,8 @@ impl ClientIo {
             let (phase, since) = self.activity.phase();
             let limit = match phase {
                 Phase::Upgraded => return Poll::Pending,
+                // A browser that connects ahead of time may wait, but not for long: silent connections take others' places.
+                Phase::Fresh => Some((since + self.head_timeout.min(self.keep_alive), "nothing was sent")),
                 Phase::Head => Some((since + self.head_timeout, "the request's head took too long")),
                 Phase::Idle if !self.unread.is_running() => Some((since + self.keep_alive, "idle for too long")),
                 Phase::Idle | Phase::Busy => None,
@@ -135,7 +138,7 @@ impl Read for ClientIo {
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Ready(result) => {
                 // The end of the stream counts as a head as well: nothing follows that the timer could end.
-                if self.activity.phase().0 == Phase::Idle {
+                if matches!(self.activity.phase().0, Phase::Fresh | Phase::Idle) {
                     self.activity.enter(Phase::Head);
                 }
                 Poll::Ready(result)

@@ -2,12 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
 
 use super::line::{Finished, LineClock};
+use super::line_writer::{LineWriter, Lost};
 use crate::random;
 use crate::secret::Secret;
 
@@ -21,52 +21,39 @@ const BUFFER: usize = 32 * 1024;
 /// How old a line may grow before it is written.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
-/// Where lines go: one for the process. Dropped, it waits until all is written.
+/// How long the end of the process waits for the last lines to be written: a reader that has stopped holds nobody up.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// Where lines go: one for the process. Dropped, it waits until all is written, or for two seconds.
 #[derive(Debug)]
 pub struct AccessLog {
-    buffers: Option<SyncSender<Vec<u8>>>,
-    writer: Option<std::thread::JoinHandle<()>>,
+    writer: LineWriter,
     is_json: bool,
 }
 
 impl AccessLog {
     /// Writes to `output`, as JSON or for reading.
     pub fn start(output: impl std::io::Write + Send + 'static, is_json: bool) -> std::io::Result<Self> {
-        let (buffers, waiting) = sync_channel(WAITING_BUFFERS);
-        let write = move || write_out(output, &waiting);
-        let writer = std::thread::Builder::new().name("access-log".to_owned()).spawn(write)?;
-        Ok(AccessLog { buffers: Some(buffers), writer: Some(writer), is_json })
+        let writer = LineWriter::start("access-log", WAITING_BUFFERS, output)?;
+        Ok(AccessLog { writer, is_json })
     }
 
     /// A core's way to it.
-    pub fn handle(&self) -> Option<LogHandle> {
-        let buffers = self.buffers.clone()?;
-        Some(LogHandle { buffers, is_json: self.is_json })
+    pub fn handle(&self) -> LogHandle {
+        LogHandle { writer: self.writer.clone(), is_json: self.is_json }
     }
 }
 
 impl Drop for AccessLog {
     fn drop(&mut self) {
-        self.buffers = None;
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
-        }
-    }
-}
-
-fn write_out(mut output: impl std::io::Write, waiting: &Receiver<Vec<u8>>) {
-    while let Ok(buffer) = waiting.recv() {
-        if output.write_all(&buffer).and_then(|()| output.flush()).is_err() {
-            // Nobody reads it any more; the requests go on.
-            return;
-        }
+        self.writer.flush(LAST_LINES);
     }
 }
 
 /// A way to the access log that can be sent to a core.
 #[derive(Debug, Clone)]
 pub struct LogHandle {
-    buffers: SyncSender<Vec<u8>>,
+    writer: LineWriter,
     is_json: bool,
 }
 
@@ -126,14 +113,14 @@ impl CoreLog {
         if full.is_empty() {
             return;
         }
-        match self.handle.buffers.try_send(full) {
+        match self.handle.writer.write(full) {
             Ok(()) => {
                 let dropped = self.dropped.take();
                 if dropped > 0 {
                     tracing::warn!(lines = dropped, "access log lines were dropped: nobody read them fast enough");
                 }
             }
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+            Err(Lost) => {
                 self.dropped.set(self.dropped.get() + lines);
             }
         }

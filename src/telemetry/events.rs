@@ -1,6 +1,8 @@
 //! Events: what happens that is no request. They go to standard error, the access log to standard output.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets};
@@ -8,6 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::line_writer::LineWriter;
 use super::throttle::{LeftOut, Throttle};
 use super::{Format, Settings};
 use crate::clock::Clock;
@@ -17,6 +20,12 @@ pub const ALWAYS: &str = "menshen::always";
 
 /// How often it is looked whether there is something to tell of events that were left out.
 const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// Events that may wait to be written.
+const WAITING_EVENTS: usize = 1024;
+
+/// How long the end of the process waits for the last ones to be written.
+const LAST_EVENTS: Duration = Duration::from_secs(2);
 
 impl Settings {
     /// Whether lines are JSON, given whether they go to a terminal.
@@ -29,12 +38,66 @@ impl Settings {
     }
 }
 
+/// Events are written for as long as the process runs. Dropped, it waits until the last ones are, or for two seconds.
+#[must_use]
+#[derive(Debug)]
+pub struct Events(Option<LineWriter>);
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        if let Some(writer) = &self.0 {
+            writer.flush(LAST_EVENTS);
+        }
+    }
+}
+
 /// Has events written to standard error from now on, few of a kind at a time. A second call changes nothing.
-pub fn init(settings: &Settings) {
+pub fn init(settings: &Settings) -> std::io::Result<Events> {
     let is_json = settings.is_json(std::io::stderr().is_terminal());
     let throttle = Throttle::new(Clock::System, settings.level);
-    if subscriber(settings, is_json, throttle.clone(), std::io::stderr).try_init().is_ok() {
-        spawn_telling(throttle);
+    let writer = EventWriter::new(LineWriter::start("events", WAITING_EVENTS, std::io::stderr())?);
+    let lines = writer.lines.clone();
+    let lost = Arc::clone(&writer.lost);
+    if subscriber(settings, is_json, throttle.clone(), writer).try_init().is_err() {
+        return Ok(Events(None));
+    }
+    spawn_telling(throttle, lost);
+    Ok(Events(Some(lines)))
+}
+
+/// Hands each event to the thread that writes them. What finds no room there is lost and counted: standard error may be
+/// a pipe whose reader has stopped, and whoever has something to say is answering requests.
+#[derive(Debug, Clone)]
+struct EventWriter {
+    lines: LineWriter,
+    lost: Arc<AtomicU64>,
+}
+
+impl EventWriter {
+    fn new(lines: LineWriter) -> Self {
+        EventWriter { lines, lost: Arc::default() }
+    }
+}
+
+impl MakeWriter<'_> for EventWriter {
+    type Writer = EventWriter;
+
+    fn make_writer(&self) -> EventWriter {
+        self.clone()
+    }
+}
+
+/// Each event comes as one piece.
+impl Write for EventWriter {
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        if self.lines.write(event.to_vec()).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -56,11 +119,12 @@ where
 }
 
 /// On a thread of its own: nothing may be written from within what decides over what is written.
-fn spawn_telling(throttle: Throttle) {
+fn spawn_telling(throttle: Throttle, lost: Arc<AtomicU64>) {
     let telling = move || {
         loop {
             std::thread::sleep(TELL_EVERY);
             tell(&throttle);
+            tell_lost(&lost);
         }
     };
     if let Err(error) = std::thread::Builder::new().name("left-out".to_owned()).spawn(telling) {
@@ -71,6 +135,13 @@ fn spawn_telling(throttle: Throttle) {
 fn tell(throttle: &Throttle) {
     for LeftOut { message, count } in throttle.take_left_out() {
         tracing::warn!(target: ALWAYS, event = message, count, "events of one kind were too many to be written");
+    }
+}
+
+fn tell_lost(lost: &AtomicU64) {
+    let count = lost.swap(0, Ordering::Relaxed);
+    if count > 0 {
+        tracing::warn!(target: ALWAYS, count, "events were lost: nobody read them fast enough");
     }
 }
 

@@ -4,6 +4,7 @@ pub mod access_log;
 mod events;
 mod json_object;
 pub mod line;
+mod line_writer;
 mod throttle;
 
 pub use self::events::{ALWAYS, init};

@@ -272,8 +272,11 @@ fn a_cookie_is_no_consent_to_what_another_site_asks_for() {
     user.log_in("10001");
     let bearer = format!("Authorization: Bearer {}", proxy.browser().token("10001"));
     let upgrade = ["Connection: Upgrade", "Upgrade: websocket"];
+    // Regression: `Connection` in two fields, as a proxy in front may write it.
+    let in_two = ["Connection: keep-alive", "Connection: Upgrade", "Upgrade: websocket"];
     for (fields, is_own) in ORIGINS {
-        for (method, more) in [("POST", &[][..]), ("DELETE", &[]), ("PATCH", &[]), ("GET", &upgrade)] {
+        for (method, more) in [("POST", &[][..]), ("DELETE", &[]), ("PATCH", &[]), ("GET", &upgrade), ("GET", &in_two)]
+        {
             let fields = [fields, more].concat();
             for path in ["/", "/required/"] {
                 let answer = user.request(method, path, &fields, "");
@@ -422,4 +425,23 @@ fn answers_with_identity_are_private_and_optional_ones_vary() {
     assert_eq!(kept(&user, "/optional/"), (private.clone(), cookie));
     assert_eq!(kept(&user, "/required/"), (private, None));
     assert_eq!(kept(&user, "/public/"), (shared, None));
+}
+
+/// Regression: another spelling of its name went round a rule for one host, and on to the application's virtual host.
+#[test]
+fn where_hosts_are_not_strict_an_unknown_one_is_the_sites_own_for_us_and_for_the_application() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new()
+        .server("strict_hosts = false")
+        .site("aliases = [\"admin.local:9500\"]")
+        .route_of("host = \"admin.local:9500\"\npath = \"/*\"\naccess = \"required\"")
+        .before(&upstream);
+    let get = |host: &str| proxy.connect().send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).answer().status;
+    for host in ["admin.local:9500", "ADMIN.local:9500", "admin.local.:9500"] {
+        assert_eq!(get(host), 401, "{host}");
+    }
+    for host in ["admin.local", "admin.local:", "admin.local:09500", "x@admin.local:9500", "admin.local..:9500"] {
+        assert_eq!(get(host), 200, "{host}");
+        assert_eq!(upstream.next().all("host"), ["www.meiduo.site"], "{host}");
+    }
 }

@@ -39,6 +39,17 @@ fn an_idle_connection_is_closed_whether_it_has_been_used_or_not() {
     }
 }
 
+/// Regression: silent connections kept others out for as long as a used one may idle.
+#[test]
+fn a_connection_that_has_sent_nothing_waits_no_longer_than_for_a_head() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().section("[limits]\nhead_timeout = \"100ms\"\nkeep_alive = \"1h\"").before(&upstream);
+    let mut used = proxy.connect();
+    used.get("/", &[]).answer();
+    assert!(proxy.connect().is_closed());
+    assert_eq!(used.get("/", &[]).answer().text(), "hello");
+}
+
 #[test]
 fn neither_timer_ends_a_request_that_is_being_answered() {
     let upstream = Upstream::serving(|mut stream, connection, seen| {

@@ -101,7 +101,7 @@ impl App {
             .thread_name("control")
             .enable_all()
             .build()?;
-        let master = MasterKey::open_or_create(&config.master_key_file)?;
+        let master = MasterKey::open_or_create(&config.master_key_file, config.store.is_made())?;
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store)?);
         let access_log = if config.log.access { Some(AccessLog::start(log, is_json)?) } else { None };
         let log_handle = access_log.as_ref().map(AccessLog::handle);

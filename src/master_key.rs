@@ -24,6 +24,12 @@ pub enum MasterKeyError {
         #[source]
         source: io::Error,
     },
+    /// The file is gone, and what is sealed under it is not.
+    #[error("the store exists, but its master key's file {} is missing: restore the file from a backup; where there is none, move the store's folder away to begin anew (everybody is logged out, bindings are lost). No new key was made", path.display())]
+    Missing {
+        /// Where the file has to be.
+        path: PathBuf,
+    },
     /// The file holds something else.
     #[error("master key {}: expected 64 hexadecimal digits; restore the file from a backup, or move store and file away to begin anew (everybody is logged out, bindings are lost)", path.display())]
     Malformed {
@@ -48,11 +54,16 @@ pub enum MasterKeyError {
 pub struct MasterKey(Secret<Vec<u8>>);
 
 impl MasterKey {
-    /// Reads the file, or makes it with mode 0600 if it is absent.
-    pub fn open_or_create(path: &Path) -> Result<Self, MasterKeyError> {
+    /// Reads the file, or makes it with mode 0600 if it is absent. Never makes one where `is_used` says that something
+    /// is sealed under a key already: a backup would copy it over the right one. Ask that before the file is looked for,
+    /// for whoever starts at the same time makes the key first.
+    pub fn open_or_create(path: &Path, is_used: bool) -> Result<Self, MasterKeyError> {
         let failed = |source| MasterKeyError::File { path: path.to_owned(), source };
         match fs::read(path) {
             Ok(text) => Self::check_mode(path).and_then(|()| Self::parse(path, &Secret::new(text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_used => {
+                Err(MasterKeyError::Missing { path: path.to_owned() })
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let key = Secret::new(random::hex(&random::bytes::<LEN>()?));
                 let draft = path.with_added_extension(format!("{}.new", random::hex(&random::bytes::<8>()?)));
@@ -133,8 +144,8 @@ mod tests {
     fn the_key_is_made_once_and_read_back_afterwards() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/master.key");
-        let made = MasterKey::open_or_create(&path).unwrap();
-        let read = MasterKey::open_or_create(&path).unwrap();
+        let made = MasterKey::open_or_create(&path, false).unwrap();
+        let read = MasterKey::open_or_create(&path, false).unwrap();
         assert!(made.derive("a").matches(read.derive("a").expose()));
         assert!(!made.derive("a").matches(made.derive("b").expose()));
         let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -145,7 +156,7 @@ mod tests {
     fn processes_that_start_at_the_same_time_share_one_key_and_leave_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.key");
-        let open = || MasterKey::open_or_create(&path).unwrap().derive("a").expose().clone();
+        let open = || MasterKey::open_or_create(&path, false).unwrap().derive("a").expose().clone();
         let keys: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -158,11 +169,20 @@ mod tests {
     fn a_key_that_others_can_read_or_that_is_damaged_is_refused_with_the_fix() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.key");
-        MasterKey::open_or_create(&path).unwrap();
+        MasterKey::open_or_create(&path, false).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(MasterKey::open_or_create(&path).unwrap_err().to_string().contains("chmod 600"));
+        assert!(MasterKey::open_or_create(&path, false).unwrap_err().to_string().contains("chmod 600"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&path, "abc").unwrap();
-        assert!(matches!(MasterKey::open_or_create(&path), Err(MasterKeyError::Malformed { .. })));
+        assert!(matches!(MasterKey::open_or_create(&path, false), Err(MasterKeyError::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_key_that_is_gone_is_never_replaced_by_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/master.key");
+        let refused = MasterKey::open_or_create(&path, true).unwrap_err().to_string();
+        assert!(refused.contains("the store exists") && refused.contains("is missing"), "{refused}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -66,7 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &[]),
-    ("cli", &["app", "config", "demo", "gateway", "telemetry", "upstream"]),
+    ("cli", &["app", "config", "demo", "gateway", "server", "telemetry", "upstream"]),
     ("lib", &[]),
     ("main", &[]),
 ];

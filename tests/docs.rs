@@ -238,29 +238,84 @@ fn the_readmes_tell_every_field_of_the_access_log() {
     }
 }
 
-#[test]
-fn every_event_that_the_readmes_explain_is_written_by_the_code() {
-    let mut code = String::new();
+/// The code of the product, file by file, each without its tests.
+fn code() -> Vec<String> {
+    let mut found = Vec::new();
     let mut folders = vec![repository("src")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
+            let is_test = path.file_stem().is_some_and(|name| name == "tests");
             if path.is_dir() {
-                folders.push(path);
-            } else {
-                code += &fs::read_to_string(path).unwrap_or_default();
+                folders.extend((!is_test).then_some(path));
+            } else if !is_test && path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(path).unwrap();
+                found.push(text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned());
             }
         }
     }
+    found
+}
+
+/// The string literals that are a macro call's own arguments, not those of a call within; `call` begins behind its
+/// parenthesis.
+fn literals(call: &str) -> Vec<String> {
+    let (mut found, mut depth, mut open) = (Vec::new(), 1, None::<String>);
+    let mut chars = call.chars();
+    while depth > 0
+        && let Some(char) = chars.next()
+    {
+        match (char, &mut open) {
+            ('"', Some(text)) => {
+                // A line's end behind a backslash is no part of the text, nor are the blanks that follow.
+                let text = text.split_whitespace().filter(|word| *word != "\\").collect::<Vec<_>>().join(" ");
+                found.extend((depth == 1).then_some(text));
+                open = None;
+            }
+            (char, Some(text)) => text.push(char),
+            ('"', None) => open = Some(String::new()),
+            ('(', None) => depth += 1,
+            (')', None) => depth -= 1,
+            (_, None) => {}
+        }
+    }
+    found
+}
+
+/// The message of every event at `WARN` or `ERROR`: the last literal of its own.
+fn events() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for code in code() {
+        for name in ["warn!(", "error!("] {
+            for call in code.split(name).skip(1) {
+                let message = literals(call).pop().unwrap();
+                // A text that was made elsewhere: a remark on the configuration, or why the proxy did not start.
+                if !message.starts_with('{') {
+                    found.insert(message);
+                }
+            }
+        }
+    }
+    assert!(found.len() > 20, "{found:?}");
+    found
+}
+
+#[test]
+fn the_readmes_explain_every_warning_and_error_and_no_others() {
+    let written = events();
     for readme in READMES {
         let text = text_of(readme);
         let header =
             text.lines().position(|line| line == "| event | what to do |" || line == "| 事件 | 怎么办 |").unwrap();
         let rows = text.lines().skip(header + 2).take_while(|line| line.starts_with('|'));
-        let events: BTreeSet<_> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
-        assert!(events.len() >= 5, "{readme}");
-        for event in events {
-            assert!(code.contains(event), "{readme} explains {event:?}, which nothing writes");
+        let told: BTreeSet<_> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+        for event in &told {
+            let there = written.iter().any(|message| message.starts_with(event));
+            assert!(there, "{readme} explains {event:?}, which nothing writes");
+        }
+        for message in &written {
+            let there = told.iter().any(|event| message.starts_with(event));
+            assert!(there, "{readme} has no row for {message:?}");
         }
     }
 }
@@ -297,6 +352,51 @@ fn exit_codes_are_those_of_the_readme() {
     assert_eq!(code("serve", &[], &wrong), Some(1));
     assert_eq!(code("serve", &[], &absent), Some(2));
     assert_eq!(code("serve", &["--no-such-flag"], &good), Some(2));
+}
+
+#[cfg(feature = "demo")]
+#[test]
+fn a_demo_whose_port_is_taken_ends_with_1() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_menshen")).args(["demo", "--port", &port]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn the_help_of_every_command_and_both_readmes_tell_its_exit_codes() {
+    let mut commands = vec!["check", "serve"];
+    if cfg!(feature = "demo") {
+        commands.push("demo");
+    }
+    for command in commands {
+        let output = Command::new(env!("CARGO_BIN_EXE_menshen")).args([command, "--help"]).output().unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        let codes: Vec<_> = help.lines().skip_while(|line| *line != "Exit codes:").skip(1).collect();
+        for code in ["  0  ", "  1  ", "  2  "] {
+            assert!(codes.iter().any(|line| line.starts_with(code)), "{command} --help: {help}");
+        }
+        for readme in READMES {
+            let text = text_of(readme);
+            let head = text.lines().find(|line| line.starts_with("| exit code") || line.starts_with("| 退出码"));
+            assert!(head.unwrap().contains(&format!("`{command}`")), "{readme}");
+        }
+    }
+}
+
+#[test]
+fn the_systemd_unit_gives_the_proxy_what_its_defaults_need() {
+    let unit = text_of("deploy/menshen.service");
+    let value = |key: &str| {
+        let line = unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("the unit has no {key}")).to_owned()
+    };
+    let (config, _) = load(&blocks(READMES[0], "toml").remove(0));
+    let needed = menshen::server::descriptors::needed(config.server.limits.connections);
+    assert!(value("LimitNOFILE").parse::<u64>().unwrap() >= needed);
+    assert!(value("TimeoutStopSec").trim_end_matches('s').parse::<u64>().unwrap() > config.server.drain.as_secs());
+    assert_eq!(value("KillSignal"), "SIGTERM");
+    assert_ne!(value("User"), "root");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tempfile::TempDir;
 
-use super::serve::Signals;
+use super::signals::{Signals, Stopped};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -18,7 +18,8 @@ use crate::{random, telemetry};
 
 pub(super) fn run(port: u16) -> ExitCode {
     match demo(port) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Stopped::Drained) => ExitCode::SUCCESS,
+        Ok(Stopped::CutShort) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("menshen demo: {error:#}");
             ExitCode::FAILURE
@@ -26,7 +27,7 @@ pub(super) fn run(port: u16) -> ExitCode {
     }
 }
 
-fn demo(port: u16) -> anyhow::Result<()> {
+fn demo(port: u16) -> anyhow::Result<Stopped> {
     let around = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let port = free_port(port).with_context(|| format!("port {port} is taken: try `menshen demo --port 0`"))?;
     let origin = format!("http://127.0.0.1:{port}");
@@ -50,11 +51,10 @@ fn demo(port: u16) -> anyhow::Result<()> {
     let (config, _) = Config::load(&config, std::iter::empty::<(String, String)>())?;
     let _events = telemetry::init(&config.log).context("nothing can be logged")?;
     let app = App::start(&config, Clock::System).context("the proxy cannot start")?;
-    let signals = Signals::catch().context("signals cannot be waited for")?;
+    let mut signals = Signals::catch().context("signals cannot be waited for")?;
     println!("{}", banner(&origin, &simulator, &mall, &folder));
     signals.wait();
-    app.stop();
-    Ok(())
+    signals.stop(app).context("the proxy cannot be stopped")
 }
 
 /// The port asked for, or any free one for 0.
@@ -69,7 +69,7 @@ fn banner(origin: &str, simulator: &Simulator, mall: &Mall, folder: &TempDir) ->
            and press the QQ button: you log in as whom you pick. 点“QQ 登录”，想当谁就选谁。\n\n    \
            the sample mall    http://{} (behind the proxy)\n    \
            the QQ simulator   http://{} (stands in for QQ)\n    \
-           its remote control http://{} (has it fail on purpose)\n    \
+           its remote control http://{} (has it fail on purpose: curl it 用 curl 看看能出哪些错)\n    \
            configuration      {}\n\n  \
          Ctrl-C ends it and throws everything away. 按 Ctrl-C 结束，不留痕迹。\n",
         mall.addr(),

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::check::Verdict;
+use super::signals::{Signals, Stopped};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::server::descriptors;
 use crate::telemetry;
 
 pub(super) fn run(path: &Path) -> ExitCode {
@@ -28,11 +28,15 @@ pub(super) fn run(path: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let whole = std::path::absolute(path);
+    let whole = whole.as_deref().unwrap_or(path).display();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %whole, "Menshen starts");
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
     match serve(&config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Stopped::Drained) => ExitCode::SUCCESS,
+        Ok(Stopped::CutShort) => ExitCode::FAILURE,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
@@ -40,44 +44,30 @@ pub(super) fn run(path: &Path) -> ExitCode {
     }
 }
 
-fn serve(config: &Config) -> anyhow::Result<()> {
+fn serve(config: &Config) -> anyhow::Result<Stopped> {
+    make_room(config.server.limits.connections);
     let app = App::start(config, Clock::System).context("the proxy cannot start")?;
-    let signals = Signals::catch().context("signals cannot be waited for")?;
+    let signals = Signals::catch().and_then(Signals::outliving_hangups);
+    let mut signals = signals.context("signals cannot be waited for")?;
     for address in app.addresses() {
         tracing::info!(%address, "listening");
     }
     let name = signals.wait();
     tracing::info!(signal = name, "going down: open requests may end");
-    app.stop();
-    Ok(())
+    signals.stop(app).context("the proxy cannot be stopped")
 }
 
-/// The signals that ask us to go. Caught from the first moment on at which somebody may know that we run: one that
-/// comes at once must find a proxy that drains.
-pub(super) struct Signals {
-    runtime: Runtime,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// From now on they no longer end the process by themselves.
-    pub(super) fn catch() -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (terminate, interrupt) = {
-            let _inside = runtime.enter();
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
-        };
-        Ok(Signals { runtime, terminate, interrupt })
-    }
-
-    /// The name of the first that comes, or has come.
-    pub(super) fn wait(mut self) -> &'static str {
-        self.runtime.block_on(async {
-            tokio::select! {
-                _ = self.terminate.recv() => "SIGTERM",
-                _ = self.interrupt.recv() => "SIGINT",
-            }
-        })
+/// Has the system allow as many file descriptors as the limits can need, or says that it does not.
+fn make_room(connections: usize) {
+    let needed = descriptors::needed(connections);
+    match descriptors::raise() {
+        Ok(Some(allowed)) if allowed < needed => tracing::warn!(
+            allowed,
+            needed,
+            "limits.connections can need more file descriptors than the system allows: set LimitNOFILE= in the systemd \
+             unit or `ulimit -n` in the shell to what is needed, or lower limits.connections"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of file descriptors could not be raised"),
     }
 }

@@ -126,7 +126,7 @@ async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, handler: Rc<H
 fn admit<H: Handler>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, handler: &Rc<H>, open: &Arc<Open>) {
     let place = Place::take(core, open);
     if core.all_open.load(Ordering::Relaxed) > core.limits.connections {
-        tracing::debug!(%peer, "turned a connection away: too many are open");
+        tracing::warn!(%peer, limit = core.limits.connections, "limits.connections is reached: a connection was turned away");
         return;
     }
     if let Err(error) = stream.set_nodelay(true) {

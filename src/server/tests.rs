@@ -4,12 +4,14 @@ use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tracing::subscriber::DefaultGuard;
 
 use super::{Handler, Limits, Listeners, Server, Settings};
 use crate::http::forwarded::Client;
@@ -50,15 +52,44 @@ impl Handler for Panicky {
 }
 
 fn ask(stream: &mut TcpStream, path: &str) -> String {
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).unwrap();
+    // Whoever is turned away may find out while writing.
+    if stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).is_err() {
+        return String::new();
+    }
     let mut piece = [0; 4096];
     let length = stream.read(&mut piece).unwrap_or(0);
     String::from_utf8_lossy(&piece[..length]).into_owned()
 }
 
-#[test]
-fn a_panic_that_nobody_caught_ends_one_connection_and_nothing_else() {
-    let settings = Settings {
+/// Answers everything, and has what its core tells written down.
+struct Overheard {
+    _listening: DefaultGuard,
+}
+
+impl Handler for Overheard {
+    type Body = Nothing;
+
+    async fn handle(&self, _: Request<Incoming>, _: &Client) -> Response<Nothing> {
+        Response::new(Nothing)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One core with room for this many connections.
+fn settings(connections: usize) -> Settings {
+    Settings {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         cores: NonZeroUsize::new(1),
         drain: Duration::from_secs(1),
@@ -68,9 +99,14 @@ fn a_panic_that_nobody_caught_ends_one_connection_and_nothing_else() {
             header_bytes: ByteSize::kib(64),
             headers: 100,
             target_bytes: ByteSize::kib(32),
-            connections: 2,
+            connections,
         },
-    };
+    }
+}
+
+#[test]
+fn a_panic_that_nobody_caught_ends_one_connection_and_nothing_else() {
+    let settings = settings(2);
     let listeners = Listeners::bind(&settings.listen).unwrap();
     let server = Server::start(&settings, &listeners, || Panicky).unwrap();
     let connect = || TcpStream::connect(listeners.addresses()[0]).unwrap();
@@ -83,5 +119,30 @@ fn a_panic_that_nobody_caught_ends_one_connection_and_nothing_else() {
     assert!(ask(&mut bystander, "/").starts_with("HTTP/1.1 200"));
     assert!(ask(&mut connect(), "/").starts_with("HTTP/1.1 200"));
     drop(bystander);
+    server.drain();
+}
+
+#[test]
+fn a_connection_beyond_the_limit_is_turned_away_and_the_limit_is_named() {
+    let settings = settings(1);
+    let listeners = Listeners::bind(&settings.listen).unwrap();
+    let written = Written::default();
+    let writer = written.clone();
+    let overhear = move || {
+        let writer = writer.clone();
+        let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        Overheard { _listening: tracing::subscriber::set_default(lines) }
+    };
+    let server = Server::start(&settings, &listeners, overhear).unwrap();
+    let connect = || TcpStream::connect(listeners.addresses()[0]).unwrap();
+    let mut first = connect();
+    assert!(ask(&mut first, "/").starts_with("HTTP/1.1 200"));
+    assert_eq!(ask(&mut connect(), "/"), "");
+    let told = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let named = |line: &str| {
+        line.contains("WARN") && line.contains("limits.connections is reached") && line.contains("limit=1")
+    };
+    assert!(told.lines().any(named), "{told}");
+    drop(first);
     server.drain();
 }

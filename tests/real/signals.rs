@@ -4,14 +4,14 @@ use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::backends::{Connection, PATIENCE, Proxy, Setup, Upstream, address_of, menshen, read_request};
+use crate::backends::{Connection, PATIENCE, Program, Proxy, Setup, Upstream, address_of, menshen, read_request};
 
 /// Room for what a busy machine adds to a deadline.
 const ROOM: Duration = Duration::from_secs(5);
@@ -70,6 +70,90 @@ fn an_answer_that_does_not_end_is_cut_off_at_the_deadline() {
     let took = begun.elapsed();
     assert!(Duration::from_secs(1) <= took && took < Duration::from_secs(1) + ROOM, "{took:?}");
     assert!(proxy.program.said().contains("cut off"), "{}", proxy.program.said());
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (upstream, _release) = slow_upstream();
+    let mut proxy = Setup::new().server("drain = \"60s\"").before(upstream.address());
+    let mut open = half_answered(&proxy);
+    let begun = Instant::now();
+    proxy.program.signal("TERM");
+    proxy.program.wait_for_words("going down: open requests may end");
+    proxy.program.signal("INT");
+    assert_eq!(proxy.program.ended().code(), Some(1), "{}", proxy.program.said());
+    assert!(open.is_closed(), "the connection whose request was half answered");
+    assert!(begun.elapsed() < ROOM, "{:?}", begun.elapsed());
+    assert!(proxy.program.said().contains("a second signal: going down at once"), "{}", proxy.program.said());
+}
+
+#[test]
+fn a_hangup_is_no_reload_and_no_end() {
+    let (upstream, _release) = slow_upstream();
+    let mut proxy = Setup::new().before(upstream.address());
+    proxy.program.signal("HUP");
+    proxy.program.wait_for_words("there is no reload yet; restart instead");
+    kept_alive(&proxy);
+    proxy.program.signal("TERM");
+    assert_eq!(proxy.program.ended().code(), Some(0), "{}", proxy.program.said());
+}
+
+#[test]
+fn the_first_line_names_the_version_and_the_configuration() {
+    let layout = Setup::new().lay_out("127.0.0.1:9".parse().unwrap());
+    let program = layout.serve();
+    program.wait_for_words("listening");
+    let said = program.said();
+    let first: serde_json::Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    assert_eq!(first["version"], env!("CARGO_PKG_VERSION"), "{said}");
+    assert_eq!(first["config"], layout.config().to_str().unwrap(), "{said}");
+}
+
+#[test]
+fn the_limit_of_descriptors_is_raised_as_far_as_it_goes_and_what_it_lacks_is_told() {
+    let layout = Setup::new().section("[limits]\nconnections = 400").lay_out("127.0.0.1:9".parse().unwrap());
+    let limited = |limit: &str| {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit -Sn 100; ulimit -Hn {limit}; exec \"$0\" serve --config \"$1\"");
+        shell.env_clear().args(["-c", &script, env!("CARGO_BIN_EXE_menshen")]).arg(layout.config());
+        Program::start(&mut shell)
+    };
+    let soft = |program: &Program| {
+        program.wait_for_words("listening");
+        let limits = fs::read_to_string(format!("/proc/{}/limits", program.id())).unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        line.split_whitespace().next().unwrap().to_owned()
+    };
+    let mut ample = limited("2000");
+    assert_eq!(soft(&ample), "2000");
+    assert!(!ample.said().contains("file descriptors"), "{}", ample.said());
+    ample.signal("TERM");
+    ample.ended();
+
+    let short = limited("500");
+    assert_eq!(soft(&short), "500");
+    for part in ["\"allowed\":500", "\"needed\":1056", "LimitNOFILE=", "ulimit -n"] {
+        assert!(short.said().contains(part), "{part}: {}", short.said());
+    }
+}
+
+#[test]
+fn a_store_whose_master_key_is_gone_is_refused_and_no_other_key_is_made() {
+    let layout = Setup::new().lay_out("127.0.0.1:9".parse().unwrap());
+    let mut first = layout.serve();
+    first.wait_for_words("listening");
+    first.signal("TERM");
+    assert_eq!(first.ended().code(), Some(0), "{}", first.said());
+    let key = layout.store().join("master.key");
+    let kept = layout.store().with_extension("kept");
+    fs::rename(&key, &kept).unwrap();
+    let output = run("serve", &layout.config());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output).contains("the store exists, but its master key's file"), "{output:?}");
+    assert!(!key.exists(), "a new key lies where a backup will take it for the right one");
+
+    fs::rename(&kept, &key).unwrap();
+    layout.serve().wait_for_words("listening");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! | request | effect |
 //! | --- | --- |
+//! | `GET /` | a command for each of these, and for every switch |
 //! | `POST /apps`, `POST /users` | registers an app or a user; one of the same name is replaced |
 //! | `PUT /rules` | how QQ behaves where that is a matter of choice |
 //! | `POST /switches`, `DELETE /switches` | sets one switch; clears all and releases held answers |
@@ -14,7 +15,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -24,11 +25,15 @@ use url::Url;
 
 use super::server::{self, Shared};
 use super::wire::{self, Body, Ended};
-use super::{LogInError, log_in};
+use super::{LogInError, help, log_in};
 
 /// Answers a request to the remote control.
 pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Ended> {
     let (head, body) = request.into_parts();
+    if head.method == Method::GET && head.uri.path() == "/" {
+        let address = head.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1");
+        return Ok(told(help::text(address), "text/plain; charset=utf-8"));
+    }
     // A page in a browser on this machine can post forms to here, but not JSON: that takes our consent (CORS).
     let is_json = head.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
     let is_reading = matches!(head.method, Method::GET | Method::DELETE);
@@ -41,10 +46,15 @@ pub(super) async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> R
         Ok(answer) => (StatusCode::OK, answer),
         Err((status, error)) => (status, json!({ "error": error })),
     };
-    let mut response = Response::new(wire::whole(format!("{answer}\n").into_bytes()));
+    let mut response = told(format!("{answer}\n"), "application/json");
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+fn told(text: String, kind: &'static str) -> Response<Body> {
+    let mut response = Response::new(wire::whole(text.into_bytes()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
 }
 
 type Refusal = (StatusCode, String);
@@ -87,7 +97,12 @@ fn obey(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Result<Val
             let callback = callback.map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
             return Ok(json!({ "callback": callback }));
         }
-        _ => return Err((StatusCode::NOT_FOUND, format!("there is no {method} {path} here"))),
+        _ => {
+            return Err((
+                StatusCode::NOT_FOUND,
+                format!("there is no {method} {path} here; GET / tells what there is"),
+            ));
+        }
     }
     Ok(done)
 }

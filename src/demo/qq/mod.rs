@@ -8,7 +8,7 @@
 //! | `answer`, `problem`, `redirect`, `page` | the bytes, the errors, the addresses, the pages |
 //! | `switch` | failures on demand: `mangle` spoils bodies, `wire` (and its `bomb`) spoils their way |
 //! | `server`, `log` | connections; what was asked |
-//! | `control` | the remote control, for tests in other processes |
+//! | `control`, `help` | the remote control, for tests in other processes, and what it can do |
 //!
 //! Everything in it is made up, and it remembers what it has issued until it ends: for tests and demonstrations only.
 
@@ -16,6 +16,7 @@ mod answer;
 mod bomb;
 mod control;
 mod endpoints;
+mod help;
 mod log;
 mod mangle;
 mod model;

@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 use super::filesystem;
 use super::open::OpenError;
 
+/// The database's name within the folder.
+pub(super) const DATABASE: &str = "sled";
+
 /// Bindings tell who uses a site: nobody but the proxy reads them.
 const PRIVATE: u32 = 0o700;
 
@@ -43,7 +46,7 @@ impl Folder {
     }
 
     pub(super) fn database(&self) -> PathBuf {
-        self.0.join("sled")
+        self.0.join(DATABASE)
     }
 
     pub(super) fn unfinished(&self) -> PathBuf {

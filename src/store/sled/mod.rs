@@ -74,6 +74,11 @@ impl Settings {
     /// A cache smaller than the data makes sled take more memory, not less (970 MiB instead of 379 MiB with a million
     /// records and 64 MiB of cache), so that a smaller one is refused.
     pub const MIN_CACHE: ByteSize = ByteSize::mib(256);
+
+    /// Whether there is a store, or something that keeps us from looking. Touches nothing.
+    pub fn is_made(&self) -> bool {
+        !matches!(self.path.join(folder::DATABASE).try_exists(), Ok(false))
+    }
 }
 
 /// The store for one machine. A handle; the database belongs to a thread of its own, which closes it when the handle is

@@ -88,3 +88,43 @@ async fn what_is_not_understood_is_refused_with_a_reason() {
     let form = "POST /users HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
     assert_eq!(ask(simulator.control_addr(), form).await.status, 415);
 }
+
+#[tokio::test]
+async fn the_help_has_a_command_for_every_switch_and_each_of_them_works() {
+    let simulator = simulator().await;
+    let address = simulator.control_addr();
+    let help = ask(address, &format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")).await;
+    assert!(help.status == 200 && help.head.contains("text/plain"), "{}", help.head);
+    let (mut switches, mut others) = (Vec::new(), 0);
+    for line in help.body.lines().filter_map(|line| line.strip_prefix("  curl")) {
+        let (options, url) = line.rsplit_once(' ').unwrap();
+        let path = url.strip_prefix(&format!("http://{address}")).unwrap();
+        let body = options.split_once("-d '").map(|(_, body)| body.strip_suffix('\'').unwrap());
+        let method = if options.contains("DELETE") { "DELETE" } else { body.map_or("GET", |_| "POST") };
+        let body: Value = body.map_or(Value::Null, |body| serde_json::from_str(body).unwrap());
+        assert_eq!(control(&simulator, method, path, &body).await.0, 200, "{line}");
+        if (method, path) == ("POST", "/switches") { switches.push(body) } else { others += 1 }
+    }
+    assert_eq!(others, 5);
+
+    // What the code could have been told, in its own words.
+    let known = |path: &[&str]| -> Vec<String> {
+        let effect = path.iter().rev().fold(json!("no-such-one"), |inner, name| json!({ *name: inner }));
+        let switch = json!({ "endpoint": "me", "effect": effect }).to_string();
+        let error = serde_json::from_str::<crate::demo::qq::Switch>(&switch).unwrap_err().to_string();
+        error.split_once("expected").unwrap().1.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let told = |path: &[&str], name: &str| {
+        switches.iter().any(|switch| {
+            let inner = path.iter().fold(&switch["effect"], |value, name| &value[*name]);
+            inner.as_str() == Some(name) || inner.get(name).is_some()
+        })
+    };
+    for path in [&[][..], &["callback"], &["wire"], &["body"], &["format"]] {
+        let names = known(path);
+        assert!(names.len() > 1, "{path:?}: {names:?}");
+        for name in names {
+            assert!(told(path, &name), "the help does not tell {path:?} {name}");
+        }
+    }
+}

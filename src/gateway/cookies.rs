@@ -26,14 +26,17 @@ pub(super) fn of(shared: &Shared, snapshot: &Snapshot, here: Here<'_>) -> Result
     Ok(session.into_iter().chain(companions).collect())
 }
 
-/// Renews a session's cookies with an answer of the application's.
+/// Renews a session's cookies with an answer of the application's, if it is one that nobody would keep: the next that
+/// may carry them does.
 pub(super) fn renew(
     shared: &Shared,
     snapshot: &Snapshot,
     here: Here<'_>,
-    headers: &mut HeaderMap,
+    answer: &mut Response<AnswerBody>,
 ) -> Result<(), Error> {
-    add_beside_the_shops(headers, of(shared, snapshot, here)?);
+    if may_carry_cookies(answer) {
+        add_beside_the_shops(answer.headers_mut(), of(shared, snapshot, here)?);
+    }
     Ok(())
 }
 
@@ -63,15 +66,18 @@ pub(super) fn remove_if_over(
 ) {
     let removals = removed_if_over(shared, presented, here.site);
     let is_prompt = || shared.clock.now().since(here.now) <= MEANWHILE;
-    // A browser takes the fields of a 304 over into what it keeps.
-    if removals.is_empty() || answer.status() == StatusCode::NOT_MODIFIED || !is_prompt() {
+    if removals.is_empty() || !may_carry_cookies(answer) || !is_prompt() {
         return;
     }
     let headers = answer.headers_mut();
-    if !caching::may_be_reused(headers) {
-        caching::keep_private(headers);
-        add_beside_the_shops(headers, removals);
-    }
+    caching::keep_private(headers);
+    add_beside_the_shops(headers, removals);
+}
+
+/// Whoever kept an answer with cookies would set them again later, in place of newer ones.
+fn may_carry_cookies(answer: &Response<AnswerBody>) -> bool {
+    // A browser takes the fields of a 304 over into what it keeps.
+    answer.status() != StatusCode::NOT_MODIFIED && !caching::may_be_reused(answer.headers())
 }
 
 /// Adds cookies to the application's answer, except those that it sets itself.

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use super::body::AnswerBody;
 use super::error::Error;
-use super::{Access, Gateway, Here, Passing, caching, cookies, own};
+use super::policy::Clearance;
+use super::{Access, Gateway, Here, Passing, caching, cookies};
 use crate::http::cookie;
 use crate::telemetry::line::Line;
 use crate::upstream::Visitor;
@@ -18,6 +19,7 @@ impl Gateway {
     pub(super) async fn forward(
         &self,
         mut request: Request<Incoming>,
+        clearance: Clearance,
         passing: Passing<'_>,
         here: Here<'_>,
         line: &mut Option<Box<Line>>,
@@ -27,7 +29,7 @@ impl Gateway {
             proto: here.site.site.origin.scheme(),
             host: here.site.host.clone(),
         };
-        let Passing { clearance, matched, presented, ends_session } = passing;
+        let Passing { matched, presented } = passing;
         self.strip_claims(&mut request, clearance.identity(), here);
         let fields = match clearance.identity().zip(presented.session()) {
             Some((identity, proof)) => self.shared.sessions.identity_headers(proof, identity, here.now).await?,
@@ -55,10 +57,8 @@ impl Gateway {
             cookies::remove_if_over(&self.shared, &presented, here, &mut response);
             return Ok(response);
         };
-        if ends_session {
-            own::logout::follow(&self.shared, here, proof, &mut response).await?;
-        } else if fields.is_some() && self.shared.sessions.may_renew(proof, self.shared.clock.now()) {
-            cookies::renew(&self.shared, &proof.snapshot, here, response.headers_mut())?;
+        if fields.is_some() && self.shared.sessions.may_renew(proof, self.shared.clock.now()) {
+            cookies::renew(&self.shared, &proof.snapshot, here, &mut response)?;
         }
         Ok(response)
     }

@@ -27,9 +27,9 @@ use hyper::body::Incoming;
 use ipnet::IpNet;
 
 pub use self::body::AnswerBody;
-use self::caller::{Caller, RequestId};
+use self::caller::{Caller, Kind, RequestId};
 use self::error::Error;
-use self::policy::{Clearance, Decision};
+use self::policy::Decision;
 use self::route::Matched;
 pub use self::route::{OwnPath, OwnPaths};
 pub use self::site::{SiteContext, SiteContexts, SiteError};
@@ -182,21 +182,43 @@ impl Gateway {
         }
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let matched = method::find(&here.site.routes, host, &readings, request.method())?;
-        let ends_session = here.site.site.logout_paths.iter().any(|link| link.matches(&readings.usual));
-        let wants_session = matched.access != Access::Public || ends_session;
+        let is_link = || here.site.site.logout_paths.iter().any(|link| link.matches(&readings.usual));
+        // A preflight acts for nobody.
+        let ends_sessions = here.caller.kind != Kind::Preflight && is_link();
+        let wants_session = matched.access != Access::Public || ends_sessions;
+        // Before a token is taken out.
+        let ending = if ends_sessions {
+            self.sessions.load_all(request.headers(), &here.site.wire, here.now)?
+        } else {
+            Vec::new()
+        };
         let presented = self.load(wants_session, &mut request, here).await?;
         let proof = presented.session().map(AsRef::as_ref);
         let is_own = || origin::is_own(request.headers(), &here.site.site);
         let is_navigation = || here.caller.is_navigation(request.method(), request.headers());
         let decision = policy::decide(matched, proof, here.caller, is_own, is_navigation);
         note(line, matched, proof, &decision);
+        let is_foreign = matches!(decision, Decision::ForeignOrigin);
+        let answered = self.carry_out(decision, request, Passing { matched, presented }, here, line);
+        if is_foreign || ending.is_empty() {
+            return answered.await;
+        }
+        own::logout::follow(&self.shared, here, &ending, answered).await
+    }
+
+    async fn carry_out(
+        &self,
+        decision: Decision,
+        request: Request<Incoming>,
+        passing: Passing<'_>,
+        here: Here<'_>,
+        line: &mut Option<Box<Line>>,
+    ) -> Result<Response<AnswerBody>, Error> {
+        let presented = &passing.presented;
         match decision {
-            Decision::Allow(clearance) => {
-                let passing = Passing { clearance, matched, presented, ends_session };
-                self.forward(request, passing, here, line).await
-            }
-            Decision::Login => Ok(own::login_page::invite(&self.shared, request.uri(), &presented, here.site)),
-            Decision::Unauthorized => Err(own::login_needed(&self.shared, &presented, here.site)),
+            Decision::Allow(clearance) => self.forward(request, clearance, passing, here, line).await,
+            Decision::Login => Ok(own::login_page::invite(&self.shared, request.uri(), presented, here.site)),
+            Decision::Unauthorized => Err(own::login_needed(&self.shared, presented, here.site)),
             Decision::ForeignOrigin => Err(Error::ForeignOrigin),
         }
     }
@@ -283,13 +305,10 @@ fn settle_host(request: &mut Request<Incoming>, site: &SiteContext) {
     }
 }
 
-/// A request that may pass, with what was found out on the way.
+/// What was found out about a request on the way.
 struct Passing<'r> {
-    clearance: Clearance,
     matched: Matched<'r>,
     presented: Presented,
-    /// It follows the shop's own logout link.
-    ends_session: bool,
 }
 
 /// Where a request has arrived, and who sent it.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{COOKIE, HeaderMap, HeaderValue};
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// Every `name=value` of every `Cookie` field, in order; duplicates included, since which of them counts is for the
 /// caller to decide.
@@ -33,9 +33,11 @@ fn pair(item: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name.trim_ascii_end(), rest.get(1..)?.trim_ascii_start()))
 }
 
-/// Takes the cookies that are ours out of what travels on. All others keep their bytes; a field that would be empty goes.
+/// Takes the cookies that are ours out of what travels on, and whatever a lenient parser could take for one of them. All
+/// others keep their bytes; a field that would be empty goes.
 pub fn remove_ours(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
-    if !pairs(headers).any(|(name, _)| is_ours(name)) {
+    let mut items = headers.get_all(COOKIE).iter().flat_map(|field| Items(Some(field.as_bytes())));
+    if !items.any(|item| names_ours(item, &is_ours)) {
         return;
     }
     let kept: Vec<HeaderValue> = headers.get_all(COOKIE).iter().filter_map(|field| without(field, &is_ours)).collect();
@@ -48,7 +50,7 @@ pub fn remove_ours(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
 fn without(field: &HeaderValue, is_ours: impl Fn(&[u8]) -> bool) -> Option<HeaderValue> {
     let mut kept: Vec<u8> = Vec::with_capacity(field.len());
     for item in Items(Some(field.as_bytes())) {
-        if pair(item).is_some_and(|(name, _)| is_ours(name)) {
+        if names_ours(item, &is_ours) {
             continue;
         }
         if !kept.is_empty() {
@@ -57,6 +59,16 @@ fn without(field: &HeaderValue, is_ours: impl Fn(&[u8]) -> bool) -> Option<Heade
         kept.extend_from_slice(if kept.is_empty() { item.trim_ascii_start() } else { item });
     }
     if kept.trim_ascii().is_empty() { None } else { HeaderValue::from_maybe_shared(Bytes::from(kept)).ok() }
+}
+
+/// Whether an item names a cookie of ours, be it where only some parsers would look for a name: behind a comma, a quote,
+/// another `=`.
+fn names_ours(item: &[u8], is_ours: impl Fn(&[u8]) -> bool) -> bool {
+    let is_part_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    let before = |at| item.get(..at).unwrap_or_default().trim_ascii_end();
+    let last_word = |text: &'_ [u8]| text.iter().rposition(|byte| !is_part_of_name(byte)).map_or(0, |at| at + 1);
+    pair(item).is_some_and(|(name, _)| is_ours(name))
+        || memchr_iter(b'=', item).map(before).any(|text| text.get(last_word(text)..).is_some_and(&is_ours))
 }
 
 /// How a cookie of ours is kept by the browser.
@@ -138,6 +150,12 @@ mod tests {
             ("a=2; m=1; b= \"q\" ;m=9", Some("a=2; b= \"q\" ")),
             ("a=2;b=3", Some("a=2;b=3")),
             ("junk; m=1", Some("junk")),
+            ("a=1, m=2; b=3", Some("b=3")),
+            ("a=1,m =2", None),
+            ("a=\"m=2\"; b=3", Some("b=3")),
+            ("b=3; a=m=2", Some("b=3")),
+            ("a=1&m=2", None),
+            ("a=m; xm=1; m.x=1; a=m,b", Some("a=m; xm=1; m.x=1; a=m,b")),
         ];
         for (before, after) in cases {
             let mut headers = cookies(&[before]);

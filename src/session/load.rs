@@ -21,9 +21,9 @@ const MAX_CANDIDATES: usize = 4;
 pub enum Presented {
     /// They prove a session.
     Session(Arc<Proof>),
-    /// There are some, and each was of a session that is over, or of no session of ours.
+    /// There are some, and each was of a session that is over, or sealed by nobody.
     Over,
-    /// There are none, or none that can be told apart.
+    /// There are none, none that can be told apart, or another site's.
     Nothing,
 }
 
@@ -87,21 +87,44 @@ impl CoreSessions {
         wire: &Wire,
         now: Timestamp,
     ) -> Result<Option<Arc<Proof>>, Refused> {
-        let mut tokens = tokens(headers);
-        let Some(token) = tokens.find(|token| claims_issuer(token, wire.issuers.iter().map(AsRef::as_ref))) else {
-            return Ok(None);
-        };
+        let Some(token) = tokens(headers, wire).next() else { return Ok(None) };
         let prove = |shared: &Sessions| shared.prove_api_token(token, &wire.site, now);
         let proof = self.find(token.as_bytes(), Bearer::ApiToken, wire, prove)?;
         self.current(token.as_bytes(), proof, now).await.map(Some).ok_or(Refused::Revoked)
     }
 
+    /// Every session that the request proves, each once: by whatever tokens and cookies it brings, of whatever users, and
+    /// by another site's cookie. For whoever logs out: a session that is passed over here goes on behind the back of a
+    /// user who was told that it has ended. Refused where a token is, and nothing beside it proves anything.
+    ///
+    /// No number of planted cookies hides one that stands behind them: to open them all costs little more than to have
+    /// read them, and the size of a request's head is limited.
+    pub fn load_all(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Result<Vec<Arc<Proof>>, Refused> {
+        let by_token = tokens(headers, wire).map(|token| match self.shared.prove_api_token(token, &wire.site, now) {
+            Ok(proof) if proof.standing(now) == Standing::Revoked => Err(Refused::Revoked),
+            proved => Ok(proved?),
+        });
+        let prove = |value| self.shared.prove_cookie(value, &wire.site).or_else(|| self.prove_elsewhere(value, wire));
+        let by_cookie = session_cookies(headers, wire).filter_map(prove);
+        let by_cookie = by_cookie.filter(|proof| proof.standing(now) != Standing::Revoked).map(Ok);
+        let (mut all, mut refused) = (Vec::<Arc<Proof>>::new(), None);
+        for proved in by_token.chain(by_cookie) {
+            match proved {
+                Ok(proof) if all.iter().any(|other| other.snapshot.session == proof.snapshot.session) => {}
+                Ok(proof) => all.push(proof),
+                Err(error) => refused = Some(error),
+            }
+        }
+        match refused {
+            Some(error) if all.is_empty() => Err(error),
+            Some(_) | None => Ok(all),
+        }
+    }
+
     /// The session that the session cookie proves.
     pub async fn load_cookie(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Presented {
-        let name = wire.jar.session().as_bytes();
-        let values = cookie::pairs(headers).filter(|(found, _)| *found == name).map(|(_, value)| value);
-        let mut presented = Presented::Nothing;
-        for (count, value) in values.enumerate() {
+        let (mut presented, mut is_anothers) = (Presented::Nothing, false);
+        for (count, value) in session_cookies(headers, wire).enumerate() {
             if count == MAX_CANDIDATES {
                 tracing::warn!("one request brought too many session cookies: taken for anonymous");
                 return Presented::Nothing;
@@ -110,7 +133,10 @@ impl CoreSessions {
             let found = self.find(value, Bearer::Cookie, wire, prove);
             let proof = match found {
                 Ok(proof) => self.current(value, proof, now).await,
-                Err(()) => None,
+                Err(()) => {
+                    is_anothers |= self.prove_elsewhere(value, wire).is_some();
+                    None
+                }
             };
             let Some(proof) = proof else {
                 if matches!(presented, Presented::Nothing) {
@@ -130,7 +156,19 @@ impl CoreSessions {
                 Presented::Over | Presented::Nothing => presented = Presented::Session(proof),
             }
         }
-        presented
+        match presented {
+            // To remove it would take the other site's session away.
+            Presented::Over if is_anothers => Presented::Nothing,
+            Presented::Session(_) | Presented::Over | Presented::Nothing => presented,
+        }
+    }
+
+    /// The session that a cookie proves at another site of ours. Browsers send it here as well where the sites share a
+    /// domain, or differ in their ports alone (RFC 6265, 8.5).
+    fn prove_elsewhere(&self, value: &[u8], wire: &Wire) -> Option<Arc<Proof>> {
+        // Every site is an issuer; what is no site has sealed nothing.
+        let others = wire.issuers.iter().filter(|issuer| **issuer != wire.site);
+        others.into_iter().find_map(|site| self.shared.prove_cookie(value, site))
     }
 
     fn find<E>(
@@ -163,9 +201,22 @@ impl CoreSessions {
     }
 }
 
-/// What could be a token in any `Authorization`, under whatever scheme: front ends send ours under `Bearer` or under
-/// their own backend's scheme, and it is known by its issuer.
-fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let values = headers.get_all(AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
-    values.filter_map(|value| value.split_ascii_whitespace().next_back())
+/// The values of every cookie by the session cookie's name.
+fn session_cookies<'r>(headers: &'r HeaderMap, wire: &Wire) -> impl Iterator<Item = &'r [u8]> {
+    let name = wire.jar.session().as_bytes();
+    cookie::pairs(headers).filter(move |(found, _)| *found == name).map(|(_, value)| value)
+}
+
+/// What claims to be a token of ours in any `Authorization`, under whatever scheme, and whatever stands beside it: front
+/// ends send ours under `Bearer` or under their own backend's scheme, and it is known by its issuer.
+fn tokens<'r>(headers: &'r HeaderMap, wire: &Wire) -> impl Iterator<Item = &'r str> {
+    let values = headers.get_all(AUTHORIZATION).iter();
+    let words = values.flat_map(|value| value.as_bytes().split(|byte| !is_token68(*byte)));
+    let words = words.filter_map(|word| std::str::from_utf8(word).ok());
+    words.filter(|word| claims_issuer(word, wire.issuers.iter().map(AsRef::as_ref)))
+}
+
+/// A byte of a token as `Authorization` carries it (RFC 9110, 11.2).
+fn is_token68(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
 }

@@ -254,18 +254,20 @@ impl Sessions {
         }
     }
 
-    /// Ends a session: at once here, on disk before this returns, and on every other node within a second. While the
-    /// store is down it is ended here, and written down as soon as the store is back.
-    pub async fn end(&self, snapshot: &Snapshot, now: Timestamp) -> Result<(), Error> {
+    /// Ends a session: here by the time this returns, on disk once the future is ready, and on every other node within a
+    /// second. Dropping the future stops none of it. While the store is down the session is ended here, and written down
+    /// as soon as the store is back.
+    pub fn end(&self, snapshot: &Snapshot, now: Timestamp) -> impl Future<Output = Result<(), Error>> + use<> {
         let revocation = Revocation { subject: Revoked::Session(snapshot.session), at: now, until: snapshot.ends };
         self.revocations.apply(std::slice::from_ref(&revocation), now);
-        let (store, kept) = (Arc::clone(&self.store), revocation.clone());
-        let stored = self.control.spawn(async move { store.revoke(kept).await }).await;
-        if let Err(error) = stored.map_err(|_| Error::GoingDown)? {
-            tracing::error!(%error, session = %snapshot.session, "a session was ended, and could not be written down yet");
-            self.control.spawn(keep_trying(Arc::clone(&self.store), revocation, self.retry_every));
-        }
-        Ok(())
+        let (store, session, retry_every) = (Arc::clone(&self.store), snapshot.session, self.retry_every);
+        let written = self.control.spawn(async move {
+            if let Err(error) = store.revoke(revocation.clone()).await {
+                tracing::error!(%error, %session, "a session was ended, and could not be written down yet");
+                tokio::spawn(keep_trying(store, revocation, retry_every));
+            }
+        });
+        async move { written.await.map_err(|_| Error::GoingDown) }
     }
 
     /// What the upstreams of one identity are told of a session: made once for all requests and cores, and anew, in the

@@ -197,3 +197,43 @@ fn nothing_is_renewed_for_a_session_that_ended_while_its_request_was_under_way()
         assert_eq!(answer.all("set-cookie").is_empty(), ends, "{:?}", answer.headers);
     }
 }
+
+/// Whoever kept such an answer would put an old session back later.
+#[test]
+fn nothing_is_renewed_with_an_answer_that_may_be_kept() {
+    let upstream = Upstream::scripted(|request| {
+        let (status, fields) = match request.line().split(' ').nth(1).unwrap() {
+            "/user/private/" => ("200 OK", "Content-Length: 0\r\nCache-Control: private, max-age=600\r\n"),
+            "/user/dated/" => ("200 OK", "Content-Length: 0\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n"),
+            "/user/known/" => ("304 Not Modified", "ETag: \"1\"\r\n"),
+            _ => ("200 OK", "Content-Length: 0\r\n"),
+        };
+        format!("HTTP/1.1 {status}\r\n{fields}\r\n").into_bytes()
+    });
+    let proxy = setup().before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    proxy.advance(2 * HOUR);
+    for path in ["/user/private/", "/user/dated/", "/user/known/"] {
+        let answer = browser.visit(path);
+        assert!(answer.all("set-cookie").is_empty(), "{path}: {:?}", answer.headers);
+    }
+    assert_eq!(cookies(&browser.visit("/user/")), (vec![SESSION, "username"], false), "the next brings it");
+}
+
+#[test]
+fn no_odd_spelling_takes_our_cookie_upstream() {
+    let upstream = shop();
+    let proxy = setup().before(&upstream);
+    for (sent, arrives) in [
+        ("a=1, menshen_session=V", None),
+        ("a=1, menshen_session=V; b=2", Some("b=2")),
+        ("b=2; a=\"1, menshen_session = V\"", Some("b=2")),
+        ("b=2; a=menshen_session=V", Some("b=2")),
+        ("b=2; a=1,__Host-menshen_login_x=V", Some("b=2")),
+        ("a=menshen_session; xmenshen_session=V", Some("a=menshen_session; xmenshen_session=V")),
+    ] {
+        assert_eq!(proxy.connect().get("/", &[&format!("Cookie: {sent}")]).answer().status, 200, "{sent}");
+        assert_eq!(upstream.next().header("cookie"), arrives, "{sent}");
+    }
+}

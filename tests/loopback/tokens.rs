@@ -54,6 +54,9 @@ fn an_api_token_passes_under_any_scheme_and_goes_no_further() {
         format!("JWT {token}"),
         format!("Bearer  {token}"),
         format!("Bearer\t{token} "),
+        format!("Bearer {token} x"),
+        format!("Bearer x, {token}, y"),
+        format!("Bearer \"{token}\""),
         token.clone(),
     ] {
         let field = format!("Authorization: {value}");

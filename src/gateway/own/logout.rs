@@ -1,5 +1,9 @@
-//! `POST /.menshen/logout` ends the session; `GET` asks first, since a link or an image must not log anybody out.
+//! `POST /.menshen/logout` ends every session that the request proves; `GET` asks first, since a link or an image must not
+//! log anybody out.
 
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
 use http::{HeaderValue, Method, Response};
 use serde_json::json;
 
@@ -8,20 +12,21 @@ use crate::gateway::body::AnswerBody;
 use crate::gateway::error::Error;
 use crate::gateway::{Here, Shared, caching, cookies, origin, respond};
 use crate::page::Page;
-use crate::session::Proof;
+use crate::session::{CoreSessions, Proof};
 use crate::telemetry::ALWAYS;
 
 pub(in crate::gateway) async fn answer(
     shared: &Shared,
     call: Call<'_>,
-    proof: Option<&Proof>,
+    sessions: &CoreSessions,
 ) -> Result<Response<AnswerBody>, Error> {
     only(call.method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
     // Before anything else: another site's form brings no cookie, and must not have ours removed.
     if call.method == Method::POST && !origin::is_own(call.headers, &call.here.site.site) {
         return Err(Error::ForeignOrigin);
     }
-    let Some(proof) = proof else {
+    let proofs = sessions.load_all(call.headers, &call.here.site.wire, call.here.now)?;
+    let Some(proof) = proofs.first() else {
         return Ok(logged_out(call, cookies::removed(shared, call.here.site)));
     };
     if call.method != Method::POST {
@@ -32,7 +37,7 @@ pub(in crate::gateway) async fn answer(
         let page = Page::ConfirmLogout { action: call.uri.path(), display_name: &proof.snapshot.display_name };
         return Ok(respond::show(&page, call.here.caller, None));
     }
-    end(shared, call.here, proof, "our page").await?;
+    end(shared, call.here, &proofs, "our page").await?;
     Ok(logged_out(call, cookies::removed(shared, call.here.site)))
 }
 
@@ -47,26 +52,42 @@ fn logged_out(call: Call<'_>, cookies: Vec<HeaderValue>) -> Response<AnswerBody>
     response
 }
 
-/// The shop's own logout link was followed: its answer ends our session too.
-pub(in crate::gateway) async fn follow(
-    shared: &Shared,
-    here: Here<'_>,
-    proof: &Proof,
-    response: &mut Response<AnswerBody>,
-) -> Result<(), Error> {
-    end(shared, here, proof, "the shop's own link").await?;
-    // Whoever kept it would log others out.
-    caching::keep_private(response.headers_mut());
-    add_cookies(response.headers_mut(), cookies::removed(shared, here.site));
-    Ok(())
+/// The shop's own logout link is followed: these sessions are over before the request goes on, since the shop may do its
+/// part whether its answer comes back or not. The future writes that down, and takes the cookies away with whatever
+/// `answered` comes to, be it an error page of ours.
+pub(in crate::gateway) fn follow<'r>(
+    shared: &'r Shared,
+    here: Here<'r>,
+    proofs: &[Arc<Proof>],
+    answered: impl Future<Output = Result<Response<AnswerBody>, Error>> + 'r,
+) -> impl Future<Output = Result<Response<AnswerBody>, Error>> + 'r {
+    let ended = end(shared, here, proofs, "the shop's own link");
+    async move {
+        let failed = |error: Error| respond::to(&error, here.caller, Some(here.site), &[]);
+        let mut response = answered.await.unwrap_or_else(failed);
+        ended.await?;
+        // Whoever kept it would log others out.
+        caching::keep_private(response.headers_mut());
+        add_cookies(response.headers_mut(), cookies::removed(shared, here.site));
+        Ok(response)
+    }
 }
 
-async fn end(shared: &Shared, here: Here<'_>, proof: &Proof, by: &'static str) -> Result<(), Error> {
-    let snapshot = &proof.snapshot;
-    shared.sessions.end(snapshot, here.now).await?;
-    tracing::info!(
-        target: ALWAYS,
-        request_id = %here.caller.id, user = %snapshot.user, session = %snapshot.session, by, "logged out"
-    );
-    Ok(())
+/// Ends sessions: here by the time this returns, and for good once the future is ready.
+fn end(
+    shared: &Shared,
+    here: Here<'_>,
+    proofs: &[Arc<Proof>],
+    by: &'static str,
+) -> impl Future<Output = Result<(), Error>> + use<> {
+    let end = |proof: &Arc<Proof>| {
+        let snapshot = &proof.snapshot;
+        tracing::info!(
+            target: ALWAYS,
+            request_id = %here.caller.id, user = %snapshot.user, session = %snapshot.session, by, "logged out"
+        );
+        shared.sessions.end(snapshot, here.now)
+    };
+    let ended: Vec<_> = proofs.iter().map(end).collect();
+    async move { Ok(try_join_all(ended).await.map(drop)?) }
 }

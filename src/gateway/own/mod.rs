@@ -54,10 +54,7 @@ impl Gateway {
                 let session = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
                 callback::answer(shared, call, session.session().map(AsRef::as_ref)).await
             }
-            OwnPath::Logout => {
-                let session = self.session(call).await?;
-                logout::answer(shared, call, session.session().map(AsRef::as_ref)).await
-            }
+            OwnPath::Logout => logout::answer(shared, call, &self.sessions).await,
             OwnPath::UserInfo => userinfo::answer(shared, call, &self.session(call).await?),
             OwnPath::Nothing => Err(Error::NotFound),
         }

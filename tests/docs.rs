@@ -238,6 +238,45 @@ fn the_readmes_tell_every_field_of_the_access_log() {
     }
 }
 
+#[test]
+fn the_api_pages_tell_every_status_and_code_that_is_sent() {
+    let code = text_of("src/page/answer.rs");
+    let table = code.lines().filter_map(|line| line.strip_prefix("//! | ")).skip(2);
+    let sent: BTreeSet<(String, String)> = table
+        .map(|row| {
+            let cells: Vec<_> = row.rsplit(" | ").collect();
+            (cells[1].to_owned(), cells[0].trim_end_matches(" |").to_owned())
+        })
+        .collect();
+    assert!(sent.len() > 10, "{sent:?}");
+    for page in ["docs/api.md", "docs/api.zh-CN.md"] {
+        let text = text_of(page);
+        let header = text.lines().position(|line| line.starts_with('|') && line.contains("| `code` |")).unwrap();
+        let rows = text.lines().skip(header + 2).take_while(|line| line.starts_with('|'));
+        let told: BTreeSet<_> = rows
+            .map(|row| {
+                let cells: Vec<_> = row.split('|').map(str::trim).collect();
+                (cells[1].to_owned(), cells[2].to_owned())
+            })
+            .collect();
+        assert_eq!(told, sent, "{page}");
+    }
+}
+
+#[test]
+fn the_api_pages_tell_every_field_of_userinfo() {
+    let code = text_of("src/gateway/own/userinfo.rs");
+    let members = code.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\": "));
+    let sent: BTreeSet<_> = members.map(|(name, _)| name).filter(|name| !["code", "errmsg"].contains(name)).collect();
+    for page in ["docs/api.md", "docs/api.zh-CN.md"] {
+        let text = text_of(page);
+        let table = text.lines().skip_while(|line| *line != "| field | meaning |" && *line != "| 字段 | 含义 |");
+        let rows = table.skip(2).take_while(|line| line.starts_with('|'));
+        let told: BTreeSet<_> = rows.map(|row| row.split('`').nth(1).unwrap()).collect();
+        assert_eq!(told, sent, "{page}");
+    }
+}
+
 /// The code of the product, file by file, each without its tests.
 fn code() -> Vec<String> {
     let mut found = Vec::new();

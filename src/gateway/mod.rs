@@ -137,13 +137,14 @@ impl Gateway {
         let caller = Caller::of(&request, self.request_id(), peer, &self.shared.trusted_proxies);
         let mut line = self.begin_line(&request, &caller, now);
         let answered = unwind::caught(self.answer(request, &caller, now, &mut line)).await;
-        let response = match answered.unwrap_or_else(|panicked| Err(Failed::nowhere(panicked.into()))) {
+        let mut response = match answered.unwrap_or_else(|panicked| Err(Failed::nowhere(panicked.into()))) {
             Ok(response) => response,
             Err(Failed { error, site }) => respond::to(&error, &caller, site, &self.shared.sites.origins()),
         };
         match line {
             Some(mut line) => {
                 line.status = response.status().as_u16();
+                line.cause = response.extensions_mut().remove().map(|respond::Cause(cause)| cause);
                 response.map(|body| body.logged(line))
             }
             None => response,

@@ -18,9 +18,15 @@ use crate::account::SignInError;
 use crate::login::provider;
 use crate::login::{ExchangeError, RETRY_AFTER as RETRY_LOGIN, Refusal};
 use crate::page::{self, AttemptRefusal, ErrorKind, Page};
+use crate::telemetry::Cut;
 use crate::upstream;
 
 const REFERRER_POLICY: HeaderName = HeaderName::from_static("referrer-policy");
+
+/// Why an answer of ours tells of a fault that the operator has to find: with the answer until the request's line in the
+/// access log takes it over. Events of a kind may be left out; that line never is, and bears the id that a visitor quotes.
+#[derive(Debug, Clone)]
+pub(super) struct Cause(pub(super) String);
 
 /// The answer to a request that failed. `site` is there as soon as the request's host has been found.
 pub(super) fn to(
@@ -80,6 +86,9 @@ fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) ->
         Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => kind(ErrorKind::Internal),
     };
     let mut response = show(&shown, caller, (shown.status() == StatusCode::UNAUTHORIZED).then_some(login));
+    if shown.status().is_server_error() {
+        response.extensions_mut().insert(Cause(Chain(error).to_string()));
+    }
     let headers = response.headers_mut();
     if let Error::MethodNotAllowed { allow } = error
         && let Ok(allow) = HeaderValue::from_str(allow)
@@ -179,7 +188,7 @@ fn log(error: &Error, caller: &Caller) {
     let (id, chain) = (caller.id, Chain(error));
     match error {
         Error::UnknownHost { host } => tracing::warn!(
-            request_id = %id, host = host.as_str(),
+            request_id = %id, host = %Cut(host),
             "no site has this name: add it to [[sites]] (origin or aliases); behind nginx, set `proxy_set_header Host $http_host;`"
         ),
         Error::Login(Refusal::Exchange(cause)) if is_warning(cause) => {
@@ -198,7 +207,14 @@ fn log(error: &Error, caller: &Caller) {
         Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => {
             tracing::error!(request_id = %id, error = %chain, "a fault of the proxy's own");
         }
-        // `Refusal::ProviderDown` among them: the breaker has said it, once for all.
+        Error::Login(
+            Refusal::NoCode
+            | Refusal::Malformed
+            | Refusal::NoAttempt
+            | Refusal::Foreign
+            | Refusal::Expired
+            | Refusal::Used,
+        ) => tracing::info!(request_id = %id, reason = %chain, "a callback ended in no login"),
         Error::NoHost
         | Error::TargetTooLong
         | Error::Ambiguous(_)
@@ -208,7 +224,8 @@ fn log(error: &Error, caller: &Caller) {
         | Error::TokenRefused(_)
         | Error::ForeignOrigin
         | Error::Prefetch
-        | Error::Login(_) => tracing::debug!(request_id = %id, error = %chain, "a request was refused"),
+        // The breaker has said it, once for all.
+        | Error::Login(Refusal::ProviderDown(_)) => tracing::debug!(request_id = %id, error = %chain, "a request was refused"),
     }
 }
 

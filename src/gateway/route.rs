@@ -103,6 +103,11 @@ impl OwnPaths {
         named.any(|own| matches!(own, OwnPath::LoginStart | OwnPath::Callback))
     }
 
+    /// Whether a path is kept from the application: an endpoint of ours, or a spelling that could be taken for one.
+    pub fn is_ours(&self, path: &str, readings: &Readings<'_>) -> bool {
+        self.find(path).is_some() || self.is_shadowed(readings)
+    }
+
     /// The endpoint of ours that a raw path names. Compared as sent: no other spelling of it is ours.
     pub fn find(&self, path: &str) -> Option<OwnPath> {
         let named = self.by_path.iter().find(|(own, _)| own == path).map(|(_, own)| *own);

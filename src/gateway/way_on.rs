@@ -64,7 +64,7 @@ impl WayOn {
 fn may_see(place: &SafeRedirect, shared: &Shared, call: Call<'_>, has_session: bool) -> bool {
     let path = place.as_str().split(['?', '#']).next().unwrap_or_default();
     let Ok(readings) = request_path::read(path) else { return false };
-    if !path.starts_with('/') || shared.own_paths.find(path).is_some() || shared.own_paths.is_shadowed(&readings) {
+    if !path.starts_with('/') || shared.own_paths.is_ours(path, &readings) {
         return false;
     }
     let site = call.here.site;

@@ -71,6 +71,17 @@ impl SafeRedirect {
         &self.0
     }
 
+    /// Its path on this site, or on another host that `is_ours` knows.
+    pub fn path_where(&self, is_ours: impl FnOnce(&str) -> bool) -> Option<&str> {
+        let place = self.0.split(['?', '#']).next().unwrap_or_default();
+        if place.starts_with('/') {
+            return Some(place);
+        }
+        let (_, rest) = place.split_once("://")?;
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        is_ours(host).then_some(path)
+    }
+
     /// As a `Location`. It is ASCII already: the parser percent-encodes the rest.
     pub fn location(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).unwrap_or(HeaderValue::from_static("/"))

@@ -21,8 +21,8 @@ const FAILURES: u32 = 3;
 /// it is back.
 const COOL_DOWN: Duration = Duration::from_secs(30);
 
-/// When those should come again who meet a probe under way: it is answered by then, one way or the other.
-const PROBE: Duration = Duration::from_secs(5);
+/// The least that those wait who meet a probe under way: one that takes longer than it may is about to end.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What an exchange has told of the provider, whatever it told of the visitor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +35,17 @@ pub(super) enum Sign {
 
 /// The breaker. Clones are one and the same.
 #[derive(Debug, Clone)]
-pub(super) struct Breaker(Arc<Mutex<State>>);
+pub(super) struct Breaker {
+    state: Arc<Mutex<State>>,
+    /// The longest that the provider is waited for.
+    patience: Duration,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum State {
     Closed { failures: u32 },
     Open { until: Timestamp },
-    Probing,
+    Probing { until: Timestamp },
 }
 
 /// Leave to make one exchange.
@@ -53,41 +57,42 @@ pub(super) struct Pass {
 }
 
 impl Breaker {
-    /// The provider answers until it turns out not to.
-    pub(super) fn new() -> Self {
-        Breaker(Arc::new(Mutex::new(State::Closed { failures: 0 })))
+    /// The provider answers until it turns out not to. `patience`: the longest that an exchange waits for it.
+    pub(super) fn new(patience: Duration) -> Self {
+        Breaker { state: Arc::new(Mutex::new(State::Closed { failures: 0 })), patience }
     }
 
     /// How long until an exchange is worth trying again, while none would be made.
     pub(super) fn wait(&self, now: Timestamp) -> Option<Duration> {
-        self.state().wait(now)
+        self.state().wait(now, self.patience)
     }
 
     /// Leave to make an exchange, or how long to wait.
     pub(super) fn enter(&self, now: Timestamp) -> Result<Pass, Duration> {
         let mut state = self.state();
-        if let Some(wait) = state.wait(now) {
+        if let Some(wait) = state.wait(now, self.patience) {
             return Err(wait);
         }
         let is_probe = matches!(*state, State::Open { .. });
         if is_probe {
-            *state = State::Probing;
+            *state = State::Probing { until: now.plus(self.patience) };
         }
         Ok(Pass { breaker: self.clone(), is_probe })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn wait(self, now: Timestamp) -> Option<Duration> {
+    fn wait(self, now: Timestamp, patience: Duration) -> Option<Duration> {
         match self {
             State::Closed { .. } => None,
             // A longer wait than was ever set means that somebody has put the clock back.
             State::Open { until } => Some(until.since(now)).filter(|wait| !wait.is_zero() && *wait <= COOL_DOWN),
-            State::Probing => Some(PROBE),
+            // By then it is answered, one way or the other.
+            State::Probing { until } => Some(until.since(now).clamp(SOON, patience.max(SOON))),
         }
     }
 
@@ -106,8 +111,8 @@ impl Pass {
             (Sign::Fails, State::Closed { failures }) if failures + 1 < FAILURES => {
                 State::Closed { failures: failures + 1 }
             }
-            (Sign::Fails, State::Probing) if !self.is_probe => before,
-            (Sign::Fails, State::Closed { .. } | State::Probing) => State::Open { until: now.plus(COOL_DOWN) },
+            (Sign::Fails, State::Probing { .. }) if !self.is_probe => before,
+            (Sign::Fails, State::Closed { .. } | State::Probing { .. }) => State::Open { until: now.plus(COOL_DOWN) },
             // It began before all this, and tells nothing new.
             (Sign::Fails, State::Open { .. }) => before,
         };
@@ -129,7 +134,7 @@ impl Drop for Pass {
     /// A probe that was cut off has shown nothing: the next exchange takes its place.
     fn drop(&mut self) {
         let mut state = self.breaker.state();
-        if self.is_probe && matches!(*state, State::Probing) {
+        if self.is_probe && matches!(*state, State::Probing { .. }) {
             *state = State::Open { until: Timestamp::EPOCH };
         }
     }
@@ -140,6 +145,7 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1000);
+    const PATIENCE: Duration = Duration::from_secs(10);
 
     fn after(millis: u64) -> Timestamp {
         NOW.plus(Duration::from_millis(millis))
@@ -152,14 +158,14 @@ mod tests {
     }
 
     fn open() -> Breaker {
-        let breaker = Breaker::new();
+        let breaker = Breaker::new(PATIENCE);
         tell(&breaker, &[Sign::Fails; FAILURES as usize], NOW);
         breaker
     }
 
     #[test]
     fn it_opens_after_failures_in_a_row_and_for_the_cool_down() {
-        let breaker = Breaker::new();
+        let breaker = Breaker::new(PATIENCE);
         tell(&breaker, &[Sign::Fails, Sign::Fails, Sign::Answers, Sign::Fails, Sign::Fails], NOW);
         assert_eq!(breaker.wait(NOW), None);
         tell(&breaker, &[Sign::Fails], NOW);
@@ -172,8 +178,10 @@ mod tests {
     fn one_probe_goes_ahead_and_closes_it_with_any_answer() {
         let breaker = open();
         let probe = breaker.enter(after(30_000)).unwrap();
-        assert_eq!(breaker.enter(after(30_000)).unwrap_err(), PROBE);
-        assert_eq!(breaker.enter(after(90_000)).unwrap_err(), PROBE);
+        assert_eq!(breaker.enter(after(30_000)).unwrap_err(), PATIENCE);
+        assert_eq!(breaker.enter(after(36_500)).unwrap_err(), Duration::from_millis(3500), "what is left of it");
+        assert_eq!(breaker.enter(after(90_000)).unwrap_err(), SOON);
+        assert_eq!(breaker.wait(Timestamp::from_secs(1)), Some(PATIENCE), "a clock that is put back adds nothing");
         probe.tell(Sign::Answers, after(90_001));
         assert_eq!(breaker.wait(after(90_001)), None);
         tell(&breaker, &[Sign::Fails, Sign::Fails], after(90_001));
@@ -200,14 +208,14 @@ mod tests {
 
     #[test]
     fn exchanges_that_began_before_it_opened_neither_prolong_it_nor_spoil_the_probe() {
-        let breaker = Breaker::new();
+        let breaker = Breaker::new(PATIENCE);
         let [early, late, latest] = [(); 3].map(|()| breaker.enter(NOW).unwrap());
         tell(&breaker, &[Sign::Fails; FAILURES as usize], NOW);
         early.tell(Sign::Fails, after(20_000));
         assert_eq!(breaker.wait(after(20_000)), Some(Duration::from_secs(10)));
         let probe = breaker.enter(after(30_000)).unwrap();
         late.tell(Sign::Fails, after(30_001));
-        assert_eq!(breaker.wait(after(30_001)), Some(PROBE));
+        assert_eq!(breaker.wait(after(30_001)), Some(PATIENCE - Duration::from_millis(1)));
         latest.tell(Sign::Answers, after(30_002));
         assert_eq!(breaker.wait(after(30_002)), None, "an answer is an answer");
         drop(probe);

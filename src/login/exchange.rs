@@ -1,5 +1,7 @@
 //! The exchange: code → identity → user → session.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::breaker::{Pass, Sign};
 use super::provider::{self, Code, Identity};
 use super::{Attempt, Login};
@@ -17,6 +19,15 @@ pub struct LoggedIn {
     pub created: bool,
     /// Where the user goes.
     pub next: SafeRedirect,
+    /// Whether the log has it already.
+    told: AtomicBool,
+}
+
+impl LoggedIn {
+    /// Whether nobody has told of it yet: true once. A doubled callback shares it, and is no login of its own.
+    pub fn is_news(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
+    }
 }
 
 /// Why an exchange that was tried ended in nothing.
@@ -41,7 +52,7 @@ impl Login {
         let (signed_in, key) =
             self.parts.accounts.sign_in(self.parts.provider.id(), identity?, &self.parts.clock).await?;
         let snapshot = self.parts.sessions.begin(&signed_in.user, &key, self.parts.clock.now())?;
-        Ok(LoggedIn { snapshot, created: signed_in.created, next: attempt.next() })
+        Ok(LoggedIn { snapshot, created: signed_in.created, next: attempt.next(), told: AtomicBool::new(false) })
     }
 }
 

@@ -139,7 +139,8 @@ impl Login {
     /// Nobody is logging in yet.
     pub fn new(parts: Parts) -> Self {
         let exchanges = Arc::new(Semaphore::new(parts.settings.exchanges));
-        Login { parts, exchanges, spent: SpentStates::new(), breaker: Breaker::new() }
+        let breaker = Breaker::new(parts.provider.patience());
+        Login { parts, exchanges, spent: SpentStates::new(), breaker }
     }
 
     /// How logins are configured.
@@ -183,6 +184,7 @@ impl Login {
         let now = self.parts.clock.now();
         let state = single(query, "state").filter(|state| is_state(state));
         let attempt = state.and_then(|state| attempt::find(state, headers, &self.parts.sealer, wire));
+        let attempt = attempt.filter(|attempt| attempt.is_with(self.parts.provider.id()));
         let removal = || attempt.as_ref().and_then(|attempt| wire.jar.remove(&attempt.cookie_name(&wire.jar)));
         let ended = |outcome, cookies: Option<HeaderValue>| Returning {
             outcome,
@@ -190,28 +192,50 @@ impl Login {
             next: attempt.as_ref().map(Attempt::next),
         };
         let refuse = |refusal, cookies| ended(Err(refusal), cookies);
-        let code = match self.parts.provider.read_return(query) {
-            Returned::Code(code) => code,
-            Returned::Cancelled => return refuse(Refusal::NoCode, removal()),
-            Returned::Malformed => return refuse(Refusal::Malformed, removal()),
-            Returned::Refused(refused) => return refuse(Refusal::Provider(refused), removal()),
+        let held = self.held(attempt.as_ref(), state, attempt::has_any(headers, wire), now);
+        let (good, code) = match (self.parts.provider.read_return(query), held) {
+            // A cancel says nothing that would have to be believed.
+            (Returned::Cancelled, _) => return refuse(Refusal::NoCode, removal()),
+            // Whatever else the query says, anybody can say who holds no attempt.
+            (Returned::Code(_) | Returned::Refused(_) | Returned::Malformed, Err(refusal)) => {
+                return refuse(refusal, removal());
+            }
+            (Returned::Malformed, Ok(_)) => return refuse(Refusal::Malformed, removal()),
+            // Once: who holds an attempt makes one failure of it, not as many as he likes.
+            (Returned::Refused(refused), Ok(good)) => {
+                let is_news = self.spent.spend_in_vain(good.state(), now, self.good_until(good));
+                return refuse(if is_news { Refusal::Provider(refused) } else { Refusal::Used }, removal());
+            }
+            (Returned::Code(code), Ok(good)) => (good, code),
         };
-        let Some(state) = state else { return refuse(Refusal::Malformed, None) };
-        let Some(good) = attempt.as_ref().filter(|attempt| attempt.is_with(self.parts.provider.id())) else {
-            let refusal = match (self.spent.is_spent(state), attempt::has_any(headers, wire)) {
-                (true, _) => Refusal::Used,
-                (false, false) => Refusal::NoAttempt,
-                (false, true) => Refusal::Foreign,
-            };
-            return refuse(refusal, None);
-        };
-        if now > good.good_until(self.parts.settings.attempt_lifetime) {
-            return refuse(Refusal::Expired, removal());
-        }
         match self.exchange_once(good, code, now).await {
             Err(spares @ (Refusal::Busy | Refusal::StoreDown(_) | Refusal::ProviderDown(_))) => refuse(spares, None),
             outcome => ended(outcome, removal()),
         }
+    }
+
+    /// The attempt of a callback, if this browser holds it and it is good. Told by the state alone: the rest of a query
+    /// may be anybody's.
+    fn held<'a>(
+        &self,
+        attempt: Option<&'a Attempt>,
+        state: Option<&str>,
+        has_any: bool,
+        now: Timestamp,
+    ) -> Result<&'a Attempt, Refusal> {
+        match (attempt, state) {
+            (Some(attempt), _) if now > self.good_until(attempt) => Err(Refusal::Expired),
+            (Some(attempt), _) => Ok(attempt),
+            (None, Some(state)) if self.spent.is_spent(state) => Err(Refusal::Used),
+            (None, Some(_) | None) if !has_any => Err(Refusal::NoAttempt),
+            (None, Some(_)) => Err(Refusal::Foreign),
+            (None, None) => Err(Refusal::Malformed),
+        }
+    }
+
+    /// The last moment at which an attempt may come back.
+    fn good_until(&self, attempt: &Attempt) -> Timestamp {
+        attempt.good_until(self.parts.settings.attempt_lifetime)
     }
 
     /// The exchange for an attempt: made by its first callback, shared by those that come while it is under way.
@@ -225,7 +249,7 @@ impl Login {
         if !self.spent.is_spent(attempt.state()) {
             self.parts.store.ping().await.map_err(Refusal::StoreDown)?;
         }
-        let good_until = attempt.good_until(self.parts.settings.attempt_lifetime);
+        let good_until = self.good_until(attempt);
         let place = || {
             let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::Busy)?;
             let pass = self.breaker.enter(now).map_err(Refusal::ProviderDown)?;

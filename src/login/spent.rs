@@ -4,13 +4,14 @@
 //! has been told nothing is kept of it but that there was one.
 
 use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::clock::Timestamp;
 
-/// How many states are remembered. Each took an attempt that was begun here and an exchange; past this the oldest are
+/// How many states are remembered. Each took an attempt that was begun here; past this the oldest are
 /// forgotten, and QQ itself refuses a code that is used again.
 const MAX_REMEMBERED: usize = 100_000;
 
@@ -97,6 +98,12 @@ impl<T> SpentStates<T> {
         Ok(Turn::First(Teller { waiting: teller, states: SpentStates(Arc::clone(&self.0)), state }, place))
     }
 
+    /// Spends a state for which no exchange is made. Whether it was good until now.
+    pub(super) fn spend_in_vain(&self, state: &str, now: Timestamp, good_until: Timestamp) -> bool {
+        let turn = self.spend(state, now, good_until, || Ok::<_, Infallible>(()));
+        matches!(turn, Ok(Turn::First(..)))
+    }
+
     /// Whether a state was used before.
     pub(super) fn is_spent(&self, state: &str) -> bool {
         self.states().by_state.contains_key(state)
@@ -177,6 +184,14 @@ mod tests {
         drop(waiting);
         assert!(kept.upgrade().is_none());
         assert!(states.is_spent("a"));
+    }
+
+    #[test]
+    fn a_state_that_is_spent_in_vain_is_spent() {
+        let states = SpentStates::<u8>::new();
+        assert!(states.spend_in_vain("a", NOW, LATER));
+        assert!(!states.spend_in_vain("a", NOW, LATER));
+        assert!(matches!(states.spend("a", NOW, LATER, free), Ok(Turn::Used)));
     }
 
     #[test]

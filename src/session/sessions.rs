@@ -216,14 +216,19 @@ impl Sessions {
         renewed: Timestamp,
         expires: Timestamp,
     ) -> Arc<Proof> {
-        let openid_hash = self.log_hash.of(&snapshot.openid);
-        let logged = Arc::new(LoggedUser { id: snapshot.user.to_string().into(), openid_hash });
+        let logged = self.logged(&snapshot);
         let watch = self.revocations.watch(&snapshot);
         let slots = std::iter::repeat_with(Slot::default).take(self.identities.count()).collect();
         let site = Arc::clone(site);
         let proof = Arc::new(Proof { snapshot, bearer, logged, site, renewed, expires, watch, slots });
         self.proofs.insert(presented.into(), Arc::clone(&proof));
         proof
+    }
+
+    /// What a log line says of a session's user.
+    pub fn logged(&self, snapshot: &Snapshot) -> Arc<LoggedUser> {
+        let openid_hash = self.log_hash.of(&snapshot.openid);
+        Arc::new(LoggedUser { id: snapshot.user.to_string().into(), openid_hash })
     }
 
     /// The session as its user is now; `None` if the user is gone or blocked. While the store is down the session goes

@@ -34,14 +34,6 @@ impl<'b> JsonObject<'b> {
         }
     }
 
-    /// Bytes that need not be text.
-    pub(super) fn bytes(&mut self, name: &'static str, value: &[u8]) {
-        match std::str::from_utf8(value) {
-            Ok(text) if is_plain(value) => self.text(name, text),
-            _ => self.text(name, &value.escape_ascii().to_string()),
-        }
-    }
-
     /// A number.
     pub(super) fn number(&mut self, name: &'static str, value: u64) {
         self.name(name);
@@ -117,14 +109,14 @@ mod tests {
     fn members_stand_in_order_and_numbers_are_exact() {
         let line = written(|object| {
             object.hex("id", 0x00ab_cdef_0123_4567);
-            object.bytes("host", b"a\xff\"");
+            object.text("host", "a\"");
             object.some("route", None);
             object.number("bytes", u64::MAX);
             object.millis("ms", Duration::from_micros(12_034));
             object.millis("none", Duration::ZERO);
         });
         let expected =
-            r#"{"id":"00abcdef01234567","host":"a\\xff\\\"","bytes":18446744073709551615,"ms":12.034,"none":0.000}"#;
+            r#"{"id":"00abcdef01234567","host":"a\"","bytes":18446744073709551615,"ms":12.034,"none":0.000}"#;
         assert_eq!(line, expected);
         assert_eq!(written(|_| {}), "{}");
     }

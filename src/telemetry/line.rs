@@ -1,5 +1,6 @@
 //! What is said of one request: gathered while it is answered, written when its answer has gone out.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use http::header::HeaderValue;
 use http::{Method, Uri};
 use tokio::time::Instant;
 
+use super::Cut;
 use super::access_log::{CoreLog, LoggedUser};
 use super::json_object::JsonObject;
 use crate::clock::Timestamp;
@@ -43,6 +45,8 @@ pub struct Line {
     pub answered: Option<Instant>,
     /// Who was logged in.
     pub user: Option<Arc<LoggedUser>>,
+    /// Why the answer tells of a fault, where it is one of ours.
+    pub cause: Option<String>,
     sent: u64,
     broken: Option<String>,
 }
@@ -74,6 +78,7 @@ impl Line {
             upstream: None,
             answered: None,
             user: None,
+            cause: None,
             sent: 0,
             broken: None,
         }
@@ -115,9 +120,9 @@ impl Finished<'_> {
         object.text("time", time);
         object.hex("request_id", line.request_id);
         object.text("client", line.client.text());
-        object.text("method", line.method.as_str());
-        object.bytes("host", line.host.as_ref().map(HeaderValue::as_bytes).unwrap_or_default());
-        object.text("path", line.uri.path());
+        object.text("method", &Cut(line.method.as_str()).text());
+        object.text("host", &self.host());
+        object.text("path", &Cut(line.uri.path()).text());
         object.some("route", self.route());
         object.text("decision", line.decision);
         object.number("status", line.status.into());
@@ -129,6 +134,7 @@ impl Finished<'_> {
         object.number("bytes", line.sent);
         object.some("user", line.user.as_ref().map(|user| &*user.id));
         object.some("openid_hash", line.user.as_ref().map(|user| &*user.openid_hash));
+        object.some("cause", self.cause().as_deref());
         object.some("broken", line.broken.as_deref());
         object.end();
         out.push(b'\n');
@@ -137,24 +143,42 @@ impl Finished<'_> {
     /// For a terminal: whatever a client chose is escaped, so that it cannot move the cursor or forge a line.
     pub(super) fn write_readable(&self, out: &mut Vec<u8>, time: &str) {
         let line = self.line;
-        let host = line.host.as_ref().map(HeaderValue::as_bytes).unwrap_or_default();
         let mut text = format!(
             "{time} {} {} {}{} {} {} {:.1}ms",
             line.status,
-            line.method.as_str().escape_debug(),
-            host.escape_ascii(),
-            line.uri.path().escape_debug(),
+            Cut(line.method.as_str()).text().escape_debug(),
+            self.host().escape_debug(),
+            Cut(line.uri.path()).text().escape_debug(),
             line.decision,
             line.client.text(),
             self.duration.as_secs_f64() * 1000.0
         );
         let user = line.user.as_ref().map(|user| &*user.id);
-        let more = [("upstream", line.upstream.as_deref()), ("user", user), ("broken", line.broken.as_deref())];
+        let cause = self.cause();
+        let more = [
+            ("upstream", line.upstream.as_deref()),
+            ("user", user),
+            ("cause", cause.as_deref()),
+            ("broken", line.broken.as_deref()),
+        ];
         for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             let _ = write!(text, " {name}={}", value.escape_debug());
         }
         let _ = writeln!(text, " id={:016x}", line.request_id);
         out.extend_from_slice(text.as_bytes());
+    }
+
+    /// As sent, as far as it is text.
+    fn host(&self) -> Cow<'_, str> {
+        let host = self.line.host.as_ref().map(HeaderValue::as_bytes).unwrap_or_default();
+        match std::str::from_utf8(host) {
+            Ok(host) => Cut(host).text(),
+            Err(_) => Cow::Owned(Cut(&host.escape_ascii().to_string()).to_string()),
+        }
+    }
+
+    fn cause(&self) -> Option<Cow<'_, str>> {
+        self.line.cause.as_deref().map(|cause| Cut(cause).text())
     }
 
     fn route(&self) -> Option<&str> {

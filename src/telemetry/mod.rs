@@ -1,12 +1,14 @@
 //! What the operator can see: events and one line for each request.
 
 pub mod access_log;
+mod cut;
 mod events;
 mod json_object;
 pub mod line;
 mod line_writer;
 mod throttle;
 
+pub use self::cut::Cut;
 pub use self::events::{ALWAYS, init};
 
 /// What is logged, and how.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use menshen::demo::qq::{Effect, Endpoint, Switch};
+use menshen::demo::qq::{Effect, Endpoint, Switch, WireFault};
 use serde_json::Value;
 
-use crate::support::{CLIENT_SECRET, Log, PAGE, SCRIPT, Setup, Upstream, events};
+use crate::support::{CLIENT_SECRET, Log, PAGE, SCRIPT, Setup, Upstream, events, reset};
 
 fn names(line: &Value) -> BTreeSet<&str> {
     line.as_object().unwrap().keys().map(String::as_str).collect()
@@ -42,12 +42,16 @@ fn each_request_has_its_line_with_what_was_decided() {
         }
         stranger.request("TRACE", "/traced", &[SCRIPT], "");
         stranger.get("//oauth_callback/", &[SCRIPT]);
-        browser.user_id().unwrap()
+        let user = browser.user_id().unwrap();
+        assert_eq!(browser.visit("/.menshen/logout").status, 200);
+        user
     };
     proxy.stop();
     let lines = proxy.log.objects();
     for (path, decision, status, route, upstream) in [
         ("/optional", "anonymous", 200, Some("/*"), Some("mall")),
+        ("/.menshen/logout", "own", 200, Some("Logout"), None),
+        ("/.menshen/userinfo", "own", 200, Some("UserInfo"), None),
         ("/public/x", "anonymous", 200, Some("/public/*"), Some("mall")),
         ("/user/page", "login", 302, Some("/user/*"), None),
         ("/user/script", "unauthorized", 401, Some("/user/*"), None),
@@ -76,12 +80,77 @@ fn each_request_has_its_line_with_what_was_decided() {
             ["bytes", "client", "decision", "duration_ms", "host", "method", "path", "request_id", "status", "time"];
         assert!(names(line).is_superset(&BTreeSet::from(always)), "{line}");
     }
-    let (known, stranger) = (one(&lines, "/user/orders"), one(&lines, "/user/script"));
-    assert_eq!((known["user"].as_str(), known["bytes"].as_u64()), (Some(user.as_str()), Some(5)));
-    assert_eq!(known["openid_hash"].as_str().unwrap().len(), 16);
-    assert!(stranger.get("user").is_none() && stranger.get("openid_hash").is_none());
+    assert_eq!(one(&lines, "/user/orders")["bytes"], 5);
+    // Who was logged in, or is from this answer on.
+    let hash = &one(&lines, "/user/orders")["openid_hash"];
+    assert_eq!(hash.as_str().unwrap().len(), 16);
+    for path in ["/user/orders", "/user/foreign", "/oauth_callback", "/.menshen/userinfo", "/.menshen/logout"] {
+        let line = one(&lines, path);
+        assert_eq!((line["user"].as_str(), &line["openid_hash"]), (Some(user.as_str()), hash), "{line}");
+    }
+    for path in ["/user/script", "/optional", "/qq/login/"] {
+        let line = one(&lines, path);
+        assert!(line.get("user").is_none() && line.get("openid_hash").is_none(), "{line}");
+    }
+    assert!(lines.iter().all(|line| line.get("cause").is_none()), "nothing failed");
     let ids: BTreeSet<&str> = lines.iter().map(|line| line["request_id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), lines.len(), "ids repeat");
+}
+
+#[test]
+fn what_the_operator_has_to_mend_stands_in_the_line_of_the_request_that_met_it() {
+    let upstream = Upstream::serving(|stream, _, _| reset(stream));
+    let mut proxy = Setup::new().log("access = true\nlevel = \"error\"").before(&upstream);
+    let ids = {
+        let browser = proxy.browser();
+        let mut ids = Vec::new();
+        for number in [100_009, 100_010] {
+            let callback = browser.begin_login("/", "10001");
+            proxy.qq.set(Switch::once(Endpoint::Token, Effect::Error { number, text: Some("told-by-qq".to_owned()) }));
+            let answer = browser.get(&callback, &[SCRIPT]);
+            assert_eq!(answer.status, 500);
+            ids.push((answer.json()["request_id"].as_str().unwrap().to_owned(), 500, format!("error {number}")));
+        }
+        (0..3).for_each(|_| {
+            let callback = browser.begin_login("/", "10001");
+            proxy.qq.set(Switch::once(Endpoint::Token, Effect::Wire(WireFault::Status(502))));
+            assert_eq!(browser.visit(&callback).status, 500);
+        });
+        let answer = browser.get("/qq/login/", &[SCRIPT]);
+        let id = answer.json()["request_id"].as_str().unwrap().to_owned();
+        ids.push((id, 503, "the provider has not answered lately".to_owned()));
+        let answer = browser.get("/orders", &[SCRIPT]);
+        let id = answer.json()["request_id"].as_str().unwrap().to_owned();
+        ids.push((id, 502, "upstream mall".to_owned()));
+        ids
+    };
+    proxy.stop();
+    let lines = proxy.log.objects();
+    for (id, status, cause) in ids {
+        let line = lines.iter().find(|line| line["request_id"] == id.as_str()).unwrap();
+        assert_eq!(line["status"], status, "{line}");
+        assert!(line["cause"].as_str().unwrap().contains(&cause), "{line}");
+        assert!(!line.to_string().contains("told-by-qq"), "{line}");
+    }
+}
+
+/// Regression: a `Host` of 50 KB made a line of 50 KB, which those who collect lines tear.
+#[test]
+fn nothing_that_a_client_sends_makes_a_line_too_long_for_who_collects_it() {
+    let upstream = Upstream::hello();
+    let mut proxy = Setup::new().log("access = true\nlevel = \"error\"").before(&upstream);
+    let long = "zqy".repeat(16_000);
+    let target = format!("/{}", "x".repeat(6000));
+    let answer = proxy.connect().send(format!("GET {target} HTTP/1.1\r\nHost: {long}\r\n\r\n")).answer();
+    assert_eq!(answer.status, 421);
+    proxy.stop();
+    let lines = proxy.log.objects();
+    let line = lines.iter().find(|line| line["status"] == 421).unwrap();
+    assert_eq!(line["path"], format!("{}… ({} bytes more)", &target[..2048], target.len() - 2048));
+    assert_eq!(line["host"], format!("{}… ({} bytes more)", &long[..2048], long.len() - 2048));
+    events().wait_for(1, &["no site has this name", "zqyzqy", "bytes more)"]);
+    let longest = events().text().lines().filter(|line| line.contains("zqyzqy")).map(str::len).max();
+    assert!(longest < Some(4096), "{longest:?}");
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod identity;
 mod login;
 mod logs;
 mod qq_down;
+mod refusals;
 mod sessions;
 mod support;
 mod timing;

@@ -89,8 +89,9 @@ fn after_the_cool_down_exactly_one_exchange_finds_out_whether_qq_is_back() {
         let cookies = browsers[probe].cookie_header().unwrap();
         held.get(&callbacks[probe], &[PAGE, &format!("Cookie: {cookies}")]);
         proxy.qq_asked(Endpoint::Token, asked + 1);
-        unavailable(&browsers[2], &callbacks[2], 5);
-        unavailable(&browsers[2], "/.menshen/login", 5);
+        // For as long as the probe may take: whoever comes back then is not turned away because of it again.
+        unavailable(&browsers[2], &callbacks[2], 10);
+        unavailable(&browsers[2], "/.menshen/login", 10);
         assert_eq!(proxy.qq.count(Endpoint::Token), asked + 1);
         if probe_fails {
             // What was held is answered well; the next step is not.

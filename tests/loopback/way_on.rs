@@ -54,11 +54,6 @@ fn who_cancels_can_begin_again_or_go_back_to_a_page_that_strangers_may_see() {
         ("/user/center/", "/"),
         ("/goods/%2e%2e/user/", "/"),
         ("/%75ser/", "/"),
-        // Our own endpoints are no pages to go back to.
-        ("/qq/login/?next=/a", "/"),
-        ("/oauth_callback?code=1", "/"),
-        ("/.menshen/logout", "/"),
-        ("/qq/%6cogin/", "/"),
         // What another host guards is not known here.
         ("https://m.meiduo.site/cart", "/"),
     ] {
@@ -78,6 +73,40 @@ fn who_cancels_can_begin_again_or_go_back_to_a_page_that_strangers_may_see() {
             assert_eq!((buttons[1].0.as_str(), buttons[1].1.as_str()), (back, label), "{next}");
             assert_eq!(buttons.len(), 2, "{next}");
         }
+    }
+}
+
+/// Regression: who had logged in was thrown into a second login, or was asked whether to log out.
+#[test]
+fn no_login_ends_at_an_endpoint_of_ours() {
+    let upstream = Upstream::hello();
+    let site = "allowed_hosts = [\"https://m.meiduo.site\", \"https://other.example\"]";
+    let second = "[[sites]]\norigin = \"https://m.meiduo.site\"";
+    let proxy = Setup::new().site(site).section(second).before(&upstream);
+    let browser = proxy.browser();
+    for next in [
+        "/qq/login/",
+        "/qq/login?next=/a",
+        "/oauth_callback/?code=1&state=2",
+        "/oauth_callback#x",
+        "/.menshen/login",
+        "/.menshen/logout",
+        "/.menshen/userinfo",
+        "/.well-known/jwks.json",
+        "/qq/%6cogin/",
+        "/a/../qq/login/",
+        "http://www.meiduo.site/.menshen/logout?x",
+        "https://m.meiduo.site/.menshen/logout",
+        "https://m.meiduo.site/qq/login/",
+    ] {
+        let answer = browser.visit(&browser.begin_login(next, "10001"));
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/")), "{next}");
+        let page = browser.visit(&login_for(next)).text();
+        assert!(page.contains("/qq/login/?next=%2F\""), "{next}: {page}");
+    }
+    for next in ["/qq/", "/qq/login/x", "/.menshen", "https://m.meiduo.site/a", "https://other.example/qq/login/"] {
+        let answer = browser.visit(&browser.begin_login(next, "10001"));
+        assert_eq!(answer.header("location"), Some(next));
     }
 }
 

@@ -13,12 +13,14 @@ use crate::http::safe_redirect::SafeRedirect;
 use crate::login::{LoggedIn, Refusal};
 use crate::session::Proof;
 use crate::telemetry::ALWAYS;
+use crate::telemetry::line::Line;
 
 /// `present`: the session this browser has already.
 pub(in crate::gateway) async fn answer(
     shared: &Shared,
     call: Call<'_>,
     present: Option<&Proof>,
+    line: &mut Option<Box<Line>>,
 ) -> Result<Response<AnswerBody>, Error> {
     // HEAD, a prefetch or a scanner must not spend a code.
     only(call.method, &[Method::GET], "GET")?;
@@ -28,6 +30,9 @@ pub(in crate::gateway) async fn answer(
     let returning = shared.login.finish(call.headers, &query_pairs(call.uri), &call.here.site.wire).await;
     let mut response = match returning.outcome {
         Ok(logged_in) => {
+            if let Some(line) = line {
+                line.user = Some(shared.sessions.logged(&logged_in.snapshot));
+            }
             let response = finished(shared, call, &logged_in)?;
             end_replaced(shared, call, present, &logged_in).await?;
             response
@@ -78,10 +83,12 @@ fn finished(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Result<Res
         respond::redirect(StatusCode::SEE_OTHER, logged_in.next.location())
     };
     add_cookies(response.headers_mut(), cookies::of(shared, snapshot, call.here)?);
-    tracing::info!(
-        target: ALWAYS,
-        request_id = %call.here.caller.id, user = %snapshot.user, session = %snapshot.session, created = logged_in.created,
-        "a login finished"
-    );
+    if logged_in.is_news() {
+        tracing::info!(
+            target: ALWAYS,
+            request_id = %call.here.caller.id, user = %snapshot.user, session = %snapshot.session, created = logged_in.created,
+            "a login finished"
+        );
+    }
     Ok(response)
 }

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Method, Response, StatusCode, Uri};
 use url::form_urlencoded;
 
-use super::{Call, only, query_pairs, with_cookies};
+use super::{Call, next, only, with_cookies};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::error::Error;
 use crate::gateway::{Shared, SiteContext, cookies, respond};
@@ -13,9 +13,7 @@ use crate::session::Presented;
 
 pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
     only(call.method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
-    let pairs = query_pairs(call.uri);
-    let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
-    let next = SafeRedirect::parse(next, &call.here.site.site);
+    let next = next(shared, call);
     let choice = ProviderChoice {
         id: shared.login.provider().id().as_str().to_owned(),
         href: with_next(&shared.login.settings().start, next.as_str()),

@@ -3,7 +3,7 @@
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
 
-use super::{Call, only, query_pairs, with_cookies};
+use super::{Call, next, only, with_cookies};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::caller;
 use crate::gateway::error::Error;
@@ -20,10 +20,7 @@ pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Resp
     if let Some(wait) = shared.login.unavailable(call.here.now) {
         return Err(Refusal::ProviderDown(wait).into());
     }
-    let pairs = query_pairs(call.uri);
-    let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
-    let next = SafeRedirect::parse(next, &call.here.site.site);
-    start(shared, call, next)
+    start(shared, call, next(shared, call))
 }
 
 /// Begins a login that ends at `next`.

@@ -8,6 +8,8 @@ pub(super) mod logout;
 pub(super) mod userinfo;
 pub(super) mod well_known;
 
+use std::sync::Arc;
+
 use http::header::HeaderMap;
 use http::{HeaderValue, Method, Request, Response, Uri};
 use hyper::body::Incoming;
@@ -16,6 +18,8 @@ use super::body::AnswerBody;
 use super::error::Error;
 use super::route::OwnPath;
 use super::{Gateway, Here, Shared, SiteContext, cookies};
+use crate::http::request_path;
+use crate::http::safe_redirect::SafeRedirect;
 use crate::session::Presented;
 use crate::telemetry::line::{Line, Route};
 
@@ -52,10 +56,20 @@ impl Gateway {
             OwnPath::Health => health::answer(method),
             OwnPath::Callback => {
                 let session = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
-                callback::answer(shared, call, session.session().map(AsRef::as_ref)).await
+                note_user(line, &session);
+                callback::answer(shared, call, session.session().map(AsRef::as_ref), line).await
             }
-            OwnPath::Logout => logout::answer(shared, call, &self.sessions).await,
-            OwnPath::UserInfo => userinfo::answer(shared, call, &self.session(call).await?),
+            OwnPath::Logout => {
+                if let Ok(session) = self.session(call).await {
+                    note_user(line, &session);
+                }
+                logout::answer(shared, call, &self.sessions).await
+            }
+            OwnPath::UserInfo => {
+                let session = self.session(call).await?;
+                note_user(line, &session);
+                userinfo::answer(shared, call, &session)
+            }
             OwnPath::Nothing => Err(Error::NotFound),
         }
     }
@@ -70,9 +84,30 @@ impl Gateway {
     }
 }
 
+fn note_user(line: &mut Option<Box<Line>>, presented: &Presented) {
+    if let (Some(line), Some(proof)) = (line, presented.session()) {
+        line.user = Some(Arc::clone(&proof.logged));
+    }
+}
+
 /// Nobody is logged in who must be; whoever was is told so by his cookies too.
 pub(super) fn login_needed(shared: &Shared, presented: &Presented, site: &SiteContext) -> Error {
     Error::LoginNeeded { removals: cookies::removed_if_over(shared, presented, site) }
+}
+
+/// Where a login ends that is begun with this query. Not at an endpoint of ours: that would be another login, or a page
+/// that asks whether to log out again.
+fn next(shared: &Shared, call: Call<'_>) -> SafeRedirect {
+    let pairs = query_pairs(call.uri);
+    let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
+    let next = SafeRedirect::parse(next, &call.here.site.site);
+    if is_page(&next, shared) { next } else { SafeRedirect::home() }
+}
+
+/// Whether a place is not an endpoint of ours, in any spelling, here or at another site of ours.
+fn is_page(place: &SafeRedirect, shared: &Shared) -> bool {
+    let Some(path) = place.path_where(|host| shared.sites.find(host).is_some()) else { return true };
+    request_path::read(path).is_ok_and(|readings| !shared.own_paths.is_ours(path, &readings))
 }
 
 /// The query as decoded pairs, in order.

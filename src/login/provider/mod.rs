@@ -5,6 +5,7 @@ pub mod qq;
 pub(crate) mod suite;
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use url::Url;
@@ -160,6 +161,9 @@ pub trait IdentityProvider: Send + Sync + 'static {
 
     /// Our client id there (QQ: appid).
     fn client_id(&self) -> &str;
+
+    /// The longest that [`identify`](Self::identify) takes.
+    fn patience(&self) -> Duration;
 
     /// Where the browser goes next. Pure: it cannot be slow and cannot fail.
     fn authorize_url(&self, challenge: &Challenge<'_>) -> Url;

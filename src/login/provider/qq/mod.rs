@@ -142,6 +142,10 @@ impl IdentityProvider for Qq {
         &self.settings.client_id
     }
 
+    fn patience(&self) -> Duration {
+        self.settings.exchange_timeout
+    }
+
     fn authorize_url(&self, challenge: &Challenge<'_>) -> Url {
         let mut url = self.settings.authorize_url.clone();
         let mut query = url.query_pairs_mut();

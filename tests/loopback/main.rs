@@ -25,6 +25,7 @@ mod forwarding_target;
 mod gate;
 mod identity;
 mod login;
+mod logout;
 mod logs;
 mod qq_down;
 mod refusals;

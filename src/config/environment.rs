@@ -17,6 +17,9 @@ use super::tree::{Entry, Item, Node, Table};
 /// What the name of every variable of ours begins with.
 pub(super) const PREFIX: &str = "MENSHEN__";
 
+/// The one table whose entries are named as headers are.
+const HEADERS: &str = "identity.<name>.headers";
+
 /// Puts the environment's values into the file's tree.
 pub(super) fn overlay(
     tree: &mut Table,
@@ -91,7 +94,7 @@ fn target(variable: &str, tree: &Table) -> Result<Target, Remark> {
                     }
                     let written = rest.join("__");
                     let entry = node.and_then(Node::table).and_then(|table| same_name(table, &written));
-                    steps.push(Step::Name(entry.unwrap_or_else(|| written.to_ascii_lowercase())));
+                    steps.push(Step::Name(entry.unwrap_or_else(|| new_entry(key, &written))));
                 }
                 return Ok(Target { steps, key, is_entry });
             }
@@ -137,6 +140,12 @@ fn name_for(part: &str, pattern: &str, table: Option<&Table>) -> Option<String> 
 fn same_name(table: &Table, part: &str) -> Option<String> {
     let fold = |name: &str| name.to_ascii_lowercase().replace('-', "_");
     table.0.iter().map(|entry| &entry.name).find(|name| fold(name) == fold(part)).cloned()
+}
+
+/// The name of an entry that the file does not have. No header's name may hold a `_`, and no variable's a `-`.
+fn new_entry(key: &Key, written: &str) -> String {
+    let name = written.to_ascii_lowercase();
+    if key.path == HEADERS { name.replace('_', "-") } else { name }
 }
 
 fn unknown(variable: &str, part: &str, pattern: &str) -> Remark {

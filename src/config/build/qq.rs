@@ -67,7 +67,7 @@ pub(super) fn read(section: &Section<'_>, log: &mut Findings) -> Option<Qq> {
             openid_url: openid_url?.value,
             user_info_url: user_info_url?.value,
             unionid: unionid?.value,
-            scope: scope?.into_iter().map(|name| name.value).collect(),
+            scope: scope.values().collect(),
             connect_timeout: connect_timeout.value,
             exchange_timeout: exchange_timeout.value,
             proxy: proxy?,

@@ -44,24 +44,30 @@ const ATTEMPT_COOKIES: &str = "menshen_login_";
 /// A header that may carry identity.
 pub(in crate::config) fn identity_header(text: &str) -> Result<HeaderName, Remark> {
     let expected = || Remark::expected("a header's name such as \"X-Menshen-User\"");
+    let own_name = "take a name of your own: \"X-Menshen-User\"";
     if text.contains('_') {
-        let remark = Remark::new("header names with `_` are dropped on the way by nginx, gunicorn and ourselves");
-        return Err(remark.fix(quoted(&text.replace('_', "-"))));
+        let remark = Remark::new("holds a `_`").so("nginx, gunicorn and we ourselves drop such headers on the way");
+        let spelt = text.replace('_', "-");
+        let fix = if is_reserved(&spelt.to_ascii_lowercase()) { own_name.to_owned() } else { quoted(&spelt) };
+        return Err(remark.fix(fix));
     }
-    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| match text.strip_suffix(':') {
-        Some(name) => expected().fix(format!("leave out the colon: {}", quoted(name))),
-        None => expected(),
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| {
+        let remark = expected().so("no HTTP message could carry it");
+        match text.strip_suffix(':') {
+            Some(name) => remark.fix(format!("leave out the colon: {}", quoted(name))),
+            None => remark.fix("letters, digits and `-`, without blanks"),
+        }
     })?;
-    let reserved = RESERVED_HEADERS.contains(&name.as_str());
-    if reserved
-        || ["x-forwarded-", "proxy-", "sec-", "access-control-"].iter().any(|begin| name.as_str().starts_with(begin))
-    {
+    if is_reserved(name.as_str()) {
         let remark = Remark::new("is a header of HTTP's own or of the proxies on the way, and cannot carry identity");
-        return Err(remark
-            .so("requests would break or be routed wrongly")
-            .fix("take a name of your own: \"X-Menshen-User\""));
+        return Err(remark.so("requests would break or be routed wrongly").fix(own_name));
     }
     Ok(name)
+}
+
+fn is_reserved(name: &str) -> bool {
+    let families = ["x-forwarded-", "proxy-", "sec-", "access-control-"];
+    RESERVED_HEADERS.contains(&name) || families.iter().any(|begin| name.starts_with(begin))
 }
 
 /// What stands before the JWT: a word, or nothing.

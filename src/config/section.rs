@@ -266,6 +266,7 @@ impl<'t> Section<'t> {
             None => format!("[{}]", self.shown),
         };
         let spot = Spot { place: self.place.clone(), key: dotted(&self.shown, name), found: None };
+        let remark = remark.so(without(key));
         log.missing(&spot, remark.fix(format!("below {header} add: {example}{or_else}")));
     }
 
@@ -304,6 +305,18 @@ impl<'t> Section<'t> {
                 None
             }
         }
+    }
+}
+
+/// What comes of it if a key is not there.
+fn without(key: Option<&Key>) -> &'static str {
+    match key.map(|key| key.path) {
+        Some("sites[].origin") => "redirects and cookies are built from it",
+        Some("providers.qq.client_id" | "providers.qq.client_secret") => "QQ lets nobody log in without it",
+        Some("upstreams.<name>.endpoints") => "requests would have nowhere to go",
+        Some("routes[].path") => "no request would ever match the route",
+        Some("routes[].upstream") => "the route's requests would have nowhere to go",
+        Some(_) | None => "nothing else stands in its place",
     }
 }
 

@@ -110,7 +110,7 @@ fn signing(section: &Section<'_>, log: &mut Findings) -> Option<Signing> {
             None
         }
         (None, None) => {
-            let remark = Remark::new("needs the secret that the application holds too");
+            let remark = Remark::new("needs the secret that the application holds too").so("no token could be signed");
             log.error(&algorithm.spot, remark.fix("secret_file = \"/run/secrets/jwt\", at least 32 bytes"));
             None
         }
@@ -127,7 +127,9 @@ fn signing(section: &Section<'_>, log: &mut Findings) -> Option<Signing> {
 
 fn claim_text(text: &str) -> Result<String, Remark> {
     if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err(Remark::expected("some text").fix("leave the key out to have its default"));
+        return Err(Remark::expected("some text")
+            .so("an application that checks it would refuse every token")
+            .fix("leave the key out to have its default"));
     }
     Ok(text.to_owned())
 }

@@ -43,7 +43,9 @@ pub(super) fn read(login: &Section<'_>, limits: &Section<'_>, log: &mut Findings
 fn own_path(text: &str) -> Result<String, Remark> {
     let path = path::folder(text)?;
     if path.starts_with("/.well-known/") {
-        return Err(Remark::new("/.well-known/ is shared with others, and holds our keys").fix("take another path"));
+        return Err(Remark::new("/.well-known/ is shared with others, and holds our keys")
+            .so("what others look up there would not be found")
+            .fix("take another path"));
     }
     Ok(path)
 }

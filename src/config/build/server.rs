@@ -33,11 +33,12 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
     let prefix = server.value("prefix", log, read::text(path::folder));
     let limits = self::limits(limits, log);
     for network in trusted_proxies.items.iter().filter(|network| network.value.prefix_len() == 0) {
-        let remark = Remark::new("believes every client what it says of its own address and scheme");
+        let remark = Remark::new("trusts every client").so("whoever connects can lie about its own address and scheme");
         log.warn(&network.spot, remark.fix("name the addresses of your proxies alone"));
     }
     if let Some(prefix) = prefix.as_ref().filter(|prefix| prefix.value.starts_with("/.well-known/")) {
-        let remark = Remark::new("/.well-known/ is shared with others, and holds our keys");
+        let remark = Remark::new("/.well-known/ is shared with others, and holds our keys")
+            .so("what others look up there would not be found");
         log.error(&prefix.spot, remark.fix("\"/.menshen/\""));
     }
     let settings = || {
@@ -61,12 +62,17 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
 fn listen(server: &Section<'_>, log: &mut Findings) -> Many<SocketAddr> {
     let listen = server.each("listen", log, address::listen);
     if listen.items.is_empty() && listen.whole {
-        let remark = Remark::new("nothing to listen on");
+        let remark = Remark::new("nothing to listen on").so("no visitor could reach us");
         log.error(&server.spot("listen"), remark.fix("listen = [\"0.0.0.0:8000\"]"));
     }
     for (at, address) in listen.items.iter().enumerate() {
         if listen.items.iter().take(at).any(|earlier| earlier.value == address.value && address.value.port() != 0) {
-            log.error(&address.spot, Remark::new("stands in the list twice").so("the second one could not be bound"));
+            log.error(
+                &address.spot,
+                Remark::new("stands in the list twice")
+                    .so("the second one could not be bound")
+                    .fix("remove one of the two"),
+            );
         }
     }
     listen

@@ -84,9 +84,9 @@ fn one(section: &Section<'_>, log: &mut Findings) -> Known {
 fn logout_path(text: &str) -> Result<PathPattern, Remark> {
     let pattern = path::pattern(text)?;
     if pattern.is_prefix() && pattern.literal() == "/" {
-        return Err(
-            Remark::new("every request would log its user out").fix("name the shop's logout link: \"/logout/\"")
-        );
+        return Err(Remark::new("takes in every path")
+            .so("every request would log its user out")
+            .fix("name the shop's logout link: \"/logout/\""));
     }
     Ok(pattern)
 }
@@ -111,21 +111,23 @@ fn cookie_domain(text: &str, origin: Option<&Origin>) -> Result<Option<String>, 
     if text.is_empty() {
         return Ok(None);
     }
-    let expected = || Remark::expected("a domain that the site's host lies in, such as \"meiduo.site\"");
+    let expected = || {
+        Remark::expected("a domain that the site's host lies in, such as \"meiduo.site\"")
+            .so("browsers would refuse the cookie, and nobody could log in")
+    };
     let domain = text.strip_prefix('.').unwrap_or(text);
-    let refused = || expected().so("browsers would refuse the cookie, and nobody could log in");
     let host = Host::parse(domain).map_err(|_| expected().fix("the domain alone, without scheme and port"))?;
     let Host::Domain(name) = host else {
-        return Err(refused().fix("leave it out: an address has no subdomains"));
+        return Err(expected().fix("leave it out: an address has no subdomains"));
     };
     if !name.contains('.') {
-        return Err(refused().fix("name the whole domain you own"));
+        return Err(expected().fix("name the whole domain you own"));
     }
     if let Some(host) = origin.map(Origin::authority)
         && !lies_in(host, &name)
     {
         let parent = host_of(host).split_once('.').map_or(host_of(host), |(_, parent)| parent);
-        return Err(refused().fix(format!("{parent:?}, or leave it out")));
+        return Err(expected().fix(format!("{parent:?}, or leave it out")));
     }
     if text.starts_with('.') {
         let remark =

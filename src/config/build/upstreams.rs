@@ -66,7 +66,12 @@ fn endpoints(section: &Section<'_>, log: &mut Findings) -> Vec<Given<Endpoint>> 
     }
     for (at, endpoint) in endpoints.iter().enumerate() {
         if endpoints.iter().take(at).any(|earlier| earlier.value == endpoint.value) {
-            log.error(&endpoint.spot, Remark::new("stands in the list twice").fix("remove one of the two"));
+            log.error(
+                &endpoint.spot,
+                Remark::new("stands in the list twice")
+                    .so("it would be asked twice as often as the others")
+                    .fix("remove one of the two"),
+            );
         }
     }
     endpoints
@@ -77,7 +82,9 @@ fn host_header(text: &str) -> Result<HostHeader, Remark> {
         return Ok(HostHeader::Keep);
     }
     if text.eq_ignore_ascii_case("keep") {
-        return Err(Remark::expected("\"keep\", or a host").fix("did you mean \"keep\"?"));
+        return Err(Remark::expected("\"keep\", or a host")
+            .so("it would be sent as the name of a host")
+            .fix("did you mean \"keep\"?"));
     }
     address::host(text).map(HostHeader::Set)
 }
@@ -86,10 +93,11 @@ fn upgrade(text: &str) -> Result<String, Remark> {
     if UPGRADES.contains(&text) {
         return Ok(text.to_owned());
     }
-    let remark = Remark::new(format!("expected {}: other protocols are not passed on", read::any_of(&UPGRADES)));
+    let remark = Remark::new(format!("expected {}: other protocols are not passed on", read::any_of(&UPGRADES)))
+        .so("through them requests could pass that nobody checks");
     let lower = text.to_ascii_lowercase();
     Err(match suggest::nearest(&lower, UPGRADES) {
         Some(near) => remark.fix(format!("did you mean {near:?}?")),
-        None => remark.so("through them requests could pass that nobody checks").fix("upgrades = [] passes none"),
+        None => remark.fix("upgrades = [] passes none"),
     })
 }

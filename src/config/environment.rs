@@ -17,6 +17,9 @@ use super::tree::{Entry, Item, Node, Table};
 /// What the name of every variable of ours begins with.
 pub(super) const PREFIX: &str = "MENSHEN__";
 
+/// The one table whose entries are named as headers are.
+const HEADERS: &str = "identity.<name>.headers";
+
 /// Puts the environment's values into the file's tree.
 pub(super) fn overlay(
     tree: &mut Table,
@@ -37,7 +40,10 @@ pub(super) fn overlay(
     for (name, value) in ours {
         let place = Place::Variable(name.clone());
         let Ok(value) = value.into_string().map(Zeroizing::new) else {
-            log.error(&nameless(&place), Remark::new("is not UTF-8"));
+            log.error(
+                &nameless(&place),
+                Remark::new("is not UTF-8").so("no key takes such a value").fix("set it anew, as UTF-8"),
+            );
             continue;
         };
         match target(&name, tree) {
@@ -47,7 +53,12 @@ pub(super) fn overlay(
                     remove_written(tree, &target.steps, &twin);
                 }
                 if let Some(other) = insert(tree, &target.steps, node, &place) {
-                    log.error(&nameless(&place), Remark::new(format!("sets the same key as {other}")).fix("keep one"));
+                    log.error(
+                        &nameless(&place),
+                        Remark::new(format!("sets the same key as {other}"))
+                            .so("which of the two holds would be chance")
+                            .fix("keep one"),
+                    );
                 }
             }
             Err(remark) => log.error(&nameless(&place), remark),
@@ -84,14 +95,16 @@ fn target(variable: &str, tree: &Table) -> Result<Target, Remark> {
                 if is_entry {
                     if let Kind::Texts = key.kind {
                         let whole = variable_for(&pattern);
-                        return Err(Remark::new("a list is given as a whole").fix(format!("{whole}=one,two")));
+                        return Err(Remark::new("a list is given as a whole")
+                            .so("one item alone cannot be laid over those of the file")
+                            .fix(format!("{whole}=one,two")));
                     }
                     if !matches!(key.kind, Kind::TextTable | Kind::ValueTable) {
                         return Err(unknown(variable, part, &pattern));
                     }
                     let written = rest.join("__");
                     let entry = node.and_then(Node::table).and_then(|table| same_name(table, &written));
-                    steps.push(Step::Name(entry.unwrap_or_else(|| written.to_ascii_lowercase())));
+                    steps.push(Step::Name(entry.unwrap_or_else(|| new_entry(key, &written))));
                 }
                 return Ok(Target { steps, key, is_entry });
             }
@@ -109,15 +122,20 @@ fn target(variable: &str, tree: &Table) -> Result<Target, Remark> {
     let fix = keys::names_in(&pattern)
         .first()
         .map_or(String::new(), |name| format!("name a key of it, such as {variable}__{}", name.to_ascii_uppercase()));
-    Err(Remark::new("names a section, not a key").fix(fix))
+    Err(Remark::new("names a section, not a key").so("a section has no value of its own").fix(fix))
 }
 
 fn index(part: Option<&str>, list: &str, length: usize) -> Result<usize, Remark> {
     let example = format!("{PREFIX}{}__0__…", list.to_ascii_uppercase());
-    let numbered = || Remark::new(format!("expected a number from 0 after {}", list.to_ascii_uppercase())).fix(example);
+    let numbered = || {
+        Remark::new(format!("expected a number from 0 after {}", list.to_ascii_uppercase()))
+            .so("which of them is meant could not be told")
+            .fix(example)
+    };
     let index: usize = part.and_then(|part| part.parse().ok()).ok_or_else(numbered)?;
     if index > length {
-        let remark = Remark::new(format!("leaves a gap: {list} are counted from 0, and the next one is {length}"));
+        let remark = Remark::new(format!("leaves a gap: {list} are counted from 0, and the next one is {length}"))
+            .so("what lies in the gap would have no value at all");
         return Err(remark.fix(format!("{PREFIX}{}__{length}__…", list.to_ascii_uppercase())));
     }
     Ok(index)
@@ -139,8 +157,14 @@ fn same_name(table: &Table, part: &str) -> Option<String> {
     table.0.iter().map(|entry| &entry.name).find(|name| fold(name) == fold(part)).cloned()
 }
 
+/// The name of an entry that the file does not have. No header's name may hold a `_`, and no variable's a `-`.
+fn new_entry(key: &Key, written: &str) -> String {
+    let name = written.to_ascii_lowercase();
+    if key.path == HEADERS { name.replace('_', "-") } else { name }
+}
+
 fn unknown(variable: &str, part: &str, pattern: &str) -> Remark {
-    let remark = Remark::new("there is no such key");
+    let remark = Remark::new("there is no such key").so("the variable would have no effect");
     let names = keys::names_in(pattern);
     let near = suggest::nearest(part, names.iter().copied());
     let near = near.map(|name| variable.replacen(part, &name.to_ascii_uppercase(), 1));
@@ -166,7 +190,12 @@ fn hint_at_prefix(name: &str, log: &mut Findings) {
     let Some(rest) = name.strip_prefix("MENSHEN_").filter(|rest| rest.contains("__")) else { return };
     let meant = format!("{PREFIX}{rest}");
     let place = Place::Variable(name.to_owned());
-    log.warn(&nameless(&place), Remark::new("is not read").fix(format!("did you mean {meant}?")));
+    log.warn(
+        &nameless(&place),
+        Remark::new("is not read")
+            .so("the key keeps what the file says, or its default")
+            .fix(format!("did you mean {meant}?")),
+    );
 }
 
 /// The value, as its key takes it: TOML where that says more than text does.

@@ -17,7 +17,8 @@ pub(super) fn check(path: &Path, tree: &Table, log: &mut Findings) {
     const OTHERS_READ: u32 = 0o004;
     let open = fs::metadata(path).is_ok_and(|file| file.permissions().mode() & OTHERS_READ != 0);
     let Some(spot) = open.then(|| first_secret(tree, "", "")).flatten() else { return };
-    let remark = Remark::new("is a secret in a file that every user of this machine can read");
+    let remark = Remark::new("is a secret in a file that every user of this machine can read")
+        .so("whoever gets into any account here can act in its name");
     let file = path.display();
     log.warn(
         &spot,

@@ -45,9 +45,10 @@ pub(super) fn parse(bytes: &[u8], log: &mut Findings) -> Option<Table> {
     for (at, error) in errors.iter().take(SYNTAX_ERRORS_SHOWN) {
         // The library's own text quotes the line, and with it perhaps a secret: only its message is passed on.
         let remark = Remark::new(error.message().replace('\n', ", "));
+        let remark = remark.so("the rest of the file is checked only when all of it is TOML");
         let remark = match advice(error.message(), lines.line(*at)) {
             Some(advice) => remark.fix(advice),
-            None => remark,
+            None => remark.fix("key = value, with texts in \"…\", lists in […] and sections as [name]"),
         };
         log.error(&nameless(lines.place(*at)), remark);
     }
@@ -56,8 +57,9 @@ pub(super) fn parse(bytes: &[u8], log: &mut Findings) -> Option<Table> {
 
 fn not_utf_8(bytes: &[u8], valid_up_to: usize, log: &mut Findings) {
     let valid = bytes.get(..valid_up_to).and_then(|valid| std::str::from_utf8(valid).ok()).unwrap_or_default();
-    let remark =
-        Remark::new("is not UTF-8").fix("save the file in UTF-8; editors on Chinese Windows may have used GBK");
+    let remark = Remark::new("is not UTF-8")
+        .so("texts in it would be read as others than were written")
+        .fix("save the file in UTF-8; editors on Chinese Windows may have used GBK");
     log.error(&nameless(Lines::of(valid).place(valid.len())), remark);
 }
 

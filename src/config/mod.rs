@@ -105,11 +105,11 @@ impl Config {
     /// The address a provider sends the browser back to, word for word as it has to be registered there: the site's own
     /// entry for it, or else its origin and the callback's path without the last slash.
     pub fn redirect_uri(&self, site: &site::Site, provider: &ProviderId) -> Option<Url> {
-        site.redirect_uris.get(provider.as_str()).cloned().or_else(|| usual_redirect_uri(site, &self.login))
+        site.redirect_uris.get(provider.as_str()).cloned().or_else(|| usual_redirect_uri(site, &self.login.callback))
     }
 }
 
 /// The redirect_uri of a site that states none.
-fn usual_redirect_uri(site: &site::Site, login: &login::Settings) -> Option<Url> {
-    Url::parse(&format!("{}{}", site.origin, login.callback.trim_end_matches('/'))).ok()
+fn usual_redirect_uri(site: &site::Site, callback: &str) -> Option<Url> {
+    Url::parse(&format!("{}{}", site.origin, callback.trim_end_matches('/'))).ok()
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::Remark;
-use super::keys::{Key, Kind};
+use super::keys::{Absent, Key, Kind};
 use super::suggest;
 use super::tree::{Item, Node, quoted};
 use super::value;
@@ -20,8 +20,11 @@ pub(super) fn count(node: &Node, key: &Key) -> Result<usize, Remark> {
     let (Item::Integer(number), Kind::Count(least, most)) = (&node.item, key.kind) else {
         return Err(wrong_type(node, key));
     };
+    let nearest = if *number < i128::from(least) { least } else { most };
     let number = u64::try_from(*number).ok().filter(|number| (least..=most).contains(number));
-    number.and_then(|number| usize::try_from(number).ok()).ok_or_else(|| Remark::expected(expected(key)))
+    number
+        .and_then(|number| usize::try_from(number).ok())
+        .ok_or_else(|| out_of_range(Remark::expected(expected(key)), nearest))
 }
 
 /// A length of time within the key's range.
@@ -30,8 +33,10 @@ pub(super) fn duration(node: &Node, key: &Key) -> Result<Duration, Remark> {
     let Some(text) = node.text() else { return Err(without_unit(node, key, |number| format!("{number}s"))) };
     let duration = value::duration(text)?;
     let range = || {
+        let nearest = if duration < least { least } else { most };
         let (least, most) = (value::show_duration(least), value::show_duration(most));
-        Remark::new(format!("expected a duration from {least:?} to {most:?}"))
+        let remark = Remark::new(format!("expected a duration from {least:?} to {most:?}"));
+        out_of_range(remark, quoted(&value::show_duration(nearest)))
     };
     (least..=most).contains(&duration).then_some(duration).ok_or_else(range)
 }
@@ -43,7 +48,11 @@ pub(super) fn size(node: &Node, key: &Key) -> Result<ByteSize, Remark> {
         return Err(without_unit(node, key, |number| ByteSize(number).to_string()));
     };
     let size = value::size(text)?;
-    let range = || Remark::new(format!("expected a size from \"{least}\" to \"{most}\""));
+    let nearest = if size < least { least } else { most };
+    let range = || {
+        let remark = Remark::new(format!("expected a size from \"{least}\" to \"{most}\""));
+        out_of_range(remark, format!("\"{nearest}\""))
+    };
     (least..=most).contains(&size).then_some(size).ok_or_else(range)
 }
 
@@ -54,10 +63,10 @@ pub(super) fn choice<T: Copy>(meanings: &[T]) -> impl FnOnce(&Node, &Key) -> Res
         let written = written_text(node, key)?;
         let known = words.iter().zip(meanings).find(|(word, _)| **word == written);
         known.map(|(_, meaning)| *meaning).ok_or_else(|| {
-            let remark = Remark::expected(expected(key));
+            let remark = Remark::expected(expected(key)).so("a word that means nothing is not taken for the default");
             match suggest::nearest(written, words.iter().copied()) {
                 Some(word) => remark.fix(format!("did you mean {word:?}?")),
-                None => remark,
+                None => remark.fix("write one of them, or leave the key out to have its default"),
             }
         })
     }
@@ -87,6 +96,7 @@ pub(super) fn expected(key: &Key) -> String {
 /// The value is of another type than the key takes.
 pub(super) fn wrong_type(node: &Node, key: &Key) -> Remark {
     let remark = Remark::new(format!("expected {}, not {}", expected(key), node.kind()));
+    let remark = remark.so("what is meant by it could only be guessed");
     let name = key.path.rsplit('.').next().unwrap_or_default();
     let meant = match &node.item {
         Item::Text(text) => from_text(text, key.kind).map(|(what, meant)| format!("{what}: {name} = {meant}")),
@@ -95,15 +105,23 @@ pub(super) fn wrong_type(node: &Node, key: &Key) -> Remark {
         }
         Item::Float(_) | Item::Flag(_) | Item::Date(_) | Item::List(_) | Item::Table(_) => None,
     };
-    match meant {
-        Some(meant) => remark.fix(meant),
-        None => remark,
-    }
+    remark.fix(meant.unwrap_or_else(|| match key.absent {
+        Absent::Is(default) => format!("write it as its default is: {name} = {default}"),
+        Absent::Required(example) => format!("write it like this: {example}"),
+        Absent::Derived(words) => format!("leave it out to have the default: {words}"),
+    }))
 }
 
 /// The text of a value that is nothing else.
 pub(super) fn plain_text(node: &Node) -> Result<&str, Remark> {
-    node.text().ok_or_else(|| Remark::new(format!("expected text in quotes, not {}", node.kind())))
+    node.text().ok_or_else(|| {
+        let remark = Remark::new(format!("expected text in quotes, not {}", node.kind()));
+        remark.so("what is meant by it could only be guessed").fix("put it in quotes: \"…\"")
+    })
+}
+
+fn out_of_range(remark: Remark, nearest: impl std::fmt::Display) -> Remark {
+    remark.so("beyond these bounds it would do harm, or nothing at all").fix(format!("the nearest is {nearest}"))
 }
 
 /// What was probably meant by a text where the key takes something else, and what to do.

@@ -25,7 +25,7 @@ impl Section<'_> {
             return match read_file(&file.value) {
                 Ok(value) => Some(Some(Given { value, spot: file.spot })),
                 Err(_) if self.looks_like_a_secret(&file_name) => {
-                    let remark = Remark::new("names no file that can be read");
+                    let remark = Remark::new("names no file that can be read").so("there would be no secret");
                     let fix =
                         format!("if it is the secret itself, write it to {name}; a path is told by its `/` or `.`");
                     log.error(&Spot { found: None, ..file.spot }, remark.fix(fix));
@@ -38,7 +38,9 @@ impl Section<'_> {
             };
         }
         self.optional(name, log, |node, key| match node.text() {
-            Some("") => Err(Remark::new("is empty")),
+            Some("") => Err(Remark::new("is empty")
+                .so("an empty secret opens nothing, or everything")
+                .fix(format!("write it in, or name its file in {file_name}"))),
             Some(text) => Ok(Zeroizing::new(text.as_bytes().to_vec())),
             None => Err(read::wrong_type(node, key)),
         })
@@ -65,11 +67,15 @@ impl Section<'_> {
             name,
             log,
             read::text(|text| match text {
-                "" => Err(Remark::expected("a path")),
-                _ if text.contains('\0') => Err(Remark::new("a path cannot hold a NUL")),
-                _ if text.starts_with("~/") => {
-                    Err(Remark::new("`~` is not spelt out here").fix("write the whole path, from /"))
+                "" => Err(Remark::expected("a path")
+                    .so("there would be nothing to open")
+                    .fix("leave the key out to have its default")),
+                _ if text.contains('\0') => {
+                    Err(Remark::new("a path cannot hold a NUL").so("no system opens it").fix("write it without"))
                 }
+                _ if text.starts_with("~/") => Err(Remark::new("`~` is not spelt out here")
+                    .so("a folder of that very name would be looked for")
+                    .fix("write the whole path, from /")),
                 _ => Ok(self.base().join(text)),
             }),
         )
@@ -86,16 +92,16 @@ fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Remark> {
         }
     }
     if bytes.is_empty() {
-        return Err(
-            Remark::new(format!("{} is empty", path.display())).fix("put the secret into it, alone on one line")
-        );
+        return Err(Remark::new(format!("{} is empty", path.display()))
+            .so("there would be no secret")
+            .fix("put the secret into it, alone on one line"));
     }
     Ok(bytes)
 }
 
 /// A file that a key names cannot be read.
 pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Remark {
-    Remark::new(format!("{} cannot be read: {error}", path.display())).fix(
+    Remark::new(format!("{} cannot be read: {error}", path.display())).so("what it holds would be missing").fix(
         "relative paths start in the folder of the configuration; Menshen's own user has to be able to read the file",
     )
 }

@@ -38,6 +38,53 @@ impl<T> Given<T> {
     }
 }
 
+/// What could be read of several values: a wrong one keeps nothing from being said about the others.
+#[derive(Debug, Clone)]
+pub(super) struct Many<T> {
+    /// Those that are right.
+    pub(super) items: Vec<Given<T>>,
+    /// Whether all of them are.
+    pub(super) whole: bool,
+}
+
+impl<T> Default for Many<T> {
+    fn default() -> Self {
+        Many { items: Vec::new(), whole: true }
+    }
+}
+
+impl<T> Many<T> {
+    fn of(items: impl Iterator<Item = Option<Given<T>>>) -> Self {
+        let mut many = Many::default();
+        for item in items {
+            many.whole &= item.is_some();
+            many.items.extend(item);
+        }
+        many
+    }
+
+    fn spoilt() -> Self {
+        Many { items: Vec::new(), whole: false }
+    }
+
+    /// The values alone.
+    pub(super) fn values(self) -> impl Iterator<Item = T> {
+        self.items.into_iter().map(|given| given.value)
+    }
+}
+
+/// Both, or every remark about either.
+pub(super) fn both<A, B>(a: Result<A, Vec<Remark>>, b: Result<B, Vec<Remark>>) -> Result<(A, B), Vec<Remark>> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(mut a), Err(b)) => {
+            a.extend(b);
+            Err(a)
+        }
+        (Err(remarks), Ok(_)) | (Ok(_), Err(remarks)) => Err(remarks),
+    }
+}
+
 impl<'t> Section<'t> {
     /// The whole file. Relative paths in it are looked for in `base`.
     pub(super) fn root(table: &'t Table, base: &'t Path) -> Self {
@@ -137,51 +184,58 @@ impl<'t> Section<'t> {
         name: &str,
         log: &mut Findings,
         mut parse: impl FnMut(&str) -> Result<T, Remark>,
-    ) -> Option<Vec<Given<T>>> {
+    ) -> Many<T> {
         let list = self.with_node(name, log, |node, key, spot, log| {
             let Some(items) = node.list() else {
                 log.error(spot, read::wrong_type(node, key));
                 return None;
             };
-            let mut item_of = |(at, item): (usize, &Node)| {
+            let item_of = |(at, item): (usize, &Node)| {
                 let key = format!("{}[{at}]", spot.key);
                 let spot = Spot { place: item.place.clone(), key, found: Some(item.shown()) };
                 given(read::plain_text(item).and_then(&mut parse), spot, log)
             };
-            let parsed: Vec<_> = items.iter().enumerate().map(&mut item_of).collect();
-            parsed.into_iter().collect::<Option<Vec<_>>>()
-        })?;
-        if list.is_none() && matches!(self.key(name), Some(Key { absent: Absent::Required(_), .. })) {
-            self.report_missing(name, log);
-            return None;
+            Some(Many::of(items.iter().enumerate().map(item_of)))
+        });
+        match list {
+            Some(None) if matches!(self.key(name), Some(Key { absent: Absent::Required(_), .. })) => {
+                self.report_missing(name, log);
+                Many::spoilt()
+            }
+            Some(list) => list.unwrap_or_default(),
+            None => Many::spoilt(),
         }
-        Some(list.unwrap_or_default())
     }
 
-    /// Every entry of a table of names and values, each with its own place.
+    /// Every entry of a table of names and values, each with its own place. Name and value can both be wrong.
     pub(super) fn entries<T>(
         &self,
         name: &str,
         log: &mut Findings,
-        mut parse: impl FnMut(&str, &Node) -> Result<T, Remark>,
-    ) -> Option<Vec<Given<T>>> {
+        mut parse: impl FnMut(&str, &Node) -> Result<T, Vec<Remark>>,
+    ) -> Many<T> {
         let entries = self.with_node(name, log, |node, key, spot, log| {
             let Some(table) = node.table() else {
                 log.error(spot, read::wrong_type(node, key));
                 return None;
             };
-            let mut entry_of = |entry: &Entry| {
+            let entry_of = |entry: &Entry| {
                 let spot = Spot {
                     place: entry.node.place.clone(),
                     key: dotted(&spot.key, &entry.name),
                     found: Some(entry.node.shown()),
                 };
-                given(parse(&entry.name, &entry.node), spot, log)
+                match parse(&entry.name, &entry.node) {
+                    Ok(value) => Some(Given { value, spot }),
+                    Err(remarks) => {
+                        remarks.into_iter().for_each(|remark| log.error(&spot, remark));
+                        None
+                    }
+                }
             };
-            let parsed: Vec<_> = table.0.iter().map(&mut entry_of).collect();
-            parsed.into_iter().collect::<Option<Vec<_>>>()
-        })?;
-        Some(entries.unwrap_or_default())
+            Some(Many::of(table.0.iter().map(entry_of)))
+        });
+        entries.map_or_else(Many::spoilt, Option::unwrap_or_default)
     }
 
     /// Notes down that a required key is not there, with an example of it.
@@ -212,6 +266,7 @@ impl<'t> Section<'t> {
             None => format!("[{}]", self.shown),
         };
         let spot = Spot { place: self.place.clone(), key: dotted(&self.shown, name), found: None };
+        let remark = remark.so(without(key));
         log.missing(&spot, remark.fix(format!("below {header} add: {example}{or_else}")));
     }
 
@@ -250,6 +305,18 @@ impl<'t> Section<'t> {
                 None
             }
         }
+    }
+}
+
+/// What comes of it if a key is not there.
+fn without(key: Option<&Key>) -> &'static str {
+    match key.map(|key| key.path) {
+        Some("sites[].origin") => "redirects and cookies are built from it",
+        Some("providers.qq.client_id" | "providers.qq.client_secret") => "QQ lets nobody log in without it",
+        Some("upstreams.<name>.endpoints") => "requests would have nowhere to go",
+        Some("routes[].path") => "no request would ever match the route",
+        Some("routes[].upstream") => "the route's requests would have nowhere to go",
+        Some(_) | None => "nothing else stands in its place",
     }
 }
 

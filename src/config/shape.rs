@@ -31,7 +31,8 @@ fn check_list(entry: &Entry, pattern: &str, path: &str, log: &mut Findings) {
     let tables: Option<Vec<&Table>> = entry.node.list().and_then(|nodes| nodes.iter().map(Node::table).collect());
     let Some(tables) = tables else {
         log.explain(path);
-        let remark = Remark::new("is written with two brackets, once for each");
+        let remark = Remark::new("is written with two brackets, once for each")
+            .so("there would be no telling one from the next");
         return log.error(&spot(&entry.place, path), remark.fix(format!("[[{path}]]")));
     };
     for (at, table) in tables.into_iter().enumerate() {
@@ -44,11 +45,16 @@ fn no_section(entry: &Entry, pattern: &str, path: &str, log: &mut Findings) {
     let remark = match pattern.strip_suffix(".<name>") {
         // `endpoints` right below `[upstreams]` looks like an upstream of that name.
         Some(section) => Remark::new(format!("stands below [{section}] itself, where names belong"))
+            .so("it would be taken for the name of one")
             .fix(format!("name it: [{section}.{}]", example_name(section))),
         None if keys::names_in(pattern).contains(&"<name>") => {
-            Remark::new("takes a name for each: there can be several").fix(format!("[{path}.{}]", example_name(path)))
+            Remark::new("takes a name for each: there can be several")
+                .so("routes could not say which of them they mean")
+                .fix(format!("[{path}.{}]", example_name(path)))
         }
-        None => Remark::new("is a section, and there is one of it").fix(format!("[{path}]")),
+        None => Remark::new("is a section, and there is one of it")
+            .so("what stands in it would not be read")
+            .fix(format!("[{path}]")),
     };
     if let Some((section, _)) = path.rsplit_once('.') {
         log.explain(section);
@@ -66,6 +72,7 @@ fn unknown(entry: &Entry, pattern: &str, shown: &str, log: &mut Findings) {
     let is_list_of_tables = entry.node.list().is_some_and(|nodes| nodes.iter().any(|node| node.table().is_some()));
     let is_section = entry.node.table().is_some() || is_list_of_tables;
     let remark = Remark::new(if is_section { "there is no such section" } else { "there is no such key" });
+    let remark = remark.so("it would have no effect, and what was meant would keep its default");
     if matches!(Known::at(&entry.name), Known::Key(_)) {
         return log.error(&spot, remark.fix(format!("without quotes: {} = …", entry.name)));
     }

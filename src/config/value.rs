@@ -11,6 +11,9 @@ const TIME_UNITS: [(&str, u64); 5] =
 
 const SIZE_UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
+/// What comes of a value that is none.
+const GUESSED: &str = "how much is meant could only be guessed";
+
 /// What a duration looks like.
 pub(super) const DURATION: &str = r#"a duration such as "30m" or "12h""#;
 
@@ -19,7 +22,7 @@ pub(super) const SIZE: &str = r#"a size such as "64KiB" or "1MiB""#;
 
 /// `500ms`, `30s`, `5m`, `12h`, `14d`, or several, each unit smaller than the one before: `1h30m`.
 pub(super) fn duration(text: &str) -> Result<Duration, Remark> {
-    let remark = || Remark::expected(DURATION);
+    let remark = || Remark::expected(DURATION).so(GUESSED).fix("units are ms, s, m, h and d");
     if let Some(bare) = bare_number(text) {
         return Err(remark().fix(format!("give it a unit: {}, or ms, m, h, d", quoted(&format!("{bare}s")))));
     }
@@ -40,7 +43,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Remark> {
             return Err(remark().fix("units are ms, s, m, h and d, the largest first, without blanks: \"1h30m\""));
         };
         let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(*factor));
-        millis = part.and_then(|part| part.checked_add(millis)).ok_or_else(|| Remark::new("is too long to count"))?;
+        millis = part.and_then(|part| part.checked_add(millis)).ok_or_else(|| remark().fix("give a shorter one"))?;
         smallest = *factor;
         rest = after;
     }
@@ -49,7 +52,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Remark> {
 
 /// `512B`, `64KiB`, `1MiB`, `2GiB`. `KB` and `MB` mean 1000 to some and 1024 to others, and are refused.
 pub(super) fn size(text: &str) -> Result<ByteSize, Remark> {
-    let remark = || Remark::expected(SIZE);
+    let remark = || Remark::expected(SIZE).so(GUESSED).fix("units are B, KiB, MiB and GiB");
     if let Some(bare) = bare_number(text) {
         let bytes = ByteSize(bare.parse().map_err(|_| remark())?);
         return Err(remark().fix(format!("give it a unit: \"{bytes}\" if bytes were meant")));
@@ -65,11 +68,11 @@ pub(super) fn size(text: &str) -> Result<ByteSize, Remark> {
         });
         return Err(match binary.filter(|_| !number.is_empty()) {
             Some((name, _)) => remark().fix(format!("units count in 1024: {}", quoted(&format!("{number}{name}")))),
-            None => remark().fix("units are B, KiB, MiB and GiB"),
+            None => remark(),
         });
     };
     let bytes = number.parse::<u64>().map_err(|_| remark())?.checked_mul(*factor);
-    bytes.map(ByteSize).ok_or_else(|| Remark::new("is too large to count"))
+    bytes.map(ByteSize).ok_or_else(|| remark().fix("give a smaller one"))
 }
 
 /// A duration as `config.toml` has it: `1h30m`.
@@ -147,6 +150,6 @@ mod tests {
         {
             assert!(size(text).is_err(), "{text}");
         }
-        assert_eq!(size("64kb").unwrap_err(), Remark::expected(SIZE).fix("units count in 1024: \"64KiB\""));
+        assert_eq!(size("64kb").unwrap_err(), Remark::expected(SIZE).so(GUESSED).fix("units count in 1024: \"64KiB\""));
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{identities, login, qq, redirects, routes, server, sessions, sites, upstreams};
-use crate::config::error::{Findings, Place, Remark, Spot};
+use super::{identities, login, redirects, routes, server, sessions, sites, unrouted, upstreams};
+use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse;
 use crate::gateway::Access;
 use crate::http::path_pattern::PathPattern;
@@ -15,16 +15,15 @@ use crate::upstream::Endpoint;
 /// How long QQ's authorization codes live.
 const CODE_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
-/// Every part that could be made.
+/// What is known of every part. A value that is wrong is missing here, so that nothing is said of it twice.
 pub(super) struct Parts<'p> {
-    pub(super) listening: Option<&'p server::Listening>,
-    pub(super) login: Option<&'p login::Login>,
+    pub(super) listening: &'p server::Listening,
+    pub(super) login: &'p login::Login,
     pub(super) sites: Option<&'p [sites::Known]>,
-    pub(super) qq: Option<&'p qq::Qq>,
     pub(super) upstreams: Option<&'p [upstreams::Known]>,
-    pub(super) identities: Option<&'p [identities::Known]>,
+    pub(super) identities: &'p [identities::Known],
     pub(super) routes: Option<&'p [routes::Known]>,
-    pub(super) session: Option<&'p sessions::Sessions>,
+    pub(super) session: &'p sessions::Sessions,
 }
 
 impl Parts<'_> {
@@ -32,88 +31,120 @@ impl Parts<'_> {
     pub(super) fn check(&self, log: &mut Findings) {
         self.own_paths(log);
         self.attempt_lifetime(log);
-        if let (Some(sites), Some(login), Some(_)) = (self.sites, self.login, self.qq) {
-            redirects::check(sites, &login.settings, log);
+        if let (Some(sites), Some(callback)) = (self.sites, &self.login.callback) {
+            redirects::check(sites, &callback.value, log);
         }
         self.transport(log);
         self.loops(log);
         self.cookies(log);
         self.unused(log);
-        self.unrouted(log);
+        if let (Some(routes), Some(sites), Some(upstreams)) = (self.routes, self.sites, self.upstreams) {
+            unrouted::check(routes, sites, upstreams, log);
+        }
     }
 
     fn own_paths(&self, log: &mut Findings) {
-        let (Some(listening), Some(login)) = (self.listening, self.login) else { return };
-        let prefix = &listening.prefix;
-        for (path, spot) in [(&login.settings.start, &login.start), (&login.settings.callback, &login.callback)] {
-            if path.starts_with(&prefix.value) {
-                let written = if prefix.is_default() { spot } else { &prefix.spot };
-                let remark = match prefix.is_default() {
-                    true => Remark::new(format!("lies below {}", prefix.spot.quoted())),
-                    false => Remark::new(format!("swallows {}", spot.quoted())),
-                };
-                let remark = remark.so("our own pages live there, and the login would never be reached");
-                log.error(written, remark.fix("take a path outside of server.prefix"));
-            }
+        let own: Vec<_> = [&self.login.start, &self.login.callback].into_iter().flatten().collect();
+        let prefix = self.listening.prefix.as_ref();
+        for path in &own {
+            let Some(prefix) = prefix.filter(|prefix| path.value.starts_with(&prefix.value)) else { continue };
+            let (written, says) = match prefix.is_default() {
+                true => (&path.spot, format!("lies below {}", prefix.spot.quoted())),
+                false => (&prefix.spot, format!("swallows {}", path.spot.quoted())),
+            };
+            let remark = Remark::new(says).so("our own pages live there, and the login would never be reached");
+            log.error(written, remark.fix("take a path outside of server.prefix"));
         }
         let ours = |pattern: &PathPattern| {
-            [&login.settings.start, &login.settings.callback].iter().any(|path| {
-                !pattern.is_prefix() && (pattern.literal() == *path || pattern.literal() == path.trim_end_matches('/'))
-            }) || pattern.literal().starts_with(&prefix.value)
+            own.iter().any(|path| {
+                let bare = path.value.trim_end_matches('/');
+                !pattern.is_prefix() && (pattern.literal() == path.value || pattern.literal() == bare)
+            }) || prefix.is_some_and(|prefix| pattern.literal().starts_with(&prefix.value))
         };
         for path in self.sites.into_iter().flatten().flat_map(|site| &site.logout_paths) {
             if ours(&path.value) {
-                let remark = Remark::new("is a path that we answer ourselves, and never reaches the application");
+                let remark = Remark::new("is a path that we answer ourselves");
+                let remark = remark.so("the application never answers there, and the link would end no session");
                 log.error(&path.spot, remark.fix("name a logout link of the application, or leave it out"));
             }
         }
-        for route in self.routes.into_iter().flatten().filter(|route| ours(&route.settings.path)) {
-            let remark = Remark::new("is a path that we answer ourselves: the route never matches");
-            log.warn(&route.path, remark.fix("remove the route"));
+        let paths = self.routes.into_iter().flatten().filter_map(|route| route.path.as_ref());
+        for path in paths.filter(|path| ours(&path.value)) {
+            let remark = Remark::new("is a path that we answer ourselves").so("the route never matches");
+            log.warn(&path.spot, remark.fix("remove the route"));
         }
     }
 
     fn attempt_lifetime(&self, log: &mut Findings) {
-        let Some(login) = self.login else { return };
-        if login.settings.attempt_lifetime > CODE_LIFETIME {
+        if let Some(lifetime) = self.login.attempt_lifetime.as_ref().filter(|lifetime| lifetime.value > CODE_LIFETIME) {
             let remark = Remark::new("is longer than QQ's code lives, 10 minutes");
             let remark = remark.so(
                 "a return that was left lying for so long is refused by QQ anyway; only a thief of an old attempt gains",
             );
-            log.warn(&login.attempt_lifetime, remark.fix("\"10m\""));
+            log.warn(&lifetime.spot, remark.fix("\"10m\""));
         }
     }
 
     fn transport(&self, log: &mut Findings) {
-        let (Some(listening), Some(sites)) = (self.listening, self.sites) else { return };
-        if let Some(site) = sites.iter().find(|known| known.site.origin.is_https())
-            && listening.trusted_proxies.is_empty()
+        let no_proxy = self.listening.trusted_proxies.whole && self.listening.trusted_proxies.items.is_empty();
+        let sites = || self.sites.into_iter().flatten();
+        if let Some(site) = sites().filter_map(|known| known.site.as_ref()).find(|site| site.origin.is_https())
+            && no_proxy
         {
-            let remark =
-                Remark::new(format!("is empty, while {} is https and we listen without TLS", site.site.origin));
+            let remark = Remark::new(format!("is empty, while {} is https and we listen without TLS", site.origin));
             let remark = remark.so(
                 "whoever ends TLS in front of us is taken for the only client there is: logs and the application see its \
                  address in place of the visitors'",
             );
-            log.warn(&listening.trusted_proxies_spot, remark.fix("name that proxy's address: [\"127.0.0.1\"]"));
+            log.warn(&self.listening.trusted_proxies_spot, remark.fix("name that proxy's address: [\"127.0.0.1\"]"));
         }
-        for known in sites.iter().filter(|known| !known.site.origin.is_https()) {
-            let url = Url::parse(known.site.origin.as_str());
-            if url.is_ok_and(|url| parse::web::is_public(&url)) {
+        for known in sites() {
+            let Some(url) = known.site.as_ref().and_then(|site| Url::parse(site.origin.as_str()).ok()) else {
+                continue;
+            };
+            if url.scheme() != "http" {
+                continue;
+            }
+            if parse::web::is_public(&url) {
                 let remark = Remark::new("is http on a public name");
                 let remark = remark.so("whoever sits on the way can read and take over every session");
                 log.warn(&known.origin, remark.fix("fine for trying things out; for visitors, use https"));
             }
+            if no_proxy {
+                self.port(&url, &known.origin, log);
+            }
         }
     }
 
+    /// Where nobody stands in front of us, the port that visitors type has to be one of ours.
+    fn port(&self, origin: &Url, spot: &Spot, log: &mut Findings) {
+        let listen = &self.listening.listen;
+        let (Some(port), Some(first)) = (origin.port_or_known_default(), listen.items.first()) else { return };
+        // Port 0 is whichever is free.
+        if !listen.whole || listen.items.iter().any(|address| [port, 0].contains(&address.value.port())) {
+            return;
+        }
+        let remark = Remark::new(format!("is on port {port}, while {} is not", first.spot.quoted()));
+        let remark = remark.so("visitors who type it reach nothing here, unless something maps the port");
+        let beside = SocketAddr::new(first.value.ip(), port);
+        let mut origin = origin.clone();
+        let typed = match origin.set_port(Some(first.value.port())) {
+            Ok(()) => format!("origin = {:?}", origin.origin().ascii_serialization()),
+            Err(()) => "that port in the origin".to_owned(),
+        };
+        log.warn(
+            spot,
+            remark.fix(format!(
+                "listen = [\"{beside}\"], or {typed}; if a proxy stands in front, name it in trusted_proxies"
+            )),
+        );
+    }
+
     fn loops(&self, log: &mut Findings) {
-        let (Some(listening), Some(upstreams)) = (self.listening, self.upstreams) else { return };
         let sites = self.sites.unwrap_or_default();
-        for endpoint in upstreams.iter().flat_map(|upstream| &upstream.endpoints) {
-            let listener =
-                listening.listen.iter().find(|listener| is_ourselves(&endpoint.value, &listener.value, sites));
-            if let Some(listener) = listener {
+        for endpoint in self.upstreams.into_iter().flatten().flat_map(|upstream| &upstream.endpoints) {
+            let mut listeners = self.listening.listen.items.iter();
+            if let Some(listener) = listeners.find(|at| is_ourselves(&endpoint.value, &at.value, sites)) {
                 let remark = Remark::new(format!("is where we listen ourselves: {}", listener.spot.quoted()));
                 let remark = remark.so("every request would come back to us until no connection is left");
                 log.error(&endpoint.spot, remark.fix("name the application's own port"));
@@ -122,10 +153,10 @@ impl Parts<'_> {
     }
 
     fn cookies(&self, log: &mut Findings) {
-        let Some(session) = self.session else { return };
-        for cookie in self.identities.into_iter().flatten().flat_map(|identity| &identity.cookies) {
-            if cookie.value == session.settings.cookie() {
-                let written = if cookie.is_default() { &session.cookie } else { &cookie.spot };
+        let Some(session) = &self.session.cookie else { return };
+        for cookie in self.identities.iter().flat_map(|identity| &identity.cookies) {
+            if cookie.value == session.value {
+                let written = if cookie.is_default() { &session.spot } else { &cookie.spot };
                 let remark =
                     Remark::new(format!("the cookie {:?} is both the session's and one for scripts", cookie.value));
                 let remark = remark.so("one would overwrite the other, and nobody would stay logged in");
@@ -135,50 +166,30 @@ impl Parts<'_> {
     }
 
     fn unused(&self, log: &mut Findings) {
-        let (Some(routes), Some(upstreams), Some(identities)) = (self.routes, self.upstreams, self.identities) else {
-            return;
-        };
-        for (at, upstream) in upstreams.iter().enumerate() {
-            if routes.iter().all(|route| route.settings.upstream != at) {
-                log.warn(
-                    &upstream.spot,
-                    Remark::new("no route leads to this upstream").fix("add a route, or remove it"),
-                );
+        let (Some(routes), Some(upstreams)) = (self.routes, self.upstreams) else { return };
+        // A route whose own upstream is not known may be meant for any of them.
+        let unused_upstream =
+            |at: usize| routes.iter().all(|route| route.upstream.is_some_and(|upstream| upstream != at));
+        for (_, upstream) in upstreams.iter().enumerate().filter(|(at, _)| unused_upstream(*at)) {
+            let remark = Remark::new("no route leads to this upstream").so("it never gets a request");
+            log.warn(&upstream.spot, remark.fix("add a route, or remove it"));
+        }
+        let unused_identity =
+            |at: usize| routes.iter().all(|route| route.identity.as_ref().is_some_and(|identity| identity.at != at));
+        for (at, identity) in self.identities.iter().enumerate() {
+            if identity.is_written && unused_identity(at) {
+                let remark = Remark::new("no route uses this identity").so("no request ever carries it");
+                log.warn(&identity.spot, remark.fix("name it in a route, or remove it"));
             }
         }
-        for (at, identity) in identities.iter().enumerate().filter(|(_, identity)| identity.is_written) {
-            if routes.iter().all(|route| route.settings.identity != at) {
+        for route in routes.iter().filter(|route| route.access == Some(Access::Public)) {
+            if let Some(identity) = route.identity.as_ref().filter(|identity| !identity.name.is_default()) {
+                let remark = Remark::new("the route's access is \"public\"");
+                let remark = remark.so("such requests never carry identity, and this one is never used");
                 log.warn(
-                    &identity.spot,
-                    Remark::new("no route uses this identity").fix("name it in a route, or remove it"),
-                );
-            }
-        }
-        for route in routes.iter().filter(|route| route.settings.access == Access::Public) {
-            if !route.identity.is_default() {
-                let remark = Remark::new("is never used: the route's access is \"public\"");
-                log.warn(
-                    &route.identity.spot,
+                    &identity.name.spot,
                     remark.fix("access = \"optional\" sends identity where there is a session"),
                 );
-            }
-        }
-    }
-
-    fn unrouted(&self, log: &mut Findings) {
-        let (Some(routes), Some(sites)) = (self.routes, self.sites) else { return };
-        for known in sites {
-            let takes_all = |route: &&routes::Known| {
-                let settings = &route.settings;
-                let everything =
-                    settings.path.is_prefix() && settings.path.literal() == "/" && settings.methods.is_empty();
-                everything && settings.host.as_ref().is_none_or(|host| known.site.answers_to(host))
-            };
-            if !routes.iter().any(|route| takes_all(&route)) {
-                let remark =
-                    Remark::new(format!("at {}, no route takes whatever the others do not", known.site.origin));
-                let spot = Spot { place: Place::File, key: "routes".to_owned(), found: None };
-                log.warn(&spot, remark.so("such requests are answered 404").fix("[[routes]]\npath = \"/*\""));
             }
         }
     }
@@ -190,7 +201,7 @@ fn is_ourselves(endpoint: &Endpoint, listener: &SocketAddr, sites: &[sites::Know
         return false;
     }
     let authority = format!("{}:{}", endpoint.host, endpoint.port);
-    if sites.iter().any(|known| known.site.answers_to(&authority)) {
+    if sites.iter().any(|known| known.answers_to(&authority)) {
         return true;
     }
     let name_is_here = endpoint.host == "localhost" || endpoint.host.ends_with(".localhost");

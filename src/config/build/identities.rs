@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse::name;
 use crate::config::read;
-use crate::config::section::{Given, Section};
+use crate::config::section::{Given, Section, both};
 use crate::config::suggest;
 use crate::config::tree::{Item, Node, quoted};
 use crate::identity::template::{FIELDS, Template, TemplateError};
@@ -30,24 +30,26 @@ const OTHER_NAMES: [(&str, &str); 4] = [
 
 /// What is known of one identity.
 pub(super) struct Known {
-    pub(super) settings: Settings,
+    pub(super) name: String,
+    pub(super) settings: Option<Settings>,
     pub(super) cookies: Vec<Given<String>>,
     pub(super) spot: Spot,
     pub(super) is_written: bool,
 }
 
 /// Reads every identity, the default one among them.
-pub(super) fn read(identity: &Section<'_>, log: &mut Findings) -> Option<Vec<Known>> {
+pub(super) fn read(identity: &Section<'_>, log: &mut Findings) -> Vec<Known> {
     let mut named = identity.named();
     if named.iter().all(|(name, _)| name != DEFAULT) {
         named.insert(0, (DEFAULT.to_owned(), identity.section(DEFAULT)));
     }
-    let known: Vec<_> = named.into_iter().map(|(name, section)| one(name, &section, log)).collect();
-    known.into_iter().collect()
+    named.into_iter().map(|(name, section)| one(name, &section, log)).collect()
 }
 
-fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Option<Known> {
-    let good_name = name::chosen(&name).map_err(|remark| log.error(&section.own_spot(), remark));
+fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
+    if let Err(remark) = name::chosen(&name) {
+        log.error(&section.own_spot(), remark);
+    }
     let header = section.value("header", log, read::text(name::identity_header));
     let scheme = section.value("scheme", log, read::text(name::scheme));
     let signing = signing(section, log);
@@ -57,31 +59,41 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Option<Known>
     let claims = section.entries("claims", log, claim);
     let headers = section.entries("headers", log, further_header);
     let cookies = section.entries("cookies", log, cookie);
-    let forward_authorization = section.value("forward_authorization", log, read::flag);
-    let (header, headers, cookies, forward) = (header?, headers?, cookies?, forward_authorization?);
-    no_header_twice(&header, &headers, log);
-    if forward.value && header.value == AUTHORIZATION {
+    let forward = section.value("forward_authorization", log, read::flag);
+    no_header_twice(header.as_ref(), &headers.items, log);
+    if let (Some(header), Some(forward)) = (&header, &forward)
+        && forward.value
+        && header.value == AUTHORIZATION
+    {
         let remark = Remark::new(format!("{} is where the identity goes", header.spot.quoted()))
             .so("the application could not tell the client's own from ours");
         log.error(&forward.spot, remark.fix("give the identity another header, such as \"X-Menshen-Token\""));
     }
-    let ((), issuer, audience) = (good_name.ok()?, issuer?, audience?);
-    let settings = Settings {
-        name,
-        header: header.value,
-        scheme: scheme?.value,
-        signing: signing?,
-        lifetime: lifetime?.value,
-        issuer: issuer.map(|issuer| issuer.value),
-        audience: audience.map(|audience| audience.value),
-        claims: claims?.into_iter().map(|claim| claim.value).collect(),
-        headers: headers.into_iter().map(|header| header.value).collect(),
-        cookies: cookies.iter().map(|cookie| cookie.value.clone()).collect(),
-        forward_authorization: forward.value,
+    let name_of =
+        |cookie: &Given<(String, Template)>| Given { value: cookie.value.0.clone(), spot: cookie.spot.clone() };
+    let cookie_names = cookies.items.iter().map(name_of).collect();
+    let settings = || {
+        Some(Settings {
+            name: name.clone(),
+            header: header?.value,
+            scheme: scheme?.value,
+            signing: signing?,
+            lifetime: lifetime?.value,
+            issuer: issuer?.map(|issuer| issuer.value),
+            audience: audience?.map(|audience| audience.value),
+            claims: claims.values().collect(),
+            headers: headers.values().collect(),
+            cookies: cookies.values().collect(),
+            forward_authorization: forward?.value,
+        })
     };
-    let name_of = |cookie: Given<(String, Template)>| Given { value: cookie.value.0, spot: cookie.spot };
-    let cookies = cookies.into_iter().map(name_of).collect();
-    Some(Known { settings, cookies, spot: section.own_spot(), is_written: section.is_written() })
+    Known {
+        settings: settings(),
+        name,
+        cookies: cookie_names,
+        spot: section.own_spot(),
+        is_written: section.is_written(),
+    }
 }
 
 fn signing(section: &Section<'_>, log: &mut Findings) -> Option<Signing> {
@@ -98,7 +110,7 @@ fn signing(section: &Section<'_>, log: &mut Findings) -> Option<Signing> {
             None
         }
         (None, None) => {
-            let remark = Remark::new("needs the secret that the application holds too");
+            let remark = Remark::new("needs the secret that the application holds too").so("no token could be signed");
             log.error(&algorithm.spot, remark.fix("secret_file = \"/run/secrets/jwt\", at least 32 bytes"));
             None
         }
@@ -115,66 +127,111 @@ fn signing(section: &Section<'_>, log: &mut Findings) -> Option<Signing> {
 
 fn claim_text(text: &str) -> Result<String, Remark> {
     if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err(Remark::expected("some text").fix("leave the key out to have its default"));
+        return Err(Remark::expected("some text")
+            .so("an application that checks it would refuse every token")
+            .fix("leave the key out to have its default"));
     }
     Ok(text.to_owned())
 }
 
-fn claim(name: &str, node: &Node) -> Result<(String, ClaimValue), Remark> {
-    name::claim(name)?;
-    let value = match &node.item {
-        Item::Text(text) => ClaimValue::Text(template(text)?),
-        Item::Flag(flag) => ClaimValue::Fixed(Value::Bool(*flag)),
-        Item::Integer(number) => {
-            let number = i64::try_from(*number).map_err(|_| Remark::new("is beyond what JSON readers agree on"))?;
-            ClaimValue::Fixed(Value::from(number))
-        }
-        Item::Float(number) => {
-            let number = Number::from_f64(*number).ok_or_else(|| Remark::new("is no number that JSON knows"))?;
-            ClaimValue::Fixed(Value::Number(number))
-        }
-        Item::Date(_) | Item::List(_) | Item::Table(_) => {
-            return Err(Remark::new(format!("expected text, a number, true or false, not {}", node.kind())));
-        }
-    };
+fn claim(name: &str, node: &Node) -> Result<(String, ClaimValue), Vec<Remark>> {
+    let good_name = name::claim(name).map_err(|remark| vec![remark]);
+    let ((), value) = both(good_name, claim_value(node))?;
     Ok((name.to_owned(), value))
 }
 
-fn further_header(name: &str, node: &Node) -> Result<(HeaderName, Template), Remark> {
-    Ok((name::identity_header(name)?, template(read::plain_text(node)?)?))
-}
-
-fn cookie(name: &str, node: &Node) -> Result<(String, Template), Remark> {
-    Ok((name::cookie(name)?, template(read::plain_text(node)?)?))
-}
-
-fn template(text: &str) -> Result<Template, Remark> {
-    Template::parse(text).map_err(|error| {
-        let remark = Remark::new(error.to_string());
-        match error {
-            TemplateError::UnknownField(written) => {
-                let known: Vec<_> = FIELDS.iter().map(|(name, _)| *name).collect();
-                let last = |name: &&str| name.rsplit('.').next() == Some(written.trim());
-                let other = OTHER_NAMES.iter().find(|(other, _)| *other == written.trim()).map(|(_, name)| *name);
-                let near = || suggest::nearest(&written, known.iter().copied());
-                match other.or_else(|| known.iter().copied().find(last)).or_else(near) {
-                    Some(name) => remark.fix(format!("did you mean {{{name}}}?")),
-                    None => {
-                        let all: Vec<_> = known.iter().map(|name| format!("{{{name}}}")).collect();
-                        remark.fix(format!("there are {}", all.join(", ")))
-                    }
-                }
-            }
-            TemplateError::LoneBrace | TemplateError::Control => remark,
+fn claim_value(node: &Node) -> Result<ClaimValue, Vec<Remark>> {
+    let beyond_json = |says: &str| {
+        vec![
+            Remark::new(says)
+                .so("the application would read another value, or none")
+                .fix("write it as text, in quotes"),
+        ]
+    };
+    match &node.item {
+        Item::Text(text) => template(text).map(ClaimValue::Text),
+        Item::Flag(flag) => Ok(ClaimValue::Fixed(Value::Bool(*flag))),
+        Item::Integer(number) => {
+            let number = i64::try_from(*number).map_err(|_| beyond_json("is beyond what JSON readers agree on"))?;
+            Ok(ClaimValue::Fixed(Value::from(number)))
         }
-    })
+        Item::Float(number) => {
+            let number = Number::from_f64(*number).ok_or_else(|| beyond_json("is no number that JSON knows"))?;
+            Ok(ClaimValue::Fixed(Value::Number(number)))
+        }
+        Item::Date(_) | Item::List(_) | Item::Table(_) => {
+            let remark = Remark::new(format!("expected text, a number, true or false, not {}", node.kind()));
+            let remark = remark.so("applications read claims as plain values");
+            Err(vec![remark.fix("write it as text, in quotes")])
+        }
+    }
 }
 
-fn no_header_twice(header: &Given<HeaderName>, headers: &[Given<(HeaderName, Template)>], log: &mut Findings) {
+fn further_header(name: &str, node: &Node) -> Result<(HeaderName, Template), Vec<Remark>> {
+    both(name::identity_header(name).map_err(|remark| vec![remark]), node_template(node))
+}
+
+fn cookie(name: &str, node: &Node) -> Result<(String, Template), Vec<Remark>> {
+    both(name::cookie(name).map_err(|remark| vec![remark]), node_template(node))
+}
+
+fn node_template(node: &Node) -> Result<Template, Vec<Remark>> {
+    template(read::plain_text(node).map_err(|remark| vec![remark])?)
+}
+
+/// The template, or a remark about each of its fields that is none.
+fn template(text: &str) -> Result<Template, Vec<Remark>> {
+    let mut rest = text.to_owned();
+    let mut remarks = Vec::new();
+    loop {
+        match Template::parse(&rest) {
+            Ok(template) if remarks.is_empty() => return Ok(template),
+            Ok(_) => return Err(remarks),
+            Err(TemplateError::UnknownField(written)) => {
+                remarks.push(unknown_field(&written));
+                let without = rest.replacen(&format!("{{{written}}}"), "", 1);
+                if without.len() == rest.len() {
+                    return Err(remarks);
+                }
+                rest = without;
+            }
+            Err(error @ (TemplateError::LoneBrace | TemplateError::Control)) => {
+                let (so, fix) = match &error {
+                    TemplateError::Control => {
+                        ("a line break there would begin a header of its own", "leave out line breaks and tabs")
+                    }
+                    TemplateError::LoneBrace | TemplateError::UnknownField(_) => {
+                        ("where a field ends could not be told", "close the field, or double the brace")
+                    }
+                };
+                remarks.push(Remark::new(error.to_string()).so(so).fix(fix));
+                return Err(remarks);
+            }
+        }
+    }
+}
+
+fn unknown_field(written: &str) -> Remark {
+    let remark = Remark::new(TemplateError::UnknownField(written.to_owned()).to_string());
+    let remark = remark.so("the application would be sent the braces in place of a value");
+    let known: Vec<_> = FIELDS.iter().map(|(name, _)| *name).collect();
+    let last = |name: &&str| name.rsplit('.').next() == Some(written.trim());
+    let other = OTHER_NAMES.iter().find(|(other, _)| *other == written.trim()).map(|(_, name)| *name);
+    let near = || suggest::nearest(written, known.iter().copied());
+    match other.or_else(|| known.iter().copied().find(last)).or_else(near) {
+        Some(name) => remark.fix(format!("did you mean {{{name}}}?")),
+        None => {
+            let all: Vec<_> = known.iter().map(|name| format!("{{{name}}}")).collect();
+            remark.fix(format!("there are {}", all.join(", ")))
+        }
+    }
+}
+
+fn no_header_twice(header: Option<&Given<HeaderName>>, headers: &[Given<(HeaderName, Template)>], log: &mut Findings) {
     for (at, further) in headers.iter().enumerate() {
         let name = &further.value.0;
         let earlier = headers.iter().take(at).any(|other| other.value.0 == *name);
-        if earlier || header.value == *name {
+        if earlier || header.is_some_and(|header| header.value == *name) {
             let remark = Remark::new(format!("the header {} is set twice", quoted(name.as_str())));
             let remark = remark.so("the application would see one of the two, and nobody knows which");
             log.error(&further.spot, remark.fix("give one of them another name"));

@@ -13,6 +13,7 @@ mod sessions;
 mod sites;
 mod store;
 mod telemetry;
+mod unrouted;
 mod upstreams;
 
 use std::path::Path;
@@ -36,37 +37,37 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let qq = qq::read(&root.section("providers").section("qq"), log);
     let upstreams = upstreams::read(&root.section("upstreams"), log);
     let identities = identities::read(&root.section("identity"), log);
-    let routes = routes::read(&root, sites.as_deref(), upstreams.as_deref(), identities.as_deref(), log);
+    let routes = routes::read(&root, sites.as_deref(), upstreams.as_deref(), &identities, log);
     let session = sessions::read(&root.section("session"), log);
     let store = store::read(&root.section("store"), log);
     let discovery = discovery(&root.section("discovery"), log);
     let telemetry = telemetry::read(&root.section("log"), log);
 
     between::Parts {
-        listening: listening.as_ref(),
-        login: login.as_ref(),
+        listening: &listening,
+        login: &login,
         sites: sites.as_deref(),
-        qq: qq.as_ref(),
         upstreams: upstreams.as_deref(),
-        identities: identities.as_deref(),
+        identities: &identities,
         routes: routes.as_deref(),
-        session: session.as_ref(),
+        session: &session,
     }
     .check(log);
 
-    let (listening, store) = (listening?, store?);
+    // What is missing from a list by now has been noted down as a mistake, and nothing is made of this then.
+    let store = store?;
     Some(Config {
-        trusted_proxies: listening.trusted_proxies.into_iter().map(|network| network.value).collect(),
-        forwarding: listening.forwarding,
-        prefix: listening.prefix.value,
-        server: listening.settings,
+        trusted_proxies: listening.trusted_proxies.values().collect(),
+        forwarding: listening.forwarding?,
+        prefix: listening.prefix?.value,
+        server: listening.settings?,
         sites: sites::together(sites?, strict?.value)?,
         qq: qq?.settings,
-        upstreams: upstreams?.into_iter().map(|upstream| upstream.settings).collect(),
-        routes: routes?.into_iter().map(|route| route.settings).collect(),
-        identities: identities?.into_iter().map(|identity| identity.settings).collect(),
-        session: session?.settings,
-        login: login?.settings,
+        upstreams: upstreams?.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
+        routes: routes?.into_iter().map(|route| route.settings).collect::<Option<_>>()?,
+        identities: identities.into_iter().map(|identity| identity.settings).collect::<Option<_>>()?,
+        session: session.settings?,
+        login: login.settings?,
         store: store.settings,
         master_key_file: store.master_key_file,
         discovery: discovery?,
@@ -81,6 +82,7 @@ fn discovery(section: &Section<'_>, log: &mut Findings) -> Option<token::Discove
     if openid_configuration.value && !jwks.value {
         let remark = Remark::new("/.well-known/openid-configuration would name keys that are not published");
         let spot = if openid_configuration.is_default() { &jwks.spot } else { &openid_configuration.spot };
+        let remark = remark.so("applications that go by it could check no token");
         log.error(spot, remark.fix("switch both on, or openid_configuration = false as well"));
         return None;
     }

@@ -53,7 +53,8 @@ pub(super) fn read(section: &Section<'_>, log: &mut Findings) -> Option<Qq> {
     let (connect_timeout, exchange_timeout) = (connect_timeout?, exchange_timeout?);
     if connect_timeout.value > exchange_timeout.value {
         let spot = if connect_timeout.is_default() { &exchange_timeout.spot } else { &connect_timeout.spot };
-        let remark = Remark::new("connect_timeout is longer than exchange_timeout, which ends the whole conversation");
+        let remark = Remark::new("connect_timeout is longer than exchange_timeout, which ends the whole conversation")
+            .so("it would never be reached");
         log.error(spot, remark.fix("keep connect_timeout below exchange_timeout"));
         return None;
     }
@@ -67,7 +68,7 @@ pub(super) fn read(section: &Section<'_>, log: &mut Findings) -> Option<Qq> {
             openid_url: openid_url?.value,
             user_info_url: user_info_url?.value,
             unionid: unionid?.value,
-            scope: scope?.into_iter().map(|name| name.value).collect(),
+            scope: scope.values().collect(),
             connect_timeout: connect_timeout.value,
             exchange_timeout: exchange_timeout.value,
             proxy: proxy?,
@@ -82,7 +83,8 @@ fn client_id(section: &Section<'_>, log: &mut Findings) -> Option<String> {
     if digits(&given.value) {
         return Some(given.value);
     }
-    let remark = Remark::expected("the appid from connect.qq.com, digits alone: \"101000001\"");
+    let remark = Remark::expected("the appid from connect.qq.com, digits alone: \"101000001\"")
+        .so("QQ would know no app by it, and refuse every login");
     let trimmed = given.value.trim();
     let fix = match digits(trimmed) {
         true => format!("without the blanks: {trimmed:?}"),
@@ -109,7 +111,8 @@ fn visible(bytes: &[u8], spot: &Spot, log: &mut Findings) -> Option<Secret<Strin
     match std::str::from_utf8(bytes) {
         Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Some(Secret::from(text)),
         Ok(_) | Err(_) => {
-            let remark = Remark::new("holds a blank, a line break or another character that is no visible ASCII");
+            let remark = Remark::new("holds a blank, a line break or another character that is no visible ASCII")
+                .so("it would be refused, or sent as another one");
             log.error(spot, remark.fix("copy it again, without what stands around it"));
             None
         }
@@ -120,7 +123,9 @@ fn scope(text: &str) -> Result<String, Remark> {
     let name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let good = !text.is_empty() && text.bytes().all(name);
     good.then(|| text.to_owned()).ok_or_else(|| {
-        Remark::expected("the name of an API such as \"get_user_info\"").fix("each in quotes of its own")
+        Remark::expected("the name of an API such as \"get_user_info\"")
+            .so("QQ would not grant it")
+            .fix("each in quotes of its own")
     })
 }
 
@@ -148,7 +153,8 @@ fn certificates(given: &Given<PathBuf>, log: &mut Findings) -> Option<Vec<u8>> {
     if certificates.is_ok_and(|certificates| !certificates.is_empty()) {
         return Some(pem.to_vec());
     }
-    let remark = Remark::new(format!("{} holds no certificate as PEM", given.value.display()));
+    let remark = Remark::new(format!("{} holds no certificate as PEM", given.value.display()))
+        .so("connections that it should vouch for would fail");
     log.error(&given.spot, remark.fix("from DER: openssl x509 -inform der -in ca.cer -out ca.pem"));
     None
 }

@@ -6,20 +6,20 @@ use super::sites;
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse::web;
 use crate::config::usual_redirect_uri;
-use crate::login;
 
 /// Checks the redirect_uri of every site.
-pub(super) fn check(sites: &[sites::Known], login: &login::Settings, log: &mut Findings) {
+pub(super) fn check(sites: &[sites::Known], callback: &str, log: &mut Findings) {
     for known in sites {
-        if known.redirect_uris.is_empty()
-            && let Some(usual) = usual_redirect_uri(&known.site, login)
+        if known.redirect_uris.whole
+            && known.redirect_uris.items.is_empty()
+            && let Some(usual) = known.site.as_ref().and_then(|site| usual_redirect_uri(site, callback))
         {
             let asked = Spot { found: None, key: format!("redirect_uri {usual}"), ..known.origin.clone() };
             qq_rules(&usual, &asked, log);
         }
-        for given in &known.redirect_uris {
+        for given in &known.redirect_uris.items {
             let (_, uri) = &given.value;
-            if leads_to_the_callback(uri, &given.spot, &login.callback, log) {
+            if leads_to_the_callback(uri, &given.spot, callback, log) {
                 leads_to_the_site(uri, &given.spot, known, log);
                 qq_rules(uri, &given.spot, log);
             }
@@ -39,7 +39,7 @@ fn leads_to_the_callback(uri: &Url, spot: &Spot, callback: &str, log: &mut Findi
 }
 
 fn leads_to_the_site(uri: &Url, spot: &Spot, known: &sites::Known, log: &mut Findings) {
-    let site = &known.site;
+    let Some(site) = &known.site else { return };
     let host = uri.host_str().unwrap_or_default();
     let authority = uri.port().map_or(host.to_owned(), |port| format!("{host}:{port}"));
     let shares_cookies = site.cookie_domain.as_ref().is_some_and(|domain| sites::lies_in(host, domain));

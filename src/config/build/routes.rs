@@ -14,9 +14,26 @@ use crate::http::path_pattern::PathPattern;
 
 /// What is known of one route.
 pub(super) struct Known {
-    pub(super) settings: RouteSettings,
-    pub(super) path: Spot,
-    pub(super) identity: Given<String>,
+    pub(super) settings: Option<RouteSettings>,
+    pub(super) path: Option<Given<PathPattern>>,
+    pub(super) matcher: Option<Matcher>,
+    pub(super) access: Option<Access>,
+    pub(super) upstream: Option<usize>,
+    pub(super) identity: Option<Identity>,
+}
+
+/// Which requests a route is for.
+pub(super) struct Matcher {
+    pub(super) host: Option<String>,
+    pub(super) path: PathPattern,
+    pub(super) methods: Vec<Method>,
+    ignore_case: bool,
+}
+
+/// The identity that a route names, by its place in the list.
+pub(super) struct Identity {
+    pub(super) at: usize,
+    pub(super) name: Given<String>,
 }
 
 /// Reads every route. Where none is written and there is one upstream, everything goes there.
@@ -24,18 +41,15 @@ pub(super) fn read(
     root: &Section<'_>,
     sites: Option<&[sites::Known]>,
     upstreams: Option<&[upstreams::Known]>,
-    identities: Option<&[identities::Known]>,
+    identities: &[identities::Known],
     log: &mut Findings,
 ) -> Option<Vec<Known>> {
     let sections = root.listed("routes");
     if sections.is_empty() {
-        return to_the_only(upstreams?, identities?, log).map(|route| vec![route]);
+        return to_the_only(upstreams?, identities, log).map(|route| vec![route]);
     }
     let known: Vec<_> = sections.iter().map(|section| one(section, sites, upstreams, identities, log)).collect();
-    let known: Vec<_> = known.into_iter().collect::<Option<_>>()?;
-    if sites.is_some() {
-        no_route_twice(&known, log);
-    }
+    no_route_twice(&known, log);
     Some(known)
 }
 
@@ -43,14 +57,16 @@ fn to_the_only(upstreams: &[upstreams::Known], identities: &[identities::Known],
     let spot = Spot { place: Place::File, key: "routes".to_owned(), found: None };
     let [_] = upstreams else {
         let remark = Remark::new("there is no route, and more than one upstream to choose from");
-        let name = upstreams.first().map_or("mall", |upstream| upstream.settings.name.as_ref());
+        let name = upstreams.first().map_or("mall", |upstream| upstream.name.as_str());
+        let remark = remark.so("which of them a request is for could not be told");
         log.missing(&spot, remark.fix(format!("[[routes]]\npath = \"/*\"\nupstream = {name:?}")));
         return None;
     };
-    let identity = identities.iter().position(|identity| identity.settings.name == identities::DEFAULT)?;
+    let identity = identities.iter().position(|identity| identity.name == identities::DEFAULT)?;
+    let path = PathPattern::parse("/*")?;
     let settings = RouteSettings {
         host: None,
-        path: PathPattern::parse("/*")?,
+        path: path.clone(),
         methods: Vec::new(),
         access: Access::Optional,
         upstream: 0,
@@ -58,16 +74,24 @@ fn to_the_only(upstreams: &[upstreams::Known], identities: &[identities::Known],
         ignore_case: false,
     };
     let default = Spot { place: Place::Default, ..spot.clone() };
-    Some(Known { settings, path: spot, identity: Given { value: identities::DEFAULT.to_owned(), spot: default } })
+    let name = Given { value: identities::DEFAULT.to_owned(), spot: default };
+    Some(Known {
+        matcher: Some(Matcher { host: None, path: path.clone(), methods: Vec::new(), ignore_case: false }),
+        path: Some(Given { value: path, spot }),
+        access: Some(settings.access),
+        upstream: Some(0),
+        identity: Some(Identity { at: identity, name }),
+        settings: Some(settings),
+    })
 }
 
 fn one(
     section: &Section<'_>,
     sites: Option<&[sites::Known]>,
     upstreams: Option<&[upstreams::Known]>,
-    identities: Option<&[identities::Known]>,
+    identities: &[identities::Known],
     log: &mut Findings,
-) -> Option<Known> {
+) -> Known {
     let host = section.optional("host", log, read::text(|text| host(text, sites)));
     let path = section.value("path", log, read::text(path::pattern));
     let methods = methods(section, log);
@@ -76,38 +100,53 @@ fn one(
     let upstream = upstream(section, upstreams, log);
     let identity = identity(section, identities, log);
     let ignore_case = section.value("ignore_case", log, read::flag);
-    let (path, (identity_at, identity)) = (path?, identity?);
-    let settings = RouteSettings {
-        host: host?.and_then(|host| host.value),
-        path: path.value,
-        methods: methods?,
-        access: access?.value,
-        upstream: upstream?,
-        identity: identity_at,
-        ignore_case: ignore_case?.value,
+    let access = access.map(|access| access.value);
+    let matcher = || {
+        Some(Matcher {
+            host: host?.map(|host| host.value),
+            path: path.as_ref()?.value.clone(),
+            methods: methods?,
+            ignore_case: ignore_case?.value,
+        })
     };
-    Some(Known { settings, path: path.spot, identity })
+    let matcher = matcher();
+    let settings = || {
+        let matcher = matcher.as_ref()?;
+        Some(RouteSettings {
+            host: matcher.host.clone(),
+            path: matcher.path.clone(),
+            methods: matcher.methods.clone(),
+            access: access?,
+            upstream: upstream?,
+            identity: identity.as_ref()?.at,
+            ignore_case: matcher.ignore_case,
+        })
+    };
+    Known { settings: settings(), path, matcher, access, upstream, identity }
 }
 
 /// The site's host that is meant, as it stands in `Host`; a name without port means the one site of that name.
-fn host(text: &str, sites: Option<&[sites::Known]>) -> Result<Option<String>, Remark> {
+fn host(text: &str, sites: Option<&[sites::Known]>) -> Result<String, Remark> {
     let written = address::host(text)?;
-    // Sites that could not be read have been reported, and say nothing about their hosts.
-    let Some(sites) = sites else { return Ok(None) };
+    let known_sites = || sites.into_iter().flatten().filter_map(|known| known.site.as_ref());
     let hosts = || {
-        sites.iter().flat_map(|known| {
-            std::iter::once(known.site.origin.authority()).chain(known.site.aliases.iter().map(String::as_str))
-        })
+        known_sites()
+            .flat_map(|site| std::iter::once(site.origin.authority()).chain(site.aliases.iter().map(String::as_str)))
     };
-    if let Some(known) = sites.iter().find(|known| known.site.answers_to(&written)) {
-        let bare = if known.site.origin.is_https() { ":443" } else { ":80" };
-        return Ok(Some(written.strip_suffix(bare).unwrap_or(&written).to_owned()));
+    if let Some(site) = known_sites().find(|site| site.answers_to(&written)) {
+        let bare = if site.origin.is_https() { ":443" } else { ":80" };
+        return Ok(written.strip_suffix(bare).unwrap_or(&written).to_owned());
+    }
+    // A site that could not be read has been reported, and says nothing about its hosts.
+    if !sites.is_some_and(|sites| sites.iter().all(|known| known.whole)) {
+        return Ok(written);
     }
     let mut of_that_name = hosts().filter(|host| sites::host_of(host) == written);
     match (of_that_name.next(), of_that_name.next()) {
-        (Some(host), None) => Ok(Some(host.to_owned())),
+        (Some(host), None) => Ok(host.to_owned()),
         (Some(one), Some(other)) => {
-            Err(Remark::new("is a host with more than one port").fix(format!("{one:?} or {other:?}")))
+            let remark = Remark::new("is a host with more than one port").so("it could be either site's");
+            Err(remark.fix(format!("{one:?} or {other:?}")))
         }
         (None, _) => {
             let remark = Remark::new("no site has this host").so("the route would never match");
@@ -120,19 +159,19 @@ fn host(text: &str, sites: Option<&[sites::Known]>) -> Result<Option<String>, Re
 }
 
 fn methods(section: &Section<'_>, log: &mut Findings) -> Option<Vec<Method>> {
-    let methods = section.each("methods", log, name::method)?;
-    if methods.is_empty() && section.node("methods").is_some() {
+    let methods = section.each("methods", log, name::method);
+    if methods.items.is_empty() && methods.whole && section.node("methods").is_some() {
         let remark = Remark::new("allows no method").so("the route would never match");
         log.error(&section.spot("methods"), remark.fix("leave `methods` out to have them all"));
         return None;
     }
-    Some(methods.into_iter().map(|method| method.value).collect())
+    methods.whole.then(|| methods.values().collect())
 }
 
 fn upstream(section: &Section<'_>, upstreams: Option<&[upstreams::Known]>, log: &mut Findings) -> Option<usize> {
     let written = section.optional("upstream", log, read::text(|text| Ok(text.to_owned())))?;
     let upstreams = upstreams?;
-    let names = || upstreams.iter().map(|upstream| upstream.settings.name.as_ref());
+    let names = || upstreams.iter().map(|upstream| upstream.name.as_str());
     let Some(written) = written else {
         if upstreams.len() == 1 {
             return Some(0);
@@ -144,20 +183,20 @@ fn upstream(section: &Section<'_>, upstreams: Option<&[upstreams::Known]>, log: 
     position(&written, names().collect(), "upstreams", log)
 }
 
-fn identity(
-    section: &Section<'_>,
-    identities: Option<&[identities::Known]>,
-    log: &mut Findings,
-) -> Option<(usize, Given<String>)> {
-    let written = section.value("identity", log, read::text(|text| Ok(text.to_owned())))?;
-    let names = identities?.iter().map(|identity| identity.settings.name.as_ref()).collect();
-    Some((position(&written, names, "identity", log)?, written))
+fn identity(section: &Section<'_>, identities: &[identities::Known], log: &mut Findings) -> Option<Identity> {
+    let name = section.value("identity", log, read::text(|text| Ok(text.to_owned())))?;
+    let names = identities.iter().map(|identity| identity.name.as_str()).collect();
+    Some(Identity { at: position(&name, names, "identity", log)?, name })
 }
 
 fn position(written: &Given<String>, names: Vec<&str>, section: &str, log: &mut Findings) -> Option<usize> {
     let position = names.iter().position(|name| *name == written.value);
     if position.is_none() {
         let remark = Remark::new(format!("there is no [{section}.{}]", written.value.escape_debug()));
+        let remark = remark.so(match section {
+            "identity" => "nobody could say who the user is to the application",
+            _ => "its requests would lead nowhere",
+        });
         let near = suggest::nearest(&written.value, names.iter().copied());
         let fix = match near {
             Some(near) => format!("did you mean {near:?}?"),
@@ -170,16 +209,17 @@ fn position(written: &Given<String>, names: Vec<&str>, section: &str, log: &mut 
 
 fn no_route_twice(known: &[Known], log: &mut Findings) {
     for (at, route) in known.iter().enumerate() {
-        let earlier = known.iter().take(at).position(|earlier| collide(&earlier.settings, &route.settings));
-        if let Some(earlier) = earlier {
+        let (Some(path), Some(matcher)) = (&route.path, &route.matcher) else { continue };
+        let same = |earlier: &Known| earlier.matcher.as_ref().is_some_and(|earlier| collide(earlier, matcher));
+        if let Some(earlier) = known.iter().take(at).position(same) {
             let remark = Remark::new(format!("routes[{earlier}] has the same host, path and method"));
             let remark = remark.so("which of the two answers would be chance");
-            log.error(&route.path, remark.fix("remove one, or tell them apart by host, path or methods"));
+            log.error(&path.spot, remark.fix("remove one, or tell them apart by host, path or methods"));
         }
     }
 }
 
-fn collide(a: &RouteSettings, b: &RouteSettings) -> bool {
+fn collide(a: &Matcher, b: &Matcher) -> bool {
     let ignore_case = a.ignore_case || b.ignore_case;
     let same_path = match ignore_case {
         true => a.path.is_prefix() == b.path.is_prefix() && a.path.literal().eq_ignore_ascii_case(b.path.literal()),

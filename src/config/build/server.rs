@@ -8,22 +8,22 @@ use ipnet::IpNet;
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse::{address, path};
 use crate::config::read;
-use crate::config::section::{Given, Section};
+use crate::config::section::{Given, Many, Section};
 use crate::server::{Limits, Settings};
 use crate::upstream::Forwarding;
 
 /// What is known of listening.
 pub(super) struct Listening {
-    pub(super) settings: Settings,
-    pub(super) listen: Vec<Given<SocketAddr>>,
-    pub(super) trusted_proxies: Vec<Given<IpNet>>,
+    pub(super) settings: Option<Settings>,
+    pub(super) listen: Many<SocketAddr>,
+    pub(super) trusted_proxies: Many<IpNet>,
     pub(super) trusted_proxies_spot: Spot,
-    pub(super) prefix: Given<String>,
-    pub(super) forwarding: Forwarding,
+    pub(super) prefix: Option<Given<String>>,
+    pub(super) forwarding: Option<Forwarding>,
 }
 
 /// Reads both sections.
-pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Findings) -> Option<Listening> {
+pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Findings) -> Listening {
     let listen = listen(server, log);
     let cores = server.optional("cores", log, read::count);
     let drain = server.value("drain", log, read::duration);
@@ -32,39 +32,50 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
     let forwarding = server.value("forwarded", log, read::choice(&forwardings));
     let prefix = server.value("prefix", log, read::text(path::folder));
     let limits = self::limits(limits, log);
-    let (listen, trusted_proxies, prefix) = (listen?, trusted_proxies?, prefix?);
-    for network in trusted_proxies.iter().filter(|network| network.value.prefix_len() == 0) {
-        let remark = Remark::new("believes every client what it says of its own address and scheme");
+    for network in trusted_proxies.items.iter().filter(|network| network.value.prefix_len() == 0) {
+        let remark = Remark::new("trusts every client").so("whoever connects can lie about its own address and scheme");
         log.warn(&network.spot, remark.fix("name the addresses of your proxies alone"));
     }
-    if prefix.value.starts_with("/.well-known/") {
-        let remark = Remark::new("/.well-known/ is shared with others, and holds our keys");
+    if let Some(prefix) = prefix.as_ref().filter(|prefix| prefix.value.starts_with("/.well-known/")) {
+        let remark = Remark::new("/.well-known/ is shared with others, and holds our keys")
+            .so("what others look up there would not be found");
         log.error(&prefix.spot, remark.fix("\"/.menshen/\""));
     }
-    let settings = Settings {
-        listen: listen.iter().map(|address| address.value).collect(),
-        cores: cores?.and_then(|cores| NonZeroUsize::new(cores.value)),
-        drain: drain?.value,
-        limits: limits?,
+    let settings = || {
+        Some(Settings {
+            listen: listen.items.iter().map(|address| address.value).collect(),
+            cores: cores?.and_then(|cores| NonZeroUsize::new(cores.value)),
+            drain: drain?.value,
+            limits: limits?,
+        })
     };
-    let trusted_proxies_spot = server.spot("trusted_proxies");
-    let forwarding = forwarding?.value;
-    Some(Listening { settings, listen, trusted_proxies, trusted_proxies_spot, prefix, forwarding })
+    Listening {
+        settings: settings(),
+        listen,
+        trusted_proxies,
+        trusted_proxies_spot: server.spot("trusted_proxies"),
+        prefix,
+        forwarding: forwarding.map(|forwarding| forwarding.value),
+    }
 }
 
-fn listen(server: &Section<'_>, log: &mut Findings) -> Option<Vec<Given<SocketAddr>>> {
-    let listen = server.each("listen", log, address::listen)?;
-    if listen.is_empty() {
-        let remark = Remark::new("nothing to listen on");
+fn listen(server: &Section<'_>, log: &mut Findings) -> Many<SocketAddr> {
+    let listen = server.each("listen", log, address::listen);
+    if listen.items.is_empty() && listen.whole {
+        let remark = Remark::new("nothing to listen on").so("no visitor could reach us");
         log.error(&server.spot("listen"), remark.fix("listen = [\"0.0.0.0:8000\"]"));
-        return None;
     }
-    for (at, address) in listen.iter().enumerate() {
-        if listen.iter().take(at).any(|earlier| earlier.value == address.value && address.value.port() != 0) {
-            log.error(&address.spot, Remark::new("stands in the list twice").so("the second one could not be bound"));
+    for (at, address) in listen.items.iter().enumerate() {
+        if listen.items.iter().take(at).any(|earlier| earlier.value == address.value && address.value.port() != 0) {
+            log.error(
+                &address.spot,
+                Remark::new("stands in the list twice")
+                    .so("the second one could not be bound")
+                    .fix("remove one of the two"),
+            );
         }
     }
-    Some(listen)
+    listen
 }
 
 fn limits(limits: &Section<'_>, log: &mut Findings) -> Option<Limits> {

@@ -8,7 +8,7 @@ use crate::config::error::{Findings, Place, Remark, Spot};
 use crate::config::keys::names_in;
 use crate::config::parse::{address, path, web};
 use crate::config::read;
-use crate::config::section::{Given, Section};
+use crate::config::section::{Given, Many, Section, both};
 use crate::config::suggest;
 use crate::config::tree::Node;
 use crate::http::path_pattern::PathPattern;
@@ -16,11 +16,21 @@ use crate::site::{Origin, Site, Sites};
 
 /// What is known of one site.
 pub(super) struct Known {
-    pub(super) site: Site,
+    /// What is known of it; `None` without an origin.
+    pub(super) site: Option<Site>,
     pub(super) origin: Spot,
     pub(super) aliases: Vec<Given<String>>,
     pub(super) logout_paths: Vec<Given<PathPattern>>,
-    pub(super) redirect_uris: Vec<Given<(String, Url)>>,
+    pub(super) redirect_uris: Many<(String, Url)>,
+    /// Whether every host of it is known.
+    pub(super) whole: bool,
+}
+
+impl Known {
+    /// As [`Site::answers_to`], as far as is known.
+    pub(super) fn answers_to(&self, host: &str) -> bool {
+        self.site.as_ref().is_some_and(|site| site.answers_to(host))
+    }
 }
 
 /// Reads every site; there has to be one.
@@ -33,7 +43,6 @@ pub(super) fn read(root: &Section<'_>, log: &mut Findings) -> Option<Vec<Known>>
         return None;
     }
     let known: Vec<_> = sections.iter().map(|section| one(section, log)).collect();
-    let known: Vec<_> = known.into_iter().collect::<Option<_>>()?;
     no_host_twice(&known, log);
     Some(known)
 }
@@ -41,10 +50,10 @@ pub(super) fn read(root: &Section<'_>, log: &mut Findings) -> Option<Vec<Known>>
 /// The sites as the others know them.
 pub(super) fn together(known: Vec<Known>, strict: bool) -> Option<Sites> {
     let mut sites = known.into_iter().map(|known| known.site);
-    Some(Sites::new(sites.next()?, sites.collect(), strict))
+    Some(Sites::new(sites.next()??, sites.collect::<Option<_>>()?, strict))
 }
 
-fn one(section: &Section<'_>, log: &mut Findings) -> Option<Known> {
+fn one(section: &Section<'_>, log: &mut Findings) -> Known {
     let origin = section.value("origin", log, read::text(web::origin));
     let aliases = section.each("aliases", log, address::host);
     let allowed_hosts = section.each("allowed_hosts", log, web::origin);
@@ -52,42 +61,49 @@ fn one(section: &Section<'_>, log: &mut Findings) -> Option<Known> {
     let redirect_uris = section.entries("redirect_uris", log, redirect_uri);
     let origin_value = origin.as_ref().map(|origin| &origin.value);
     let cookie_domain = section.value("cookie_domain", log, read::text(|text| cookie_domain(text, origin_value)));
-    let (origin, aliases, logout_paths, redirect_uris) = (origin?, aliases?, logout_paths?, redirect_uris?);
-    let cookie_domain = cookie_domain?;
-    if let Some(domain) = &cookie_domain.value {
-        about_cookie_domain(domain, &cookie_domain.spot, &origin.value, &aliases, log);
+    if let Some(Given { value: Some(domain), spot }) = &cookie_domain {
+        about_cookie_domain(domain, spot, origin_value, &aliases.items, log);
     }
-    let default_port = if origin.value.is_https() { ":443" } else { ":80" };
-    let bare = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_owned();
-    let site = Site {
-        aliases: aliases.iter().map(|alias| bare(&alias.value)).collect(),
-        allowed_hosts: allowed_hosts?.into_iter().map(|origin| origin.value).collect(),
-        logout_paths: logout_paths.iter().map(|path| path.value.clone()).collect(),
-        redirect_uris: redirect_uris.iter().map(|given| given.value.clone()).collect::<BTreeMap<_, _>>(),
-        cookie_domain: cookie_domain.value,
-        origin: origin.value,
-    };
-    Some(Known { site, origin: origin.spot, aliases, logout_paths, redirect_uris })
+    let spot = section.spot("origin");
+    let whole = origin.is_some() && aliases.whole;
+    let site = origin.map(|origin| {
+        let default_port = if origin.value.is_https() { ":443" } else { ":80" };
+        let bare = |host: &str| host.strip_suffix(default_port).unwrap_or(host).to_owned();
+        Site {
+            aliases: aliases.items.iter().map(|alias| bare(&alias.value)).collect(),
+            allowed_hosts: allowed_hosts.values().collect(),
+            logout_paths: logout_paths.items.iter().map(|path| path.value.clone()).collect(),
+            redirect_uris: redirect_uris.items.iter().map(|given| given.value.clone()).collect::<BTreeMap<_, _>>(),
+            cookie_domain: cookie_domain.and_then(|domain| domain.value),
+            origin: origin.value,
+        }
+    });
+    Known { site, origin: spot, aliases: aliases.items, logout_paths: logout_paths.items, redirect_uris, whole }
 }
 
 fn logout_path(text: &str) -> Result<PathPattern, Remark> {
     let pattern = path::pattern(text)?;
     if pattern.is_prefix() && pattern.literal() == "/" {
-        return Err(
-            Remark::new("every request would log its user out").fix("name the shop's logout link: \"/logout/\"")
-        );
+        return Err(Remark::new("takes in every path")
+            .so("every request would log its user out")
+            .fix("name the shop's logout link: \"/logout/\""));
     }
     Ok(pattern)
 }
 
-fn redirect_uri(provider: &str, node: &Node) -> Result<(String, Url), Remark> {
+fn redirect_uri(provider: &str, node: &Node) -> Result<(String, Url), Vec<Remark>> {
+    let uri = read::plain_text(node).and_then(web::redirect_uri).map_err(|remark| vec![remark]);
+    both(known_provider(provider).map_err(|remark| vec![remark]), uri)
+}
+
+fn known_provider(provider: &str) -> Result<String, Remark> {
     let providers = names_in("providers");
-    if !providers.contains(&provider) {
-        let remark = Remark::new(format!("there is no provider {provider:?}"));
-        let near = suggest::nearest(provider, providers.iter().copied()).or(providers.first().copied());
-        return Err(remark.fix(format!("did you mean `{}`?", near.unwrap_or_default())));
+    if providers.contains(&provider) {
+        return Ok(provider.to_owned());
     }
-    Ok((provider.to_owned(), web::redirect_uri(read::plain_text(node)?)?))
+    let remark = Remark::new(format!("there is no provider {provider:?}")).so("nobody would be sent to that address");
+    let near = suggest::nearest(provider, providers.iter().copied()).or(providers.first().copied());
+    Err(remark.fix(format!("did you mean `{}`?", near.unwrap_or_default())))
 }
 
 /// `None` for none; the domain has to be one the site's own host lies in (RFC 6265, 5.3).
@@ -95,29 +111,40 @@ fn cookie_domain(text: &str, origin: Option<&Origin>) -> Result<Option<String>, 
     if text.is_empty() {
         return Ok(None);
     }
-    let expected = || Remark::expected("a domain that the site's host lies in, such as \"meiduo.site\"");
+    let expected = || {
+        Remark::expected("a domain that the site's host lies in, such as \"meiduo.site\"")
+            .so("browsers would refuse the cookie, and nobody could log in")
+    };
     let domain = text.strip_prefix('.').unwrap_or(text);
-    let refused = || expected().so("browsers would refuse the cookie, and nobody could log in");
     let host = Host::parse(domain).map_err(|_| expected().fix("the domain alone, without scheme and port"))?;
     let Host::Domain(name) = host else {
-        return Err(refused().fix("leave it out: an address has no subdomains"));
+        return Err(expected().fix("leave it out: an address has no subdomains"));
     };
-    if text.starts_with('.') {
-        return Err(expected().fix(format!("without the dot: {name:?}")));
-    }
     if !name.contains('.') {
-        return Err(refused().fix("name the whole domain you own"));
+        return Err(expected().fix("name the whole domain you own"));
     }
-    let Some(host) = origin.map(Origin::authority) else { return Ok(Some(name)) };
-    if !lies_in(host, &name) {
+    if let Some(host) = origin.map(Origin::authority)
+        && !lies_in(host, &name)
+    {
         let parent = host_of(host).split_once('.').map_or(host_of(host), |(_, parent)| parent);
-        return Err(refused().fix(format!("{parent:?}, or leave it out")));
+        return Err(expected().fix(format!("{parent:?}, or leave it out")));
+    }
+    if text.starts_with('.') {
+        let remark =
+            expected().so("browsers have long ignored the dot; written, it suggests a difference there is not");
+        return Err(remark.fix(format!("without the dot: {name:?}")));
     }
     Ok(Some(name))
 }
 
-fn about_cookie_domain(domain: &str, spot: &Spot, origin: &Origin, aliases: &[Given<String>], log: &mut Findings) {
-    if origin.is_https() {
+fn about_cookie_domain(
+    domain: &str,
+    spot: &Spot,
+    origin: Option<&Origin>,
+    aliases: &[Given<String>],
+    log: &mut Findings,
+) {
+    if origin.is_some_and(Origin::is_https) {
         let remark = Remark::new("the session cookie cannot have the prefix `__Host-` then");
         let remark = remark.so(format!("any host below {domain} can read it and put its own in its place"));
         log.warn(spot, remark.fix("leave it out unless other hosts need the session"));
@@ -146,11 +173,18 @@ pub(super) fn host_of(authority: &str) -> &str {
 fn no_host_twice(known: &[Known], log: &mut Findings) {
     for (at, site) in known.iter().enumerate() {
         let earlier = known.get(..at).unwrap_or_default();
-        let own = std::iter::once((site.site.origin.authority(), &site.origin));
-        let aliases = site.site.aliases.iter().map(String::as_str).zip(site.aliases.iter().map(|alias| &alias.spot));
-        for (host, spot) in own.chain(aliases) {
-            if let Some(other) = earlier.iter().find(|other| other.site.answers_to(host)) {
-                let remark = Remark::new(format!("the host {host} belongs to the site {} already", other.site.origin));
+        let origin = site.site.as_ref().map(|known| (known.origin.authority(), &site.origin));
+        let aliases = site
+            .site
+            .iter()
+            .flat_map(|known| &known.aliases)
+            .map(String::as_str)
+            .zip(site.aliases.iter().map(|alias| &alias.spot));
+        for (host, spot) in origin.into_iter().chain(aliases) {
+            if let Some(other) =
+                earlier.iter().filter_map(|other| other.site.as_ref()).find(|other| other.answers_to(host))
+            {
+                let remark = Remark::new(format!("the host {host} belongs to the site {} already", other.origin));
                 log.error(
                     spot,
                     remark.so("only the first of the two would ever be found").fix("keep it in one of them"),

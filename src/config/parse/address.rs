@@ -12,7 +12,8 @@ use crate::upstream::Endpoint;
 /// An address to listen on.
 pub(in crate::config) fn listen(text: &str) -> Result<SocketAddr, Remark> {
     text.parse().map_err(|_| {
-        let remark = Remark::expected("an IP address and a port: \"0.0.0.0:8000\" or \"[::]:8000\"");
+        let remark = Remark::expected("an IP address and a port: \"0.0.0.0:8000\" or \"[::]:8000\"")
+            .so("who can reach us depends on both, and neither is guessed");
         let bare = text.trim().split_once("://").map_or(text.trim(), |(_, rest)| rest).trim_end_matches('/');
         let rest = match bare.rsplit_once(':') {
             Some(("" | "*" | "0", port)) => format!("0.0.0.0:{port}"),
@@ -37,7 +38,8 @@ pub(in crate::config) fn network(text: &str) -> Result<IpNet, Remark> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address.to_canonical()));
     }
-    let remark = Remark::expected("an address or a network: \"127.0.0.1\" or \"10.0.0.0/8\"");
+    let remark = Remark::expected("an address or a network: \"127.0.0.1\" or \"10.0.0.0/8\"")
+        .so("who connects is known by address alone, and would be believed or not by chance");
     let Ok(network) = text.parse::<IpNet>() else {
         let is_network = text.split_once('/').is_some_and(|(address, _)| address.parse::<IpAddr>().is_ok());
         return Err(remark.fix(match is_network {
@@ -47,16 +49,20 @@ pub(in crate::config) fn network(text: &str) -> Result<IpNet, Remark> {
     };
     if network.addr() != network.network() {
         let (all, one) = (network.trunc(), IpNet::from(network.addr()));
-        return Err(
-            Remark::new("the address goes on behind the network's length").fix(format!("\"{all}\", or \"{one}\""))
-        );
+        return Err(Remark::new("the address goes on behind the network's length")
+            .so("one machine or a whole network would be believed")
+            .fix(format!("\"{all}\", or \"{one}\"")));
     }
     Ok(network)
 }
 
 /// Where an upstream listens.
 pub(in crate::config) fn endpoint(text: &str) -> Result<Endpoint, Remark> {
-    let expected = || Remark::expected("\"http://host:port\"");
+    let expected = || {
+        Remark::expected("\"http://host:port\"")
+            .so("no request could be sent there")
+            .fix("write host and port alone: \"http://127.0.0.1:8001\"")
+    };
     let lower = text.to_ascii_lowercase();
     if lower.starts_with("https://") {
         return Err(Remark::new("https to an upstream is not built yet")
@@ -85,7 +91,11 @@ pub(in crate::config) fn endpoint(text: &str) -> Result<Endpoint, Remark> {
 
 /// `host` or `host:port`, as in a `Host` header.
 pub(in crate::config) fn host(text: &str) -> Result<String, Remark> {
-    let expected = || Remark::expected("a host as in `Host`: \"meiduo.site\" or \"meiduo.site:8000\"");
+    let expected = || {
+        Remark::expected("a host as in `Host`: \"meiduo.site\" or \"meiduo.site:8000\"")
+            .so("no request names a host like that, and it would never match")
+            .fix("write one host alone, with its port if visitors type one")
+    };
     if let Some((_, rest)) = text.split_once("://") {
         let rest = rest.split('/').next().unwrap_or_default();
         return Err(expected().fix(format!("leave out the scheme: {}", quoted(rest))));

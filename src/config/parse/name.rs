@@ -44,24 +44,30 @@ const ATTEMPT_COOKIES: &str = "menshen_login_";
 /// A header that may carry identity.
 pub(in crate::config) fn identity_header(text: &str) -> Result<HeaderName, Remark> {
     let expected = || Remark::expected("a header's name such as \"X-Menshen-User\"");
+    let own_name = "take a name of your own: \"X-Menshen-User\"";
     if text.contains('_') {
-        let remark = Remark::new("header names with `_` are dropped on the way by nginx, gunicorn and ourselves");
-        return Err(remark.fix(quoted(&text.replace('_', "-"))));
+        let remark = Remark::new("holds a `_`").so("nginx, gunicorn and we ourselves drop such headers on the way");
+        let spelt = text.replace('_', "-");
+        let fix = if is_reserved(&spelt.to_ascii_lowercase()) { own_name.to_owned() } else { quoted(&spelt) };
+        return Err(remark.fix(fix));
     }
-    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| match text.strip_suffix(':') {
-        Some(name) => expected().fix(format!("leave out the colon: {}", quoted(name))),
-        None => expected(),
+    let name = HeaderName::from_bytes(text.as_bytes()).map_err(|_| {
+        let remark = expected().so("no HTTP message could carry it");
+        match text.strip_suffix(':') {
+            Some(name) => remark.fix(format!("leave out the colon: {}", quoted(name))),
+            None => remark.fix("letters, digits and `-`, without blanks"),
+        }
     })?;
-    let reserved = RESERVED_HEADERS.contains(&name.as_str());
-    if reserved
-        || ["x-forwarded-", "proxy-", "sec-", "access-control-"].iter().any(|begin| name.as_str().starts_with(begin))
-    {
+    if is_reserved(name.as_str()) {
         let remark = Remark::new("is a header of HTTP's own or of the proxies on the way, and cannot carry identity");
-        return Err(remark
-            .so("requests would break or be routed wrongly")
-            .fix("take a name of your own: \"X-Menshen-User\""));
+        return Err(remark.so("requests would break or be routed wrongly").fix(own_name));
     }
     Ok(name)
+}
+
+fn is_reserved(name: &str) -> bool {
+    let families = ["x-forwarded-", "proxy-", "sec-", "access-control-"];
+    RESERVED_HEADERS.contains(&name) || families.iter().any(|begin| name.starts_with(begin))
 }
 
 /// What stands before the JWT: a word, or nothing.
@@ -69,20 +75,28 @@ pub(in crate::config) fn scheme(text: &str) -> Result<String, Remark> {
     if text.is_empty() || is_token(text) {
         return Ok(text.to_owned());
     }
-    let remark = Remark::expected("one word such as \"Bearer\" or \"JWT\", or \"\" for none");
+    let remark = Remark::expected("one word such as \"Bearer\" or \"JWT\", or \"\" for none")
+        .so("applications take what stands before the first blank for the scheme");
     let trimmed = text.trim_matches([' ', ':']);
-    Err(if is_token(trimmed) { remark.fix(format!("{}: the blank is added", quoted(trimmed))) } else { remark })
+    Err(if is_token(trimmed) {
+        remark.fix(format!("{}: the blank is added", quoted(trimmed)))
+    } else {
+        remark.fix("write it without blanks and colons")
+    })
 }
 
 /// A cookie's name (RFC 6265, 4.1.1), without a prefix that browsers hold to rules of its own.
 pub(in crate::config) fn cookie(text: &str) -> Result<String, Remark> {
     if !is_token(text) {
-        return Err(Remark::expected("a cookie's name: letters, digits, `_` and `-`"));
+        return Err(Remark::expected("a cookie's name: letters, digits, `_` and `-`")
+            .so("browsers would drop the cookie, or read another name")
+            .fix("leave out blanks and other signs"));
     }
     let lower = text.to_ascii_lowercase();
     if let Some(prefix) = ["__host-", "__secure-"].iter().find(|prefix| lower.starts_with(*prefix)) {
         let bare = text.get(prefix.len()..).unwrap_or_default();
-        let remark = Remark::new("browsers hold `__Host-` and `__Secure-` cookies to rules of their own");
+        let remark = Remark::new("browsers hold `__Host-` and `__Secure-` cookies to rules of their own")
+            .so("where one of these is broken, they drop the cookie");
         return Err(remark.fix(format!("{}: where a prefix can be had, it is added", quoted(bare))));
     }
     if text.starts_with(ATTEMPT_COOKIES) {
@@ -94,7 +108,8 @@ pub(in crate::config) fn cookie(text: &str) -> Result<String, Remark> {
 
 /// A method (RFC 9110, 9.1: case counts).
 pub(in crate::config) fn method(text: &str) -> Result<Method, Remark> {
-    let remark = Remark::expected("a method in capitals such as \"GET\" or \"POST\"");
+    let remark = Remark::expected("a method in capitals such as \"GET\" or \"POST\"")
+        .so("methods are compared letter by letter, and it would never match");
     let upper = text.to_ascii_uppercase();
     if text == "*" {
         return Err(remark.fix("leave out `methods` to have them all"));
@@ -102,16 +117,17 @@ pub(in crate::config) fn method(text: &str) -> Result<Method, Remark> {
     match Method::from_bytes(text.as_bytes()) {
         Ok(method) if text == upper => Ok(method),
         Ok(_) => Err(remark.fix(quoted(&upper))),
-        Err(_) => Err(remark),
+        Err(_) => Err(remark.fix("write one method alone, in letters")),
     }
 }
 
 /// A claim besides those that a JWT always has.
 pub(in crate::config) fn claim(text: &str) -> Result<(), Remark> {
+    let twice = "given in two places, it could be two things";
     match text {
-        "" => Err(Remark::expected("a claim's name")),
-        "aud" => Err(Remark::new("has a key of its own").fix("audience = \"…\" in the section above")),
-        "iss" => Err(Remark::new("has a key of its own").fix("issuer = \"…\" in the section above")),
+        "" => Err(Remark::expected("a claim's name").so("nobody could ask for it").fix("give it one, or remove it")),
+        "aud" => Err(Remark::new("has a key of its own").so(twice).fix("audience = \"…\" in the section above")),
+        "iss" => Err(Remark::new("has a key of its own").so(twice).fix("issuer = \"…\" in the section above")),
         "sub" | "iat" | "exp" | "nbf" | "jti" => Err(Remark::new("is set by Menshen itself")
             .so("a token that lies about its user or its time would be believed")
             .fix("give the claim another name")),
@@ -123,7 +139,11 @@ pub(in crate::config) fn claim(text: &str) -> Result<(), Remark> {
 pub(in crate::config) fn chosen(text: &str) -> Result<(), Remark> {
     let good = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     let good = good && !text.is_empty() && text.len() <= 64;
-    good.then_some(()).ok_or_else(|| Remark::expected("a name of at most 64 letters, digits, `_` and `-`"))
+    good.then_some(()).ok_or_else(|| {
+        Remark::expected("a name of at most 64 letters, digits, `_` and `-`")
+            .so("variables, routes and logs go by it, and could not all spell it")
+            .fix("write `-` for whatever else stands in it")
+    })
 }
 
 fn is_token(text: &str) -> bool {

@@ -4,15 +4,19 @@ use crate::config::error::Remark;
 use crate::config::tree::quoted;
 use crate::http::path_pattern::PathPattern;
 
+const PATTERN: &str = "a path such as \"/cart/\", or the beginning of one such as \"/orders/*\"";
+
+const NO_MATCH: &str = "no request would match it, or others than were meant";
+
 /// A path of our own that begins and ends in `/`, written as it arrives: `/qq/login/`.
 pub(in crate::config) fn folder(text: &str) -> Result<String, Remark> {
-    let expected = || Remark::expected("a path that begins and ends in `/`");
+    let expected = || Remark::expected("a path that begins and ends in `/`").so("links to it would not arrive");
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
     if !text.bytes().all(plain) {
         return Err(expected().fix("of letters, digits, and - . _ ~ alone"));
     }
     if text.is_empty() || text == "/" {
-        return Err(expected().so("`/` is the application's own"));
+        return Err(expected().so("`/` is the application's own").fix("name one below it, such as \"/qq/\""));
     }
     let whole = format!("/{}/", text.trim_matches('/'));
     if text.contains("//") || text.split('/').any(|part| matches!(part, "." | "..")) {
@@ -27,7 +31,7 @@ pub(in crate::config) fn folder(text: &str) -> Result<String, Remark> {
 /// A pattern: a path, or the beginning of one.
 pub(in crate::config) fn pattern(text: &str) -> Result<PathPattern, Remark> {
     PathPattern::parse(text).ok_or_else(|| {
-        let remark = Remark::expected("a path such as \"/cart/\", or the beginning of one such as \"/orders/*\"");
+        let remark = Remark::expected(PATTERN).so(NO_MATCH);
         let literal = text.strip_suffix('*').unwrap_or(text);
         if literal.contains("://") {
             return remark.fix("the path alone; a host stands in `host`");
@@ -70,7 +74,7 @@ mod tests {
     #[test]
     fn a_pattern_that_misses_by_a_slash_is_told_the_right_one() {
         for (written, meant) in [("cart", "/cart"), ("/a*", "/a/*"), ("*", "/*"), ("a/*", "/a/*")] {
-            let remark = Remark::expected("a path such as \"/cart/\", or the beginning of one such as \"/orders/*\"");
+            let remark = Remark::expected(PATTERN).so(NO_MATCH);
             assert_eq!(pattern(written).unwrap_err(), remark.fix(format!("{meant:?}")), "{written}");
         }
     }

@@ -9,7 +9,10 @@ use crate::site::Origin;
 /// An `http` or `https` address that the library understands as it is written: without user, blanks, or a host that
 /// would be rewritten.
 pub(in crate::config) fn address(text: &str) -> Result<Url, Remark> {
-    let expected = || Remark::expected("an address such as \"http://www.meiduo.site:8000\"");
+    let expected = || {
+        Remark::expected("an address such as \"http://www.meiduo.site:8000\"")
+            .so("as it is written, nobody would find the way there")
+    };
     if text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\') {
         return Err(expected().fix("leave out blanks and backslashes"));
     }
@@ -25,19 +28,22 @@ pub(in crate::config) fn address(text: &str) -> Result<Url, Remark> {
     }
     if authority.contains('@') {
         return Err(Remark::new("an address with a user or password is not accepted here")
+            .so("addresses turn up in logs and in the browser, and it with them")
             .fix("leave out what stands before @"));
     }
     let url = Url::parse(text).map_err(|error| expected().fix(format!("{error}")))?;
     let host = url.host_str().unwrap_or_default();
     if host.ends_with('.') {
-        return Err(
-            Remark::new("the host ends in a dot").fix("leave the dot out: it is understood in requests either way")
-        );
+        return Err(Remark::new("the host ends in a dot")
+            .so("QQ compares addresses letter by letter, and would see another one")
+            .fix("leave the dot out: it is understood in requests either way"));
     }
     let is_bracketed = authority.starts_with('[');
     if authority.is_ascii() && !is_bracketed && !authority.to_ascii_lowercase().starts_with(host) {
         // `http://8001` is the host 0.0.31.65 to a browser.
-        return Err(Remark::new(format!("reads as the host {host:?}")).fix("write the host in full"));
+        return Err(Remark::new(format!("reads as the host {host:?}"))
+            .so("that is where it would lead")
+            .fix("write the host in full"));
     }
     Ok(url)
 }
@@ -45,12 +51,16 @@ pub(in crate::config) fn address(text: &str) -> Result<Url, Remark> {
 /// Scheme, host and port alone.
 pub(in crate::config) fn origin(text: &str) -> Result<Origin, Remark> {
     if text == "*" || text.contains("://*") {
-        return Err(Remark::new("`*` stands for nothing here").fix("list every address by itself"));
+        return Err(Remark::new("`*` stands for nothing here")
+            .so("no address is equal to it, and it would never match")
+            .fix("list every address by itself"));
     }
     let url = address(text)?;
     Origin::parse(text).ok_or_else(|| {
         let origin = Origin::of(&url).map(|origin| origin.to_string()).unwrap_or_default();
-        Remark::new("expected scheme, host and port, and nothing behind them").fix(format!("{origin:?}"))
+        Remark::new("expected scheme, host and port, and nothing behind them")
+            .so("what stands behind them would be lost")
+            .fix(format!("{origin:?}"))
     })
 }
 
@@ -58,6 +68,7 @@ pub(in crate::config) fn origin(text: &str) -> Result<Origin, Remark> {
 pub(in crate::config) fn redirect_uri(text: &str) -> Result<Url, Remark> {
     if text.contains(';') {
         return Err(Remark::new("expected one address")
+            .so("each login sends QQ one, word for word")
             .fix("of those registered, separated by `;`, write the one for this site"));
     }
     let url = address(text)?;
@@ -76,14 +87,15 @@ pub(in crate::config) fn redirect_uri(text: &str) -> Result<Url, Remark> {
 /// An endpoint of a provider.
 pub(in crate::config) fn provider_endpoint(text: &str) -> Result<Url, Remark> {
     if !text.contains("://") {
-        let remark = Remark::expected("an address such as \"https://graph.qq.com/oauth2.0/token\"");
+        let remark = Remark::expected("an address such as \"https://graph.qq.com/oauth2.0/token\"")
+            .so("the provider could not be asked");
         return Err(remark.fix(format!("begin with the scheme: {}", quoted(&format!("https://{text}")))));
     }
     let url = address(text)?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(
-            Remark::new("expected an address without `?` and `#`").so("the parameters of the call are added to it")
-        );
+        return Err(Remark::new("expected an address without `?` and `#`")
+            .so("the parameters of the call are added to it")
+            .fix("leave out `?`, `#` and what follows them"));
     }
     Ok(url)
 }
@@ -91,7 +103,11 @@ pub(in crate::config) fn provider_endpoint(text: &str) -> Result<Url, Remark> {
 /// A proxy for outgoing calls; it may hold a password, so that no remark quotes it.
 pub(in crate::config) fn proxy(text: &str) -> Result<(), Remark> {
     const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
-    let expected = || Remark::expected("\"http://host:port\", \"socks5://host:port\" or \"socks5h://host:port\"");
+    let expected = || {
+        Remark::expected("\"http://host:port\", \"socks5://host:port\" or \"socks5h://host:port\"")
+            .so("QQ could not be asked through it")
+            .fix("begin with one of these schemes")
+    };
     let url = Url::parse(text).map_err(|_| expected())?;
     if !SCHEMES.contains(&url.scheme())
         || url.host_str().is_none_or(str::is_empty)

@@ -42,6 +42,12 @@ const CASES: &[Case] = &[
         &[("MENSHEN__IDENTITY__DEFAULT__CLAIMS__LEVEL", "3")],
         |config| matches!(&config.identities[0].claims[..], [(name, ClaimValue::Fixed(three))] if name == "level" && three == 3),
     ),
+    (&[("MENSHEN__IDENTITY__DEFAULT__HEADERS__X_MENSHEN_USER", "{user.id}")], |config| {
+        config.identities[0].headers.iter().map(|(name, _)| name.as_str()).eq(["x-menshen-user"])
+    }),
+    (&[("MENSHEN__IDENTITY__DEFAULT__COOKIES__USER_NAME", "{user.id}")], |config| {
+        config.identities[0].cookies.iter().map(|(name, _)| name.as_str()).eq(["user_name"])
+    }),
     (&[("MENSHEN__IDENTITY__DEFAULT__SCHEME", "")], |config| config.identities[0].scheme.is_empty()),
     (
         &[("MENSHEN__IDENTITY__DEFAULT__SECRET_FILE", "secret"), ("MENSHEN__IDENTITY__DEFAULT__ALGORITHM", "HS256")],

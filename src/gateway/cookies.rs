@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use http::header::{HeaderMap, HeaderValue, SET_COOKIE};
+use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, SET_COOKIE};
 use http::{Response, StatusCode};
 
 use super::body::AnswerBody;
 use super::site::SiteContext;
 use super::{Here, Shared, caching};
 use crate::identity::Snapshot;
-use crate::session::{Error, Presented};
+use crate::session::{Error, Presented, Proof};
 
 /// An answer that took longer may find a browser that has logged in again meanwhile, whose cookies are not ours to
 /// remove. A login takes a visitor some seconds.
@@ -27,16 +27,20 @@ pub(super) fn of(shared: &Shared, snapshot: &Snapshot, here: Here<'_>) -> Result
 }
 
 /// Renews a session's cookies with an answer of the application's, if it is one that nobody would keep: the next that
-/// may carry them does.
+/// may carry them does. Where none has for long, since every page of the application may be kept, one is kept by nobody.
 pub(super) fn renew(
     shared: &Shared,
-    snapshot: &Snapshot,
+    proof: &Proof,
     here: Here<'_>,
     answer: &mut Response<AnswerBody>,
 ) -> Result<(), Error> {
-    if may_carry_cookies(answer) {
-        add_beside_the_shops(answer.headers_mut(), of(shared, snapshot, here)?);
+    if !may_carry_cookies(answer) {
+        if answer.status() == StatusCode::NOT_MODIFIED || !shared.sessions.must_renew(proof, here.now) {
+            return Ok(());
+        }
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+    add_beside_the_shops(answer.headers_mut(), of(shared, &proof.snapshot, here)?);
     Ok(())
 }
 

@@ -58,7 +58,7 @@ impl Gateway {
             return Ok(response);
         };
         if fields.is_some() && self.shared.sessions.may_renew(proof, self.shared.clock.now()) {
-            cookies::renew(&self.shared, &proof.snapshot, here, &mut response)?;
+            cookies::renew(&self.shared, proof, here, &mut response)?;
         }
         Ok(response)
     }

@@ -177,6 +177,11 @@ impl Sessions {
             && proof.standing(now) != Standing::Revoked
     }
 
+    /// Whether it should be renewed with whatever answer comes: half the time in which a visitor must come back is over.
+    pub fn must_renew(&self, proof: &Proof, now: Timestamp) -> bool {
+        now.since(proof.renewed) >= self.settings.idle() / 2
+    }
+
     /// When a session ends in any case: as was settled when it began, or earlier by a shorter lifetime set since.
     pub(super) fn end_of(&self, snapshot: &Snapshot) -> Timestamp {
         snapshot.ends.min(snapshot.began.plus(self.settings.lifetime()))

@@ -219,6 +219,13 @@ fn nothing_is_renewed_with_an_answer_that_may_be_kept() {
         assert!(answer.all("set-cookie").is_empty(), "{path}: {:?}", answer.headers);
     }
     assert_eq!(cookies(&browser.visit("/user/")), (vec![SESSION, "username"], false), "the next brings it");
+    // Half of the time to come back is over, and a shop may have no other pages than these.
+    proxy.advance(7 * HOUR);
+    assert!(browser.visit("/user/known/").all("set-cookie").is_empty());
+    let answer = browser.visit("/user/private/");
+    assert_eq!(cookies(&answer), (vec![SESSION, "username"], false));
+    assert_eq!(answer.all("cache-control"), ["no-store"]);
+    assert_eq!(browser.visit("/user/private/").all("cache-control"), ["private, max-age=600"]);
 }
 
 #[test]

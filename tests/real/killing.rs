@@ -6,7 +6,7 @@ use menshen::random;
 
 /// How often each test kills. `MENSHEN_KILL_ROUNDS` says otherwise.
 pub(crate) fn rounds() -> usize {
-    std::env::var("MENSHEN_KILL_ROUNDS").map_or(10, |rounds| rounds.parse().unwrap())
+    std::env::var("MENSHEN_KILL_ROUNDS").map_or(100, |rounds| rounds.parse().unwrap())
 }
 
 /// A duration between nothing and `longest`.

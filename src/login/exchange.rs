@@ -48,7 +48,9 @@ impl Login {
     /// `pass`: the breaker's leave to ask the provider.
     pub(super) async fn exchange(&self, attempt: &Attempt, code: Code, pass: Pass) -> Result<LoggedIn, ExchangeError> {
         let identity = self.parts.provider.identify(code, attempt.redirect_uri()).await;
-        pass.tell(sign(&identity), self.parts.clock.now());
+        if let Some(sign) = sign(&identity) {
+            pass.tell(sign, self.parts.clock.now());
+        }
         let (signed_in, key) =
             self.parts.accounts.sign_in(self.parts.provider.id(), identity?, &self.parts.clock).await?;
         let snapshot = self.parts.sessions.begin(&signed_in.user, &key, self.parts.clock.now())?;
@@ -56,15 +58,16 @@ impl Login {
     }
 }
 
-/// What an exchange tells of the provider itself.
-fn sign(identity: &Result<Identity, provider::Error>) -> Sign {
+/// What an exchange tells of the provider itself, if anything.
+fn sign(identity: &Result<Identity, provider::Error>) -> Option<Sign> {
     match identity {
+        Err(provider::Error::Local { .. }) => None,
         // Whoever says no is there: a wrong code must shut nobody else out.
-        Ok(_) | Err(provider::Error::Refused(_) | provider::Error::ForeignClient { .. }) => Sign::Answers,
+        Ok(_) | Err(provider::Error::Refused(_) | provider::Error::ForeignClient { .. }) => Some(Sign::Answers),
         // Who throttles us asks for fewer calls. What cannot be read was said by somebody else in its place, as
         // maintenance pages and captive portals are.
         Err(provider::Error::Unavailable { .. } | provider::Error::Busy { .. } | provider::Error::Malformed { .. }) => {
-            Sign::Fails
+            Some(Sign::Fails)
         }
     }
 }

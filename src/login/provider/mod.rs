@@ -110,6 +110,14 @@ pub enum Error {
         /// What happened, without addresses that carry secrets.
         reason: String,
     },
+    /// The call could not be made here: this machine is out of something, which tells nothing of the provider.
+    #[error("{provider} could not be asked from here: {reason}")]
+    Local {
+        /// Which provider.
+        provider: ProviderId,
+        /// What the system says.
+        reason: String,
+    },
     /// The provider answered that it is too busy or is throttling our client id.
     #[error("{provider} is throttling us: {reason}")]
     Busy {

@@ -2,9 +2,11 @@
 //! host or tried twice.
 
 use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, Proxy, Response, StatusCode, redirect, retry};
+use rustix::io::Errno;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -100,7 +102,7 @@ impl Calls {
         }
         // Such an answer cannot succeed, but it may still say why.
         match Members::read(step, &body(response).await?) {
-            Err(told @ (Fault::Refused { .. } | Fault::Busy(_) | Fault::Unavailable(_))) => Err(told),
+            Err(told @ (Fault::Refused { .. } | Fault::Busy(_) | Fault::Unavailable(_) | Fault::Local(_))) => Err(told),
             Err(Fault::Malformed(_) | Fault::ForeignClient) | Ok(_) => Err(unavailable),
         }
     }
@@ -125,7 +127,19 @@ fn speaks_tls(settings: &Settings) -> bool {
 }
 
 fn failed(error: reqwest::Error) -> Fault {
-    Fault::Unavailable(chain(error))
+    if is_local(&error) { Fault::Local(chain(error)) } else { Fault::Unavailable(chain(error)) }
+}
+
+/// Whether this machine is out of descriptors, memory or ports: whoever was to be called has nothing to do with it.
+fn is_local(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(code) = error.downcast_ref::<io::Error>().and_then(Errno::from_io_error) {
+            return matches!(code, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::ADDRNOTAVAIL);
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The error and its causes in one line, without the address.
@@ -139,4 +153,22 @@ fn chain(error: reqwest::Error) -> String {
         cause = error.source();
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_this_machine_is_out_of_is_not_the_providers_fault() {
+        // An address that no machine has: to bind to it fails as it does where all ports are taken.
+        let nowhere = std::net::IpAddr::from([192, 0, 2, 1]);
+        let client = Client::builder().no_proxy().local_address(nowhere).build().unwrap();
+        let error = client.get("http://127.0.0.1:9/").send().await.unwrap_err();
+        assert!(matches!(failed(error), Fault::Local(_)));
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error =
+            Client::builder().no_proxy().build().unwrap().get(format!("http://{free}/")).send().await.unwrap_err();
+        assert!(matches!(failed(error), Fault::Unavailable(_)), "nobody listens there");
+    }
 }

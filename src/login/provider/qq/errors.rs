@@ -28,6 +28,7 @@ impl Step {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Fault {
     Unavailable(String),
+    Local(String),
     Busy(String),
     Refused { code: String, meaning: &'static str },
     Malformed(&'static str),
@@ -40,6 +41,7 @@ impl Fault {
         let provider = provider.clone();
         match self {
             Fault::Unavailable(reason) => Error::Unavailable { provider, reason: format!("{}: {reason}", step.name()) },
+            Fault::Local(reason) => Error::Local { provider, reason: format!("{}: {reason}", step.name()) },
             Fault::Busy(reason) => Error::Busy { provider, reason: format!("{}: {reason}", step.name()) },
             Fault::Refused { code, meaning } => RefusedBy { provider, step: step.name(), code, meaning }.into(),
             Fault::Malformed(reason) => Error::Malformed { provider, step: step.name(), reason },

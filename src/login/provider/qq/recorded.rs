@@ -118,6 +118,7 @@ fn read(name: &str, body: &[u8]) -> String {
     };
     result.unwrap_or_else(|fault| match fault {
         Fault::Unavailable(reason) => format!("unavailable {reason}"),
+        Fault::Local(reason) => format!("local {reason}"),
         Fault::Busy(reason) => format!("busy {reason}"),
         Fault::Refused { code, .. } => format!("refused {code}"),
         Fault::Malformed(reason) => format!("malformed: {reason}"),

@@ -204,6 +204,7 @@ fn good(subject: &Subject, path: &str) -> Reply {
 fn kind_of(error: &Error) -> &'static str {
     match error {
         Error::Unavailable { .. } => "unavailable",
+        Error::Local { .. } => "local",
         Error::Busy { .. } => "busy",
         Error::Refused(_) => "refused",
         Error::Malformed { .. } => "malformed",

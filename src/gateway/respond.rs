@@ -76,6 +76,7 @@ fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) ->
         },
         Error::Upstream(error) => kind(match error {
             upstream::Error::Framing(_) | upstream::Error::ClientGone => ErrorKind::BadRequest,
+            upstream::Error::ClientSilent => ErrorKind::RequestTimeout,
             upstream::Error::TooSlow { .. } => ErrorKind::GatewayTimeout,
             upstream::Error::Unreachable { .. }
             | upstream::Error::BrokenAnswer { .. }
@@ -98,7 +99,7 @@ fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) ->
     if let Error::LoginNeeded { removals } = error {
         headers.extend(removals.iter().map(|cookie| (SET_COOKIE, cookie.clone())));
     }
-    if matches!(error, Error::Upstream(upstream::Error::Framing(_))) {
+    if matches!(error, Error::Upstream(upstream::Error::Framing(_) | upstream::Error::ClientSilent)) {
         // Nobody can be sure where such a request ends, so nothing after it is read.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -198,7 +199,9 @@ fn log(error: &Error, caller: &Caller) {
             tracing::error!(request_id = %id, error = %chain, "a login failed");
         }
         // A client's doing, and as often as clients like.
-        Error::Upstream(upstream::Error::Framing(_) | upstream::Error::ClientGone) => {
+        Error::Upstream(
+            upstream::Error::Framing(_) | upstream::Error::ClientGone | upstream::Error::ClientSilent,
+        ) => {
             tracing::debug!(request_id = %id, error = %chain, "a request was refused");
         }
         Error::Login(Refusal::Busy | Refusal::StoreDown(_)) | Error::Upstream(_) => {

@@ -144,6 +144,7 @@ pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
         ErrorKind::ForeignOrigin => (StatusCode::FORBIDDEN, "403", |texts| &texts.foreign_origin, Back),
         ErrorKind::NotFound => (StatusCode::NOT_FOUND, "404", |texts| &texts.not_found, Back),
         ErrorKind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "405", |texts| &texts.method_not_allowed, Back),
+        ErrorKind::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "408", |texts| &texts.request_timeout, Retry),
         ErrorKind::TargetTooLong => (StatusCode::URI_TOO_LONG, "414", |texts| &texts.target_too_long, Back),
         ErrorKind::UnknownHost { .. } => {
             (StatusCode::MISDIRECTED_REQUEST, "421", |texts| &texts.unknown_host, Elsewhere)
@@ -174,6 +175,7 @@ fn retry_after(kind: &ErrorKind<'_>) -> Option<u64> {
         | ErrorKind::ForeignOrigin
         | ErrorKind::NotFound
         | ErrorKind::MethodNotAllowed
+        | ErrorKind::RequestTimeout
         | ErrorKind::TargetTooLong
         | ErrorKind::UnknownHost { .. }
         | ErrorKind::LoginFailed

@@ -115,6 +115,8 @@ pub enum ErrorKind<'a> {
     NotFound,
     /// 405.
     MethodNotAllowed,
+    /// 408: the request's body did not come.
+    RequestTimeout,
     /// 414.
     TargetTooLong,
     /// 421: no site of ours has this name. Names the Host asked for and the sites, and nginx's

@@ -38,6 +38,7 @@ fn every_page(foreign: &str, mut check: impl FnMut(&str, &str)) {
         ErrorKind::ForeignOrigin,
         ErrorKind::NotFound,
         ErrorKind::MethodNotAllowed,
+        ErrorKind::RequestTimeout,
         ErrorKind::TargetTooLong,
         ErrorKind::UnknownHost { host: foreign, sites: &sites },
         ErrorKind::TooOften,

@@ -20,6 +20,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use super::Limits;
 use super::activity::{Activity, Phase};
 use super::core::Place;
+use super::departure::Departure;
 use crate::http::idle::IdleLimit;
 
 /// How long a client may leave an answer unread before it is given up.
@@ -37,6 +38,7 @@ pub(super) struct ClientIo {
     keep_alive: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     unread: IdleLimit,
+    departure: Departure,
     linger: Option<Pin<Box<Sleep>>>,
     /// Held until the socket is closed, which for an upgraded connection is long after HTTP has ended.
     _place: Place,
@@ -51,6 +53,7 @@ impl ClientIo {
             keep_alive: limits.keep_alive,
             timer: None,
             unread: IdleLimit::new(UNREAD_TIMEOUT),
+            departure: Departure::default(),
             linger: None,
             _place: place,
         }
@@ -135,7 +138,9 @@ impl Drop for ClientIo {
 
 impl Read for ClientIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.departure.read(read.is_pending());
+        match read {
             Poll::Ready(result) => {
                 // The end of the stream counts as a head as well: nothing follows that the timer could end.
                 if matches!(self.activity.phase().0, Phase::Fresh | Phase::Idle) {
@@ -155,6 +160,11 @@ impl Write for ClientIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Last of all that hyper does whenever it has had a look at the connection.
+        let this = &mut *self;
+        if this.activity.phase().0 == Phase::Busy && this.departure.poll(cx, this.stream.inner()).is_ready() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client has left")));
+        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

@@ -6,6 +6,7 @@ mod activity;
 mod client_io;
 mod connection;
 mod core;
+mod departure;
 pub mod descriptors;
 mod listener;
 #[cfg(test)]

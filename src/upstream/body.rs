@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, TE, UPGRADE};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -32,7 +32,7 @@ pub enum RelayError {
 }
 
 /// What a request has been doing, for the timer that waits for its answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Progress {
     began: Instant,
     /// Of a body, if there is one.
@@ -42,7 +42,20 @@ pub(super) struct Progress {
 #[derive(Debug)]
 struct UploadProgress {
     last: Cell<Instant>,
-    failed: Cell<bool>,
+    side: Cell<ClientSide>,
+}
+
+/// What a client is doing about the body it announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientSide {
+    /// All of it has been sent on, or there is none.
+    Done,
+    /// It comes, or the upstream has yet to ask for it.
+    Sending,
+    /// More is owed, and does not come.
+    Owing,
+    /// It broke off, or broke the rules of its framing.
+    Broken,
 }
 
 impl Progress {
@@ -51,9 +64,9 @@ impl Progress {
         self.upload.as_ref().map_or(self.began, |upload| upload.last.get())
     }
 
-    /// Whether the client's side is what broke.
-    pub(super) fn failed(&self) -> bool {
-        self.upload.as_ref().is_some_and(|upload| upload.failed.get())
+    /// What the client is doing, for whoever asks whose fault it is.
+    pub(super) fn client_side(&self) -> ClientSide {
+        self.upload.as_ref().map_or(ClientSide::Done, |upload| upload.side.get())
     }
 }
 
@@ -89,7 +102,7 @@ impl RequestBody {
         trailers: Rc<StripList>,
     ) -> (Self, Progress) {
         let began = Instant::now();
-        let progress = Rc::new(UploadProgress { last: Cell::new(began), failed: Cell::new(false) });
+        let progress = Rc::new(UploadProgress { last: Cell::new(began), side: Cell::new(ClientSide::Sending) });
         let watched = Progress { began, upload: Some(Rc::clone(&progress)) };
         let upload = Upload { incoming, gate, silence: IdleLimit::new(limit), trailers, progress };
         (RequestBody::Relayed(Box::new(upload)), watched)
@@ -102,33 +115,39 @@ impl Upload {
             ready!(gate.poll_open(cx));
             self.gate = None;
         }
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        let polled = Pin::new(&mut self.incoming).poll_frame(cx);
+        self.progress.side.set(match &polled {
+            // Of a body whose length was announced nobody asks what comes after its last byte.
+            Poll::Ready(Some(Ok(_))) if !self.incoming.is_end_stream() => ClientSide::Sending,
+            Poll::Ready(Some(Ok(_)) | None) => ClientSide::Done,
+            Poll::Ready(Some(Err(_))) => ClientSide::Broken,
+            Poll::Pending => ClientSide::Owing,
+        });
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.silence.heard();
                 self.progress.last.set(Instant::now());
                 Poll::Ready(Some(Ok(without_identity(frame, &self.trailers))))
             }
-            Poll::Ready(Some(Err(error))) => {
-                self.progress.failed.set(true);
-                Poll::Ready(Some(Err(RelayError::Client(error))))
-            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(RelayError::Client(error)))),
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 ready!(self.silence.poll_silence(cx));
-                self.progress.failed.set(true);
                 Poll::Ready(Some(Err(RelayError::Silent)))
             }
         }
     }
 }
 
-/// A trailer can claim an identity as well as a header can; credentials have no place in one at all (RFC 9110, 6.5.1).
+/// A trailer can claim an identity as well as a header can; credentials, and what concerns the connection or the whole
+/// request, have no place in one at all (RFC 9110, 6.5.1).
 fn without_identity(frame: Frame<Bytes>, list: &StripList) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
             list.apply(&mut trailers);
-            trailers.remove(AUTHORIZATION);
-            trailers.remove(COOKIE);
+            for name in [AUTHORIZATION, COOKIE, CONNECTION, EXPECT, HOST, TE, UPGRADE] {
+                trailers.remove(name);
+            }
             Frame::trailers(trailers)
         }
         Err(data) => data,
@@ -173,6 +192,12 @@ impl ResponseBody {
         let mut body = ResponseBody { incoming, lease: Some(lease) };
         body.give_back_at_end();
         body
+    }
+
+    /// Of an answer after which its connection speaks another protocol.
+    pub(super) fn switched(incoming: Incoming, lease: Lease) -> Self {
+        lease.hand_over();
+        ResponseBody { incoming, lease: None }
     }
 
     fn give_back_at_end(&mut self) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 
 use super::Endpoint;
 use super::body::RequestBody;
@@ -27,8 +28,8 @@ impl Target {
         Target { endpoint, pool: Pool::new(max_idle) }
     }
 
-    /// A fresh connection. Its task ends when the connection does.
-    pub(super) async fn connect(&self, limit: Duration) -> io::Result<http1::SendRequest<RequestBody>> {
+    /// A fresh connection.
+    pub(super) async fn connect(&self, limit: Duration) -> io::Result<(http1::SendRequest<RequestBody>, Running)> {
         let address = (self.endpoint.host.as_str(), self.endpoint.port);
         let stream = tokio::time::timeout(limit, TcpStream::connect(address))
             .await
@@ -36,11 +37,31 @@ impl Target {
         stream.set_nodelay(true)?;
         let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(io::Error::other)?;
-        tokio::task::spawn_local(async move {
+        let task = tokio::task::spawn_local(async move {
             // What goes wrong here reaches whoever waits for the answer.
             let _ = connection.with_upgrades().await;
         });
-        Ok(sender)
+        Ok((sender, Running(Some(task.abort_handle()))))
+    }
+}
+
+/// What moves a connection's bytes. Dropped, the connection is closed at once: left to itself, hyper would still send the
+/// rest of a request whose answer nobody waits for.
+#[derive(Debug)]
+pub(super) struct Running(Option<AbortHandle>);
+
+impl Running {
+    /// Leaves the connection to end by itself, as one that is handed over to another protocol.
+    pub(super) fn leave_alone(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Forwarding: one request to one upstream, and its answer back.
 
 use std::cell::Cell;
+use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
@@ -15,7 +16,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use tokio::time::sleep;
 
-use super::body::{Progress, RequestBody, ResponseBody};
+use super::body::{ClientSide, Progress, RelayError, RequestBody, ResponseBody};
 use super::connection::Target;
 use super::outgoing::{self, Forwarding, Visitor};
 use super::permit::Permit;
@@ -38,6 +39,9 @@ pub enum Error {
     /// The client broke off while it was sending its body.
     #[error("the client broke off its request")]
     ClientGone,
+    /// The client announced a body and stopped sending it.
+    #[error("the client stopped sending the body it had announced")]
+    ClientSilent,
     /// No endpoint took a connection.
     #[error("no connection to upstream {upstream} at {endpoint}")]
     Unreachable {
@@ -131,7 +135,11 @@ impl Upstreams {
         let has_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let client_upgrade = client_upgrade.filter(|_| has_switched);
         let tunnel = client_upgrade.map(|client| Tunnel::new(client, hyper::upgrade::on(&mut response)));
-        Ok((response.map(|incoming| ResponseBody::new(incoming, lease)), tunnel))
+        let body = |incoming| match has_switched {
+            true => ResponseBody::switched(incoming, lease),
+            false => ResponseBody::new(incoming, lease),
+        };
+        Ok((response.map(body), tunnel))
     }
 
     fn relay(
@@ -181,12 +189,19 @@ impl Upstream {
             });
             let answered = answered.await;
             let Some(answered) = answered else {
-                return Err(Error::TooSlow { upstream: Arc::clone(&self.settings.name) });
+                return Err(match progress.client_side() {
+                    // Who waits for the rest of a body owes no answer yet.
+                    ClientSide::Owing => Error::ClientSilent,
+                    ClientSide::Done | ClientSide::Sending | ClientSide::Broken => {
+                        Error::TooSlow { upstream: Arc::clone(&self.settings.name) }
+                    }
+                });
             };
             let mut error = match answered {
                 Ok(response) => {
                     let keep_alive = kept_by_upstream(response.headers(), self.settings.keep_alive);
-                    return Ok((response, Lease::new(connection, Rc::clone(&target.pool), keep_alive)));
+                    let lease = Lease::new(connection, Rc::clone(&target.pool), keep_alive, progress.clone());
+                    return Ok((response, lease));
                 }
                 Err(error) => error,
             };
@@ -196,14 +211,20 @@ impl Upstream {
                     request = spare;
                     may_reuse = false;
                 }
-                _ if progress.failed() => return Err(Error::ClientGone),
-                _ => return Err(self.broken(error.into_error())),
+                _ => return Err(self.broken(error.into_error(), progress)),
             }
         }
     }
 
-    fn broken(&self, source: hyper::Error) -> Error {
-        Error::BrokenAnswer { upstream: Arc::clone(&self.settings.name), source }
+    /// Why an exchange broke: an upload that fails takes the connection to the upstream with it.
+    fn broken(&self, source: hyper::Error, progress: &Progress) -> Error {
+        match (progress.client_side(), source.source().and_then(|cause| cause.downcast_ref())) {
+            (ClientSide::Broken, _) => Error::ClientGone,
+            (ClientSide::Owing, Some(RelayError::Silent)) => Error::ClientSilent,
+            (ClientSide::Done | ClientSide::Sending | ClientSide::Owing, _) => {
+                Error::BrokenAnswer { upstream: Arc::clone(&self.settings.name), source }
+            }
+        }
     }
 
     /// A kept connection, or else a fresh one to the endpoint whose turn it is; if it takes none, the next one's.
@@ -214,9 +235,9 @@ impl Upstream {
                 return Ok((connection, target, true));
             }
             match target.connect(self.settings.connect_timeout).await {
-                Ok(sender) => {
+                Ok((sender, running)) => {
                     let silence = IdleLimit::new(self.settings.idle_timeout);
-                    return Ok((Connection { sender, silence }, target, false));
+                    return Ok((Connection { sender, silence, running }, target, false));
                 }
                 Err(source) => failure = Some((target, source)),
             }

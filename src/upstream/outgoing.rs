@@ -156,8 +156,9 @@ pub(super) fn accept<B>(response: &mut Response<B>, asked: &Hop, is_head: bool) 
 }
 
 fn answers_upgrade(headers: &HeaderMap, asked: &Hop) -> bool {
+    let is_upgrade = headers.get_all(CONNECTION).iter().any(|connection| hop_by_hop::lists(connection, "upgrade"));
     match (&asked.upgrade, headers.get(UPGRADE)) {
-        (Some(asked), Some(given)) => asked.as_bytes().eq_ignore_ascii_case(given.as_bytes()),
+        (Some(asked), Some(given)) => is_upgrade && asked.as_bytes().eq_ignore_ascii_case(given.as_bytes()),
         _ => false,
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use super::body::RequestBody;
+use super::body::{ClientSide, Progress, RequestBody};
+use super::connection::Running;
 use crate::http::idle::IdleLimit;
 
-/// Longest wait for a connection whose answer has ended before its request did. Past this it is not worth keeping.
+/// Longest wait for a connection to be ready again once all has been said on it.
 const TAIL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection to an upstream, and the one timer of all the requests it serves.
@@ -18,6 +19,7 @@ const TAIL_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Connection {
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) silence: IdleLimit,
+    pub(super) running: Running,
 }
 
 /// The newest is taken first, so that those too many grow old and go.
@@ -71,11 +73,12 @@ pub(super) struct Lease {
     connection: Connection,
     pool: Rc<Pool>,
     keep_alive: Duration,
+    request: Progress,
 }
 
 impl Lease {
-    pub(super) fn new(connection: Connection, pool: Rc<Pool>, keep_alive: Duration) -> Self {
-        Lease { connection, pool, keep_alive }
+    pub(super) fn new(connection: Connection, pool: Rc<Pool>, keep_alive: Duration, request: Progress) -> Self {
+        Lease { connection, pool, keep_alive, request }
     }
 
     /// How long the upstream has been silent.
@@ -83,13 +86,22 @@ impl Lease {
         &mut self.connection.silence
     }
 
-    /// The answer has ended well: the connection may serve another request.
+    /// The connection speaks another protocol from here on.
+    pub(super) fn hand_over(mut self) {
+        self.connection.running.leave_alone();
+    }
+
+    /// The answer has ended well: the connection may serve another request, unless this one has not ended yet. What is
+    /// left of its body could be taken for a request of its own, past the gate, by an upstream that did not wait for it
+    /// (RFC 9112, 9.3).
     pub(super) fn give_back(self) {
-        let Lease { mut connection, pool, keep_alive } = self;
+        let Lease { mut connection, pool, keep_alive, request } = self;
+        if request.client_side() != ClientSide::Done {
+            return;
+        }
         if connection.sender.is_ready() {
             pool.put(connection, keep_alive);
         } else if !connection.sender.is_closed() {
-            // The upstream answered before it had read the whole request.
             tokio::task::spawn_local(async move {
                 if let Ok(Ok(())) = tokio::time::timeout(TAIL_TIMEOUT, connection.sender.ready()).await {
                     pool.put(connection, keep_alive);

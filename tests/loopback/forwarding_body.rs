@@ -62,11 +62,12 @@ fn announced_trailers_of_a_request_reach_the_upstream_but_no_identity_does() {
     let upstream = Upstream::hello();
     let proxy = Setup::new().before(&upstream);
     let head = "POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nTransfer-Encoding: chunked\r\n\
-        Trailer: X-Sum, X-Menshen-User, X-Forwarded-For\r\n\r\n";
-    let trailers = "X-Sum: 7\r\nX-Menshen-User: admin\r\nX_Menshen_User: admin\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n";
+        Trailer: X-Sum, X-Menshen-User, X-Forwarded-For, Connection, Expect\r\n\r\n";
+    let trailers = "X-Sum: 7\r\nX-Menshen-User: admin\r\nX_Menshen_User: admin\r\nX-Forwarded-For: 6.6.6.6\r\n\
+        Connection: close\r\nExpect: x\r\n\r\n";
     assert_eq!(proxy.connect().send(format!("{head}2\r\nhi\r\n0\r\n{trailers}")).answer().status, 200);
     let request = upstream.next();
-    assert_eq!(request.header("trailer"), Some("X-Sum, X-Menshen-User, X-Forwarded-For"));
+    assert_eq!(request.header("trailer"), Some("X-Sum, X-Menshen-User, X-Forwarded-For, Connection, Expect"));
     assert_eq!(String::from_utf8(request.body).unwrap(), "2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n");
 }
 

@@ -121,6 +121,27 @@ fn a_client_that_falls_silent_in_its_body_is_given_up() {
     let proxy = Setup::new().upstream("idle_timeout = \"100ms\"").before(&upstream);
     let mut client = proxy.connect();
     client.send("POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 10\r\n\r\nbegun");
-    assert_eq!(client.answer().status, 400);
+    assert_eq!((client.answer().status, client.is_closed()), (408, true));
     assert_eq!(upstream.next().body, b"begun");
+}
+
+/// Regression: the upstream was blamed (504) for an answer that it could not give yet.
+#[test]
+fn a_client_that_keeps_back_its_body_is_told_so_and_not_that_the_upstream_is_slow() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let request = read_head(&mut stream, connection).unwrap();
+        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+        read_body(&mut stream, usize::MAX);
+        seen.send(request).unwrap();
+    });
+    let proxy = Setup::new().upstream("head_timeout = \"100ms\"").before(&upstream);
+    for (expect, begun) in [("Expect: 100-continue\r\n", ""), ("", "begun"), ("", "")] {
+        let mut client = proxy.connect();
+        client.send(format!("POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 10\r\n{expect}\r\n{begun}"));
+        if !expect.is_empty() {
+            client.until(b"100 Continue\r\n\r\n");
+        }
+        assert_eq!((client.answer().status, client.is_closed()), (408, true), "{expect:?} {begun:?}");
+        upstream.next();
+    }
 }

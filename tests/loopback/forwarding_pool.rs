@@ -122,6 +122,37 @@ fn a_connection_with_a_broken_answer_or_a_broken_request_is_not_used_again() {
     assert_eq!((proxy.connect().get("/", &[]).answer().status, upstream.next().connection), (200, 2));
 }
 
+/// Regression: what a client sent as the rest of its body, its answer being there already, was the next request to an
+/// upstream that had not waited for it; another client got the answer.
+#[test]
+fn a_connection_whose_answer_ended_before_its_request_is_not_used_again() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        // Takes whatever comes after a head for another one.
+        while let Some(request) = read_head(&mut stream, connection) {
+            seen.send(request).unwrap();
+            if stream.write_all(OK).is_err() {
+                return;
+            }
+        }
+    });
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: www.meiduo.site\r\nX-Menshen-User: admin\r\n\r\n";
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let proxy = Setup::new().one_core().upstream("keep_alive = \"1m\"").before(&upstream);
+        let mut client = proxy.connect();
+        let length = smuggled.len();
+        client.send(format!("POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: {length}\r\n{expect}\r\n"));
+        assert_eq!(client.answer().status, 200);
+        let first = upstream.next().connection;
+        client.try_send(smuggled);
+        for _ in 0..3 {
+            assert_eq!(proxy.connect().get("/victim", &[]).answer().status, 200);
+            let seen = upstream.next();
+            assert!(seen.line().starts_with("GET /victim ") && seen.connection != first, "{}", seen.head);
+        }
+    }
+    upstream.saw_nothing();
+}
+
 #[test]
 fn endpoints_take_turns_and_a_dead_one_is_passed_over() {
     let (first, second) = (Upstream::hello(), Upstream::hello());

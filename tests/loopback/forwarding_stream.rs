@@ -152,6 +152,33 @@ fn a_client_that_leaves_before_its_answer_is_hung_up_for_upstream() {
     assert!(upstream.next().body.is_empty(), "its connection was closed");
 }
 
+/// Regression: bytes that nobody had asked for yet kept their client's end from being noticed, and the upstream worked on
+/// for whoever had long left.
+#[test]
+fn a_client_that_leaves_behind_unread_bytes_is_hung_up_for_upstream() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let mut request = read_head(&mut stream, connection).unwrap();
+        seen.send(request.clone()).unwrap();
+        let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+        assert_eq!(read_body(&mut stream, length).len(), length);
+        request.body = read_body(&mut stream, 1);
+        seen.send(request).unwrap();
+    });
+    let proxy = Setup::new().before(&upstream);
+    for (method, fields, rest) in [
+        ("GET", "", "G"),
+        ("GET", "", "\r\n"),
+        ("GET", "", "GET /next HTTP/1.1\r\nHost: www.meiduo.site\r\n\r\n"),
+        ("POST", "Content-Length: 3\r\n", "a=b\r\n"),
+    ] {
+        let mut client = proxy.connect();
+        client.send(format!("{method} /slow HTTP/1.1\r\nHost: www.meiduo.site\r\n{fields}\r\n{rest}"));
+        upstream.next();
+        drop(client);
+        assert!(upstream.next().body.is_empty(), "{method} {rest:?}: its connection was closed");
+    }
+}
+
 #[test]
 fn a_client_that_leaves_in_the_middle_of_its_answer_is_hung_up_for_upstream() {
     let upstream = Upstream::serving(|mut stream, connection, seen| {

@@ -138,13 +138,14 @@ fn an_empty_list_lets_no_upgrade_through() {
 
 #[test]
 fn a_101_that_nobody_asked_for_or_to_another_protocol_is_502() {
-    let upstream = Upstream::scripted(|_| {
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nevil".to_vec()
-    });
-    let proxy = Setup::new().before(&upstream);
-    for fields in [&[][..], &UPGRADE] {
-        let answer = proxy.connect().get("/", fields).answer();
-        assert_eq!((answer.status, answer.header("upgrade")), (502, None));
+    for fields in ["Connection: upgrade\r\nUpgrade: h2c\r\n", "Upgrade: websocket\r\n", "Connection: upgrade\r\n"] {
+        let upstream =
+            Upstream::scripted(move |_| format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nevil").into());
+        let proxy = Setup::new().before(&upstream);
+        for asked in [&[][..], &UPGRADE] {
+            let answer = proxy.connect().get("/", asked).answer();
+            assert_eq!((answer.status, answer.header("upgrade")), (502, None), "{fields:?}");
+        }
     }
 }
 

@@ -66,6 +66,11 @@ pub(super) static TEXTS: Texts = Texts {
         body: "可能是页面被刷新了，或者按了后退。如果你已经登录，接着逛就好；如果没有，请再登录一次。",
     },
 
+    request_timeout: Saying {
+        errmsg: "请求内容未按时传完",
+        heading: "内容没有传完",
+        body: "上传中途停了下来，我们没有等到剩下的部分。请检查网络后再试一次。",
+    },
     bad_request: Saying {
         errmsg: "请求格式有误",
         heading: "这个请求没看懂",

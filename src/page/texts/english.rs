@@ -69,6 +69,11 @@ pub(super) static TEXTS: Texts = Texts {
                log in once more.",
     },
 
+    request_timeout: Saying {
+        errmsg: "the request did not arrive in full",
+        heading: "Not all of it arrived",
+        body: "The upload stopped halfway, and the rest never came. Please check your connection and try again.",
+    },
     bad_request: Saying {
         errmsg: "bad request",
         heading: "We could not make sense of that",

@@ -51,6 +51,7 @@ pub(super) struct Texts {
     pub(super) used_attempt: Saying,
 
     pub(super) bad_request: Saying,
+    pub(super) request_timeout: Saying,
     pub(super) login_needed: Saying,
     pub(super) forbidden: Saying,
     pub(super) blocked: Saying,

@@ -137,7 +137,7 @@ pub(crate) fn same_authority(ours: &str, theirs: &str, scheme: &str) -> bool {
     }
     let default_port = if scheme == "https" { ":443" } else { ":80" };
     let ours = ours.strip_suffix(default_port).unwrap_or(ours);
-    let theirs = theirs.strip_suffix(default_port).unwrap_or(theirs);
+    let theirs = theirs.strip_suffix(default_port).filter(|host| split_port(host).1.is_empty()).unwrap_or(theirs);
     if ours.eq_ignore_ascii_case(theirs) {
         return true;
     }
@@ -184,7 +184,14 @@ mod tests {
         for host in ["www.meiduo.site", "WWW.MEIDUO.SITE", "www.meiduo.site:80", "www.meiduo.site.", "shop.example"] {
             assert!(site.answers_to(host), "{host}");
         }
-        for host in ["meiduo.site", "www.meiduo.site:8000", "www.meiduo.site..", "www.meiduo.site.evil", ""] {
+        for host in [
+            "meiduo.site",
+            "www.meiduo.site:8000",
+            "www.meiduo.site..",
+            "www.meiduo.site.evil",
+            "",
+            "shop.example:80:80",
+        ] {
             assert!(!site.answers_to(host), "{host}");
         }
         let other = self::site("http://[::1]:8000");

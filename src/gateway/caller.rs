@@ -3,8 +3,8 @@
 use std::fmt;
 
 use http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, HeaderMap, HeaderName, HeaderValue, ORIGIN,
-    UPGRADE, USER_AGENT,
+    ACCEPT, ACCEPT_LANGUAGE, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HeaderMap,
+    HeaderName, HeaderValue, ORIGIN, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use http::{Method, Request};
 use ipnet::IpNet;
@@ -122,16 +122,31 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
 }
 
 fn kind(method: &Method, headers: &HeaderMap) -> Kind {
-    if headers.contains_key(UPGRADE)
+    if headers.get_all(UPGRADE).iter().any(leaves_http)
         && headers.get_all(CONNECTION).iter().any(|connection| hop_by_hop::lists(connection, "upgrade"))
     {
         return Kind::Upgrade;
     }
-    if method == Method::OPTIONS && headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-    {
-        return Kind::Preflight;
-    }
-    Kind::Ordinary
+    if is_preflight(method, headers) { Kind::Preflight } else { Kind::Ordinary }
+}
+
+/// Whether an `Upgrade` offers more than another version of HTTP, as curl does with a request like any other.
+fn leaves_http(offered: &HeaderValue) -> bool {
+    let offers = offered.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    offers.into_iter().any(|offer| !offer.is_empty() && !offer.eq_ignore_ascii_case(b"h2c"))
+}
+
+/// Whether it is what a browser asks before a script's request (Fetch, 4.8): it names a method, and has neither a body
+/// nor credentials. Anything else by OPTIONS is a request like any other: some applications do not look at the method.
+fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    let names_method = |value: &HeaderValue| Method::from_bytes(value.as_bytes()).is_ok();
+    let is_empty = |length: &HeaderValue| length.as_bytes() == b"0";
+    method == Method::OPTIONS
+        && headers.get(ORIGIN).is_some_and(|origin| !origin.is_empty())
+        && headers.get(ACCESS_CONTROL_REQUEST_METHOD).is_some_and(names_method)
+        && headers.get(CONTENT_LENGTH).is_none_or(is_empty)
+        && !headers.contains_key(TRANSFER_ENCODING)
+        && !headers.contains_key(AUTHORIZATION)
 }
 
 /// Whether a browser fetches ahead: the user has not asked for it.
@@ -234,6 +249,17 @@ mod tests {
         let preflight = [("origin", "http://a"), ("access-control-request-method", "POST")];
         assert_eq!(kind_of(Method::OPTIONS, &preflight), Kind::Preflight);
         assert_eq!(kind_of(Method::OPTIONS, &[("origin", "http://a")]), Kind::Ordinary);
+        // What no browser sends as a preflight is guarded like anything else.
+        for more in [("content-length", "14"), ("transfer-encoding", "chunked"), ("authorization", "Bearer x")] {
+            assert_eq!(kind_of(Method::OPTIONS, &[preflight[0], preflight[1], more]), Kind::Ordinary, "{more:?}");
+        }
+        for (origin, method) in [("http://a", ""), ("", "POST"), ("http://a", "PO ST")] {
+            let fields = [("origin", origin), ("access-control-request-method", method)];
+            assert_eq!(kind_of(Method::OPTIONS, &fields), Kind::Ordinary, "{fields:?}");
+        }
+        assert_eq!(kind_of(Method::OPTIONS, &[preflight[0], preflight[1], ("content-length", "0")]), Kind::Preflight);
+        let offer = [("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("accept", BROWSER)];
+        assert_eq!(kind_of(Method::GET, &offer), Kind::Ordinary, "as curl --http2 sends it");
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub use self::route::{OwnPath, OwnPaths};
 pub use self::site::{SiteContext, SiteContexts, SiteError};
 use crate::clock::{Clock, Timestamp};
 use crate::http::forwarded::Client;
+use crate::http::hop_by_hop;
 use crate::http::path_pattern::PathPattern;
 use crate::http::request_path;
 use crate::http::strip::StripList;
@@ -158,6 +159,8 @@ impl Gateway {
         now: Timestamp,
         line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Failed<'_>> {
+        let framing = hop_by_hop::check_framing(request.headers());
+        framing.map_err(|error| Failed::nowhere(upstream::Error::from(error).into()))?;
         let own = self.shared.own_paths.find(request.uri().path());
         let site = self.site(&request, own).map_err(Failed::nowhere)?;
         let here = Here { site, caller, now };

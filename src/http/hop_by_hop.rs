@@ -42,6 +42,12 @@ pub fn remove(headers: &mut HeaderMap) -> Result<Hop, AmbiguousFraming> {
     Ok(hop)
 }
 
+/// Whether a request's framing is one that every parser reads alike. To be asked of each, also of one that goes no
+/// further: what follows it on its connection could be part of it.
+pub fn check_framing(headers: &HeaderMap) -> Result<(), AmbiguousFraming> {
+    if headers.contains_key(TRANSFER_ENCODING) { is_exactly_chunked(headers).map(drop) } else { Ok(()) }
+}
+
 fn concerns_one_connection(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),

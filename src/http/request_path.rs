@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 /// Longest path whose readings are worked out; a longer ambiguous one has none, and is refused.
-const MAX_AMBIGUOUS: usize = 4096;
+const MAX_AMBIGUOUS: usize = 2048;
 
 /// Every way a server could read one path.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,13 +58,14 @@ fn is_plain(raw: &[u8]) -> bool {
 /// Whether servers would differ over this path. Encoded letters alone, as in `/%E6%90%9C`, all of them decode once.
 fn is_ambiguous(raw: &str, decoded: &str) -> bool {
     let special = |text: &str| text.contains(['\\', ';']) || text.contains("//") || text.contains("/.");
-    let encoded_special = ["%2f", "%5c", "%2e", "%25", "%3b", "%00", "%c0", "%c1", "%e0%80", "%f0%80"];
+    let encoded_special = ["%2f", "%5c", "%2e", "%25", "%3b", "%3f", "%23", "%00", "%c0", "%c1", "%e0%80", "%f0%80"];
     let lower = raw.to_ascii_lowercase();
     special(raw)
         || special(decoded)
         || encoded_special.iter().any(|code| lower.contains(code))
         || decoded.chars().any(char::is_control)
         || decoded.contains(char::REPLACEMENT_CHARACTER)
+        || decoded.ends_with(char::is_whitespace)
         || !raw.starts_with('/')
 }
 
@@ -72,8 +73,17 @@ fn every_reading(raw: &str, decoded: &str) -> Vec<String> {
     let overlong = decode(&fold_overlong(raw));
     let twice = decode(decoded);
     let as_sent = [raw.to_owned(), decoded.to_owned(), twice, overlong];
-    let steps: [fn(&str) -> String; 6] =
-        [|path| path.replace('\\', "/"), cut_at_nul, cut_parameters, merge_slashes, resolve_dots, merge_slashes];
+    let steps: [fn(&str) -> String; 9] = [
+        |path| path.replace('\\', "/"),
+        cut_authority,
+        cut_at_nul,
+        cut_query,
+        trim_end,
+        cut_parameters,
+        merge_slashes,
+        resolve_dots,
+        merge_slashes,
+    ];
     // Each step may or may not be taken by a server, in this order, before or after decoding.
     let mut readings: Vec<String> = as_sent.into();
     for step in steps {
@@ -110,6 +120,26 @@ fn fold_overlong(raw: &str) -> String {
     ];
     let lower = raw.to_ascii_lowercase();
     OVERLONG.iter().fold(lower, |text, (code, plain)| text.replace(code, plain))
+}
+
+/// `//host/a` → `/a`: what is left where a target is read as a reference to another host (RFC 3986, 4.2), however many
+/// slashes begin it (the URL Standard's).
+fn cut_authority(path: &str) -> String {
+    if !path.starts_with("//") {
+        return path.to_owned();
+    }
+    let after = path.trim_start_matches('/');
+    after.find('/').and_then(|at| after.get(at..)).unwrap_or("/").to_owned()
+}
+
+/// What stands before a `?` or `#` that was encoded, where what was decoded is taken apart once more.
+fn cut_query(path: &str) -> String {
+    path.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+/// Without blanks, line ends and other control characters at the end, which patterns of some frameworks do not see.
+fn trim_end(path: &str) -> String {
+    path.trim_end_matches(|char: char| char.is_whitespace() || char.is_control()).to_owned()
 }
 
 fn cut_at_nul(path: &str) -> String {
@@ -209,6 +239,22 @@ mod tests {
             "/x%c0%af..%c0%afadmin/x",
             "/static/..//admin/x",
             "/static/%2e./admin/x",
+            "//evil/admin/x",
+            "///evil/admin/x",
+            "//a:b@evil:80/admin/x",
+            "/\\evil/admin/x",
+            "//evil\\admin/x",
+            "//evil/pub/../admin/x",
+            "//evil/%61dmin/x",
+            "/%2fevil/admin/x",
+            "/admin/x%0a",
+            "/admin/x%0D%0A",
+            "/admin/x%09",
+            "/admin/x%20",
+            "/admin/x%3fy",
+            "/admin/x%23y",
+            "/admin/x%253fy",
+            "//evil/admin/x%0a",
         ] {
             assert!(readings(raw).iter().any(|reading| reading == "/admin/x"), "{raw}: {:?}", readings(raw));
         }

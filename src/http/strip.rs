@@ -6,9 +6,12 @@
 use http::header::{HeaderMap, HeaderName};
 
 /// Change method, path or script name in frameworks behind us, past the route that was checked here.
-const OVERRIDES: [&str; 11] = [
+const OVERRIDES: [&str; 14] = [
     "x-original-url",
     "x-original-uri",
+    "x-original-method",
+    "x-original-host",
+    "x-override-url",
     "x-rewrite-url",
     "x-http-method-override",
     "x-http-method",
@@ -21,10 +24,14 @@ const OVERRIDES: [&str; 11] = [
 ];
 
 /// Claim where a request comes from, beside all that begin like [`FORWARDING_FAMILY`]; ours are put in their place.
-const FORWARDING: [&str; 8] = [
+const FORWARDING: [&str; 12] = [
     "forwarded",
     "x-real-ip",
+    "client-ip",
     "x-client-ip",
+    "proxy-client-ip",
+    "wl-proxy-client-ip",
+    "x-original-forwarded-for",
     "true-client-ip",
     "x-cluster-client-ip",
     "x-url-scheme",

@@ -63,6 +63,17 @@ fn framings_that_can_be_read_in_two_ways_are_400_and_end_the_connection() {
         assert_eq!(client.send(request).answer().status, 400, "{fields:?}");
         assert!(client.is_closed(), "{fields:?}");
     }
+    // Nor is what follows taken for a request where the first one goes no further anyway.
+    for (method, target) in
+        [("GET", "/.menshen/health"), ("TRACE", "/"), ("POST", "/.menshen/nothing"), ("POST", "/own")]
+    {
+        let mut client = proxy.connect();
+        let head =
+            format!("{method} {target} HTTP/1.1\r\nHost: www.meiduo.site\r\nTransfer-Encoding: gzip, chunked\r\n\r\n");
+        let answer =
+            client.send(format!("{head}0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: www.meiduo.site\r\n\r\n")).answer();
+        assert_eq!((answer.status, client.is_closed()), (400, true), "{method} {target}");
+    }
     let http_1_0 = "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
     assert_eq!(proxy.connect().send(http_1_0).answer().status, 400);
     upstream.saw_nothing();

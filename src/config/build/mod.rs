@@ -2,6 +2,7 @@
 //!
 //! Nothing stops at the first mistake. A part that cannot be made is `None`, and the reason has been noted down.
 
+mod aliased;
 mod between;
 mod identities;
 mod login;

@@ -44,7 +44,10 @@ fn remove_targeted(headers: &mut HeaderMap) {
 
 fn is_targeted(name: &HeaderName) -> bool {
     let name = name.as_str();
-    name.ends_with("cdn-cache-control") || name == "surrogate-control" || name == "x-accel-expires"
+    name.ends_with("cdn-cache-control")
+        || name == "surrogate-control"
+        || name == "edge-control"
+        || name == "x-accel-expires"
 }
 
 /// Whether a cache may answer with it again without asking: it names a lifetime, or gives a reason to guess one
@@ -107,7 +110,13 @@ mod tests {
     #[test]
     fn no_field_for_one_kind_of_cache_says_otherwise() {
         let mut headers = HeaderMap::new();
-        for name in ["cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control", "x-accel-expires"] {
+        for name in [
+            "cdn-cache-control",
+            "cloudflare-cdn-cache-control",
+            "surrogate-control",
+            "edge-control",
+            "x-accel-expires",
+        ] {
             headers.insert(name, HeaderValue::from_static("max-age=600"));
         }
         keep_private(&mut headers);

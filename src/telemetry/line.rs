@@ -147,7 +147,7 @@ impl Finished<'_> {
             "{time} {} {} {}{} {} {} {:.1}ms",
             line.status,
             Cut(line.method.as_str()).text().escape_debug(),
-            self.host().escape_debug(),
+            self.host().escape_debug().to_string().replace(' ', "\\u{20}"),
             Cut(line.uri.path()).text().escape_debug(),
             line.decision,
             line.client.text(),
@@ -155,14 +155,11 @@ impl Finished<'_> {
         );
         let user = line.user.as_ref().map(|user| &*user.id);
         let cause = self.cause();
-        let more = [
-            ("upstream", line.upstream.as_deref()),
-            ("user", user),
-            ("cause", cause.as_deref()),
-            ("broken", line.broken.as_deref()),
-        ];
-        for (name, value) in more.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-            let _ = write!(text, " {name}={}", value.escape_debug());
+        for (name, value) in [("upstream", line.upstream.as_deref()), ("user", user)] {
+            let _ = value.map(|value| write!(text, " {name}={}", value.escape_debug()));
+        }
+        for (name, value) in [("cause", cause.as_deref()), ("broken", line.broken.as_deref())] {
+            let _ = value.map(|value| write!(text, " {name}={value:?}"));
         }
         let _ = writeln!(text, " id={:016x}", line.request_id);
         out.extend_from_slice(text.as_bytes());

@@ -20,7 +20,7 @@ use crate::login::{self, Login};
 use crate::master_key::{MasterKey, MasterKeyError};
 use crate::random::{self, NoRandomness};
 use crate::server::{BindError, Handler, Listeners, Server};
-use crate::session::{Parts, Revocations, Sessions};
+use crate::session::{KEPT_LONGER, Parts, Revocations, Sessions};
 use crate::store::sled::{OpenError, SledStore};
 use crate::store::{self, Cursor, Store};
 use crate::telemetry::access_log::{AccessLog, LogHash};
@@ -69,6 +69,11 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
+/// Whether the master key would be refused at a start, found out without making or opening anything.
+pub fn examine_key(config: &Config) -> Result<(), MasterKeyError> {
+    MasterKey::examine(&config.master_key_file, config.store.is_made())
+}
+
 /// The running proxy.
 pub struct App {
     server: Server,
@@ -101,8 +106,13 @@ impl App {
             .thread_name("control")
             .enable_all()
             .build()?;
-        let master = MasterKey::open_or_create(&config.master_key_file, config.store.is_made())?;
+        let (has_store, has_key) = (config.store.is_made(), config.master_key_file.exists());
+        let master = MasterKey::open_or_create(&config.master_key_file, has_store)?;
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store)?);
+        if has_key && !has_store {
+            let (path, key) = (config.store.path.display(), config.master_key_file.display());
+            tracing::warn!(%path, %key, "a new store was made, though its master key was there before");
+        }
         let access_log = if config.log.access { Some(AccessLog::start(log, is_json)?) } else { None };
         let log_handle = access_log.as_ref().map(AccessLog::handle);
         let building = build(config, &clock, &master, Arc::clone(&store), control.handle().clone());
@@ -176,7 +186,7 @@ async fn build(
 
     // Whoever was logged out before the restart stays logged out.
     let revocations = Revocations::default();
-    let (known, cursor) = store.revocations(Cursor::default(), now).await?;
+    let (known, cursor) = store.revocations(Cursor::default(), now.minus(KEPT_LONGER)).await?;
     revocations.apply(&known, now);
 
     let sessions = Arc::new(Sessions::new(Parts {
@@ -258,9 +268,14 @@ async fn follow_feed(store: Arc<dyn Store>, revocations: Revocations, mut cursor
     loop {
         tokio::time::sleep(FEED_EVERY).await;
         let now = clock.now();
-        if let Ok((news, next)) = store.revocations(cursor, now).await {
-            revocations.apply(&news, now);
-            cursor = next;
+        match store.revocations(cursor, now.minus(KEPT_LONGER)).await {
+            Ok((news, next)) => {
+                revocations.apply(&news, now);
+                cursor = next;
+            }
+            // The store has said so itself, and comes back by itself.
+            Err(store::Error::Unavailable { .. }) => {}
+            Err(error) => tracing::error!(%error, "what was revoked elsewhere cannot be read"),
         }
     }
 }
@@ -268,7 +283,7 @@ async fn follow_feed(store: Arc<dyn Store>, revocations: Revocations, mut cursor
 async fn sweep(store: Arc<dyn Store>, clock: Clock) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        match store.sweep(clock.now()).await {
+        match store.sweep(clock.now().minus(KEPT_LONGER)).await {
             Ok(0) => {}
             Ok(removed) => tracing::debug!(removed, "forgot revocations that had run out"),
             Err(error) => tracing::warn!(%error, "the store could not be swept"),

@@ -14,6 +14,9 @@ use tokio::sync::watch;
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
+/// How far the clocks of one deployment may differ.
+const SKEW: Duration = Duration::from_secs(5 * 60);
+
 impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Timestamp = Timestamp(0);
@@ -41,6 +44,12 @@ impl Timestamp {
     /// The time that has passed since `earlier`; zero if `earlier` is later.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Whether it lies further ahead of `now` than clocks of one deployment differ: it was written under a clock that was
+    /// wrong, and nothing that counts from it can be believed.
+    pub fn is_ahead_of(self, now: Timestamp) -> bool {
+        self > now.plus(SKEW)
     }
 
     /// This time plus a duration, capped at the end of time.

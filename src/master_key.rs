@@ -76,6 +76,21 @@ impl MasterKey {
         }
     }
 
+    /// What [`MasterKey::open_or_create`] would refuse, found out without making anything. A file that only the proxy's own
+    /// user may read is left to him.
+    pub fn examine(path: &Path, is_used: bool) -> Result<(), MasterKeyError> {
+        match fs::read(path) {
+            Ok(text) => {
+                Self::check_mode(path)?;
+                Self::parse(path, &Secret::new(text)).map(drop)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && is_used => {
+                Err(MasterKeyError::Missing { path: path.to_owned() })
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
     /// One for a process that keeps nothing.
     pub fn ephemeral() -> Result<Self, NoRandomness> {
         Ok(MasterKey(Secret::new(random::bytes::<LEN>()?.to_vec())))
@@ -183,6 +198,8 @@ mod tests {
         let path = folder.path().join("new/master.key");
         let refused = MasterKey::open_or_create(&path, true).unwrap_err().to_string();
         assert!(refused.contains("the store exists") && refused.contains("is missing"), "{refused}");
+        assert_eq!(MasterKey::examine(&path, true).unwrap_err().to_string(), refused);
+        assert!(MasterKey::examine(&path, false).is_ok());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

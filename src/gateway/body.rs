@@ -14,7 +14,14 @@ use crate::upstream::{RelayError, ResponseBody};
 pub struct AnswerBody {
     content: Content,
     line: Option<Box<Line>>,
+    /// Whether the last of it has been asked for, whatever came of that.
+    is_over: bool,
 }
+
+/// Nobody took the rest of an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("cut off: the client left, or the proxy was stopped")]
+struct CutOff;
 
 #[derive(Debug)]
 enum Content {
@@ -26,18 +33,27 @@ impl AnswerBody {
     /// Text of ours.
     pub fn own(text: impl Into<Bytes>) -> Self {
         let text = text.into();
-        AnswerBody { content: Content::Own((!text.is_empty()).then_some(text)), line: None }
+        AnswerBody { content: Content::Own((!text.is_empty()).then_some(text)), line: None, is_over: false }
     }
 
     /// An upstream's.
     pub fn relayed(body: ResponseBody) -> Self {
-        AnswerBody { content: Content::Relayed(body), line: None }
+        AnswerBody { content: Content::Relayed(body), line: None, is_over: false }
     }
 
     /// Has a line written once the body has gone out, or has been given up.
     pub fn logged(mut self, line: Box<Line>) -> Self {
         self.line = Some(line);
         self
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        let is_whole = self.is_over || self.is_end_stream();
+        if let Some(line) = self.line.as_mut().filter(|line| !is_whole && line.has_body()) {
+            line.broken(&CutOff);
+        }
     }
 }
 
@@ -50,6 +66,7 @@ impl Body for AnswerBody {
             Content::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Content::Relayed(body) => Pin::new(body).poll_frame(cx),
         };
+        self.is_over = matches!(frame, Poll::Ready(None | Some(Err(_))));
         if let Some(line) = &mut self.line {
             match &frame {
                 Poll::Ready(Some(Ok(frame))) => line.sent(frame.data_ref().map_or(0, Bytes::len)),

@@ -18,6 +18,9 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 const PURPOSE: HeaderName = HeaderName::from_static("purpose");
+// Older browsers' names for it.
+const X_PURPOSE: HeaderName = HeaderName::from_static("x-purpose");
+const X_MOZ: HeaderName = HeaderName::from_static("x-moz");
 const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 const HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
 
@@ -151,8 +154,9 @@ fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 
 /// Whether a browser fetches ahead: the user has not asked for it.
 pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
-    [SEC_PURPOSE, PURPOSE].iter().any(|name| {
-        headers.get(name).is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"prefetch"))
+    [SEC_PURPOSE, PURPOSE, X_PURPOSE, X_MOZ].iter().any(|name| {
+        let said = headers.get(name).map(|value| value.as_bytes().to_ascii_lowercase());
+        said.is_some_and(|said| said.starts_with(b"prefetch") || said.starts_with(b"preview"))
     })
 }
 

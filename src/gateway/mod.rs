@@ -187,8 +187,9 @@ impl Gateway {
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let matched = method::find(&here.site.routes, host, &readings, request.method())?;
         let is_link = || here.site.site.logout_paths.iter().any(|link| link.matches(&readings.usual));
-        // A preflight acts for nobody.
-        let ends_sessions = here.caller.kind != Kind::Preflight && is_link();
+        // A preflight acts for nobody, and a browser that fetches ahead was not asked to.
+        let is_asked = here.caller.kind != Kind::Preflight && !caller::is_prefetch(request.headers());
+        let ends_sessions = is_asked && is_link();
         let wants_session = matched.access != Access::Public || ends_sessions;
         // Before a token is taken out.
         let ending = if ends_sessions {

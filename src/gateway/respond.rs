@@ -65,7 +65,10 @@ fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) ->
             Refusal::Expired => refused(AttemptRefusal::Expired),
             Refusal::Used => refused(AttemptRefusal::Used),
             Refusal::Busy | Refusal::StoreDown(_) => kind(ErrorKind::LoginUnavailable(whole_seconds(RETRY_LOGIN))),
-            Refusal::ProviderDown(wait) => kind(ErrorKind::LoginUnavailable(whole_seconds(*wait))),
+            Refusal::TooOften(wait) => kind(ErrorKind::TooOften(whole_seconds(*wait))),
+            Refusal::ProviderDown(wait) | Refusal::Crowded(wait) => {
+                kind(ErrorKind::LoginUnavailable(whole_seconds(*wait)))
+            }
             Refusal::Provider(_) | Refusal::CutOff => with_login(ErrorKind::LoginFailed),
             Refusal::Exchange(cause) => match cause.as_ref() {
                 ExchangeError::SignIn(SignInError::Blocked(_)) => kind(ErrorKind::Blocked),
@@ -87,7 +90,7 @@ fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) ->
         Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => kind(ErrorKind::Internal),
     };
     let mut response = show(&shown, caller, (shown.status() == StatusCode::UNAUTHORIZED).then_some(login));
-    if shown.status().is_server_error() {
+    if is_worth_a_cause(error, shown.status()) {
         response.extensions_mut().insert(Cause(Chain(error).to_string()));
     }
     let headers = response.headers_mut();
@@ -110,6 +113,14 @@ fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) ->
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
+}
+
+/// Whether the access log says why: where an operator has something to find out, or a client that nobody wants to
+/// believe it was told so.
+fn is_worth_a_cause(error: &Error, status: StatusCode) -> bool {
+    let is_refused =
+        matches!(status, StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    status.is_server_error() || is_refused || matches!(error, Error::TokenRefused(_))
 }
 
 /// For `Retry-After`. Rounded up: who comes back too early is turned away again.
@@ -204,7 +215,11 @@ fn log(error: &Error, caller: &Caller) {
         ) => {
             tracing::debug!(request_id = %id, error = %chain, "a request was refused");
         }
-        Error::Login(Refusal::Busy | Refusal::StoreDown(_)) | Error::Upstream(_) => {
+        Error::Login(Refusal::TooOften(_)) => {
+            let client = caller.client.text();
+            tracing::warn!(request_id = %id, client, "one address tries to log in too often");
+        }
+        Error::Login(Refusal::Busy | Refusal::Crowded(_) | Refusal::StoreDown(_)) | Error::Upstream(_) => {
             tracing::warn!(request_id = %id, error = %chain, "a request could not be served");
         }
         Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => {

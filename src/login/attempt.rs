@@ -149,6 +149,14 @@ fn open(sealer: &Sealer, wire: &Wire, value: &[u8]) -> Option<Attempt> {
     serde_json::from_slice(&sealer.open(&purpose(&wire.site), value)?).ok()
 }
 
+/// An attempt at another site of ours, whose cookies come here too where the sites share a domain or differ in their
+/// ports alone (RFC 6265, 8.5): to take it for junk would end a login there.
+fn open_elsewhere(sealer: &Sealer, wire: &Wire, value: &[u8]) -> Option<Attempt> {
+    let others = wire.issuers.iter().filter(|issuer| **issuer != wire.site);
+    let mut opened = others.filter_map(|site| sealer.open(&purpose(site), value));
+    opened.find_map(|text| serde_json::from_slice(&text).ok())
+}
+
 /// The attempts a browser has open, as its cookies tell.
 pub(super) struct OpenAttempts<'r> {
     found: Vec<Found<'r>>,
@@ -164,7 +172,7 @@ impl<'r> OpenAttempts<'r> {
     /// Opens every attempt cookie of a request.
     pub(super) fn of(headers: &'r HeaderMap, sealer: &Sealer, wire: &'r Wire) -> Self {
         let found = cookies(headers, wire).take(MAX_CANDIDATES).map(|(short_name, value)| {
-            let attempt = open(sealer, wire, value);
+            let attempt = open(sealer, wire, value).or_else(|| open_elsewhere(sealer, wire, value));
             Found { short_name, size: value.len(), attempt }
         });
         OpenAttempts { found: found.collect() }

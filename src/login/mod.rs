@@ -3,9 +3,11 @@
 mod attempt;
 mod breaker;
 mod exchange;
+mod pace;
 pub mod provider;
 mod spent;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use self::attempt::OpenAttempts;
 pub use self::attempt::{Attempt, AttemptError, MAX_ATTEMPTS};
 use self::breaker::Breaker;
 pub use self::exchange::{ExchangeError, LoggedIn};
+pub use self::pace::Paces;
+use self::pace::{Pace, TooFast};
 use self::provider::{Challenge, Code, Display, IdentityProvider, RefusedBy, Returned};
 use self::spent::{SpentStates, Turn};
 use crate::account::Accounts;
@@ -41,6 +45,8 @@ pub struct Settings {
     pub attempt_lifetime: Duration,
     /// Exchanges with providers at the same time.
     pub exchanges: usize,
+    /// How often all of it may happen.
+    pub paces: Paces,
 }
 
 /// A login that has begun.
@@ -76,6 +82,12 @@ pub enum Refusal {
     /// The provider said by redirect that it refuses.
     #[error(transparent)]
     Provider(RefusedBy),
+    /// Too many from one address; it may try again after so long. Nothing was spent.
+    #[error("too many tries from one address")]
+    TooOften(Duration),
+    /// Too many from all together; try again after so long. Nothing was spent.
+    #[error("too many logins are under way")]
+    Crowded(Duration),
     /// As many exchanges as may be are under way. Nothing was spent: the same callback may come again.
     #[error("too many exchanges are under way")]
     Busy,
@@ -91,6 +103,38 @@ pub enum Refusal {
     /// The process is going down in the middle of it.
     #[error("the exchange was cut off")]
     CutOff,
+}
+
+impl Refusal {
+    /// Whether the visitor has done nothing that anybody would do on purpose: what stood in the way was ours or the
+    /// provider's, or it was a change of mind.
+    fn is_nobodys_fault(&self) -> bool {
+        match self {
+            Refusal::NoCode
+            | Refusal::TooOften(_)
+            | Refusal::Crowded(_)
+            | Refusal::Busy
+            | Refusal::StoreDown(_)
+            | Refusal::ProviderDown(_)
+            | Refusal::CutOff => true,
+            Refusal::Malformed
+            | Refusal::NoAttempt
+            | Refusal::Foreign
+            | Refusal::Expired
+            | Refusal::Used
+            | Refusal::Provider(_)
+            | Refusal::Exchange(_) => false,
+        }
+    }
+}
+
+impl From<TooFast> for Refusal {
+    fn from(too_fast: TooFast) -> Self {
+        match too_fast {
+            TooFast::Address(wait) => Refusal::TooOften(wait),
+            TooFast::All(wait) => Refusal::Crowded(wait),
+        }
+    }
 }
 
 /// What became of a callback, and the cookies to remove whatever became of it.
@@ -133,6 +177,7 @@ pub struct Login {
     exchanges: Arc<Semaphore>,
     spent: SpentStates<Outcome>,
     breaker: Breaker,
+    pace: Pace,
 }
 
 impl Login {
@@ -140,7 +185,8 @@ impl Login {
     pub fn new(parts: Parts) -> Self {
         let exchanges = Arc::new(Semaphore::new(parts.settings.exchanges));
         let breaker = Breaker::new(parts.provider.patience());
-        Login { parts, exchanges, spent: SpentStates::new(), breaker }
+        let pace = Pace::new(parts.settings.paces);
+        Login { parts, exchanges, spent: SpentStates::new(), breaker, pace }
     }
 
     /// How logins are configured.
@@ -156,6 +202,11 @@ impl Login {
     /// How long until it is worth trying again, while the provider does not answer.
     pub fn unavailable(&self, now: Timestamp) -> Option<Duration> {
         self.breaker.wait(now)
+    }
+
+    /// Whether one more login may begin. To be asked before [`Login::start`].
+    pub fn admit(&self, from: IpAddr, now: Timestamp) -> Result<(), Refusal> {
+        Ok(self.pace.start(from, now)?)
     }
 
     /// Begins a login. No store and no network: it cannot be slow and cannot fail halfway.
@@ -178,9 +229,27 @@ impl Login {
         Ok(Started { login_url: self.parts.provider.authorize_url(&challenge), cookies })
     }
 
-    /// Ends a login. Whatever an attacker could send is checked before anything costs a call to the provider
-    /// (RFC 6749, 10.12).
-    pub async fn finish(self: &Arc<Self>, headers: &HeaderMap, query: &[(String, String)], wire: &Wire) -> Returning {
+    /// Ends a login, if the address that asks has not failed too often.
+    pub async fn finish(
+        self: &Arc<Self>,
+        from: IpAddr,
+        headers: &HeaderMap,
+        query: &[(String, String)],
+        wire: &Wire,
+    ) -> Returning {
+        let charge = match self.pace.callback(from, self.parts.clock.now()) {
+            Ok(charge) => charge,
+            Err(too_fast) => return Returning { outcome: Err(too_fast.into()), cookies: Vec::new(), next: None },
+        };
+        let returning = self.end(headers, query, wire).await;
+        if returning.outcome.as_ref().err().is_none_or(Refusal::is_nobodys_fault) {
+            charge.hand_back();
+        }
+        returning
+    }
+
+    /// Whatever an attacker could send is checked before anything costs a call to the provider (RFC 6749, 10.12).
+    async fn end(self: &Arc<Self>, headers: &HeaderMap, query: &[(String, String)], wire: &Wire) -> Returning {
         let now = self.parts.clock.now();
         let state = single(query, "state").filter(|state| is_state(state));
         let attempt = state.and_then(|state| attempt::find(state, headers, &self.parts.sealer, wire));
@@ -194,13 +263,21 @@ impl Login {
         let refuse = |refusal, cookies| ended(Err(refusal), cookies);
         let held = self.held(attempt.as_ref(), state, attempt::has_any(headers, wire), now);
         let (good, code) = match (self.parts.provider.read_return(query), held) {
-            // A cancel says nothing that would have to be believed.
-            (Returned::Cancelled, _) => return refuse(Refusal::NoCode, removal()),
+            // A cancel says nothing that would have to be believed. Whoever holds the attempt has used it.
+            (Returned::Cancelled, held) => {
+                if let Ok(good) = held {
+                    self.spent.spend_in_vain(good.state(), now, self.good_until(good));
+                }
+                return refuse(Refusal::NoCode, removal());
+            }
             // Whatever else the query says, anybody can say who holds no attempt.
             (Returned::Code(_) | Returned::Refused(_) | Returned::Malformed, Err(refusal)) => {
                 return refuse(refusal, removal());
             }
-            (Returned::Malformed, Ok(_)) => return refuse(Refusal::Malformed, removal()),
+            (Returned::Malformed, Ok(good)) => {
+                self.spent.spend_in_vain(good.state(), now, self.good_until(good));
+                return refuse(Refusal::Malformed, removal());
+            }
             // Once: who holds an attempt makes one failure of it, not as many as he likes.
             (Returned::Refused(refused), Ok(good)) => {
                 let is_news = self.spent.spend_in_vain(good.state(), now, self.good_until(good));
@@ -224,7 +301,9 @@ impl Login {
         now: Timestamp,
     ) -> Result<&'a Attempt, Refusal> {
         match (attempt, state) {
-            (Some(attempt), _) if now > self.good_until(attempt) => Err(Refusal::Expired),
+            (Some(attempt), _) if now > self.good_until(attempt) || attempt.started().is_ahead_of(now) => {
+                Err(Refusal::Expired)
+            }
             (Some(attempt), _) => Ok(attempt),
             (None, Some(state)) if self.spent.is_spent(state) => Err(Refusal::Used),
             (None, Some(_) | None) if !has_any => Err(Refusal::NoAttempt),
@@ -253,7 +332,7 @@ impl Login {
         let place = || {
             let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::Busy)?;
             let pass = self.breaker.enter(now).map_err(Refusal::ProviderDown)?;
-            Ok((place, pass))
+            Ok::<_, Refusal>((place, pass))
         };
         let mut result = match self.spent.spend(attempt.state(), now, good_until, place)? {
             Turn::Used => return Err(Refusal::Used),

@@ -11,6 +11,7 @@
 //! | forbidden, blocked, foreign origin | 403 | `403` |
 //! | not found | 404 | `404` |
 //! | method not allowed | 405 | `405` |
+//! | request timeout | 408 | `408` |
 //! | target too long | 414 | `414` |
 //! | unknown host | 421 | `421` |
 //! | too often | 429 | `4002` |
@@ -149,7 +150,7 @@ pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
         ErrorKind::UnknownHost { .. } => {
             (StatusCode::MISDIRECTED_REQUEST, "421", |texts| &texts.unknown_host, Elsewhere)
         }
-        ErrorKind::TooOften => (StatusCode::TOO_MANY_REQUESTS, "4002", |texts| &texts.too_often, Retry),
+        ErrorKind::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "4002", |texts| &texts.too_often, Retry),
         // The code of this one was spent at the provider, so loading the same address again cannot help.
         ErrorKind::LoginFailed => (StatusCode::INTERNAL_SERVER_ERROR, "5005", |texts| &texts.login_failed, Back),
         ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "500", |texts| &texts.internal, Retry),
@@ -165,7 +166,7 @@ pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
 
 fn retry_after(kind: &ErrorKind<'_>) -> Option<u64> {
     match kind {
-        ErrorKind::TooOften => Some(60),
+        ErrorKind::TooOften(seconds) => Some(*seconds),
         ErrorKind::LoginUnavailable(seconds) => Some(*seconds),
         ErrorKind::Overloaded => Some(5),
         ErrorKind::BadRequest
@@ -203,7 +204,7 @@ mod tests {
         let chinese = |kind| (status(&kind).as_u16(), code(&kind), errmsg(&kind, Language::Chinese));
         assert_eq!(chinese(ErrorKind::LoginNeeded), (401, "4101", "用户未登录"));
         assert_eq!(chinese(ErrorKind::LoginFailed), (500, "5005", "OAuth2.0认证失败"));
-        assert_eq!(chinese(ErrorKind::TooOften), (429, "4002", "操作过于频繁，请稍后再试"));
+        assert_eq!(chinese(ErrorKind::TooOften(60)), (429, "4002", "操作过于频繁，请稍后再试"));
         let cancelled = Page::Cancelled { login: "/", back: crate::page::Back::Home };
         assert_eq!((cancelled.status().as_u16(), cancelled.code()), (403, "4003"));
         assert_eq!(cancelled.errmsg(Language::Chinese), "缺少code");

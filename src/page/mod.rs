@@ -127,8 +127,8 @@ pub enum ErrorKind<'a> {
         /// The configured origins.
         sites: &'a [String],
     },
-    /// 429: too many tries.
-    TooOften,
+    /// 429: too many tries; try again after so many seconds.
+    TooOften(u64),
     /// 500: the exchange with the provider failed (`OAuth2.0认证失败`).
     LoginFailed,
     /// 500.

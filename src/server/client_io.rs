@@ -172,6 +172,10 @@ impl Write for ClientIo {
         if self.linger.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         }
+        // There its half alone is closed: what the client still sends is for the upstream.
+        if self.activity.phase().0 == Phase::Upgraded {
+            return Poll::Ready(Ok(()));
+        }
         self.poll_linger(cx).map(Ok)
     }
 

@@ -52,9 +52,10 @@ pub struct Slot {
 }
 
 impl Proof {
-    /// Whether it still stands. Costs two comparisons.
+    /// Whether it still stands. Costs a few comparisons.
     pub fn standing(&self, now: Timestamp) -> Standing {
-        if self.expires <= now { Standing::Revoked } else { self.watch.standing() }
+        let is_over = self.expires <= now || self.snapshot.began.is_ahead_of(now) || self.renewed.is_ahead_of(now);
+        if is_over { Standing::Revoked } else { self.watch.standing() }
     }
 
     /// What the upstreams of one identity are told.

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::watch::{Mark, Standing, Watch};
 use crate::clock::Timestamp;
@@ -16,6 +17,10 @@ use crate::store::{Revocation, Revoked, SessionId, UserId};
 
 /// The most entries that are forgotten in one go, so that many which run out together hold nobody up.
 const FORGOTTEN_AT_ONCE: usize = 64;
+
+/// How much longer revocations are kept than what they are about can live. A clock that is wrong by less than that, as it
+/// can be when a machine has just started, brings nothing back.
+pub const KEPT_LONGER: Duration = Duration::from_secs(30 * 86_400);
 
 /// Everything that has been revoked and could still be alive. Cheap to clone; all clones share it.
 ///
@@ -46,13 +51,15 @@ impl Revocations {
         remove(&mut shared.by_user, &mark.user, mark);
     }
 
-    /// Takes in what the store's feed, or a deed of this node's own, says; forgets what has run out.
+    /// Takes in what the store's feed, or a deed of this node's own, says; forgets what ran out so long ago that it can
+    /// matter under no clock ([`KEPT_LONGER`]).
     pub fn apply(&self, revocations: &[Revocation], now: Timestamp) {
-        self.lock().known.forget(now);
-        for revocation in revocations.iter().filter(|revocation| revocation.until > now) {
+        let past = now.minus(KEPT_LONGER);
+        self.lock().known.forget(past);
+        for revocation in revocations.iter().filter(|revocation| revocation.until > past) {
             // Locked anew for each: a long list must not hold up whoever proves a session.
             let mut shared = self.lock();
-            shared.known.forget(now);
+            shared.known.forget(past);
             if shared.known.add(revocation) {
                 shared.mark(revocation);
             }
@@ -275,7 +282,7 @@ mod tests {
         revocations.apply(&[of_session(0, 9000), of_user(1), of_change(1, 3)], NOW);
         assert_eq!(revocations.lock().known.sessions.len(), 200);
         for _ in 0..4 {
-            revocations.apply(&[], Timestamp::from_secs(2000));
+            revocations.apply(&[], Timestamp::from_secs(2000).plus(KEPT_LONGER));
         }
         {
             let known = &revocations.lock().known;
@@ -287,8 +294,22 @@ mod tests {
     }
 
     #[test]
-    fn what_has_run_out_already_is_not_taken_in() {
-        assert_eq!(standing(of_session(1, 1000), &snapshot(1, 1, 500)), Standing::Good);
+    fn what_has_run_out_long_ago_is_not_taken_in() {
+        let revocations = Revocations::default();
+        revocations.apply(&[of_session(1, 1000)], NOW.plus(KEPT_LONGER));
+        assert_eq!(revocations.watch(&snapshot(1, 1, 500)).standing(), Standing::Good);
+    }
+
+    /// Regression: started under a clock that was two weeks ahead, the proxy dropped what seemed to have run out, and logged
+    /// out sessions were good again once the clock was right.
+    #[test]
+    fn a_clock_that_is_ahead_for_a_while_brings_nothing_back() {
+        let revocations = Revocations::default();
+        let ahead = Timestamp::from_secs(2000).plus(Duration::from_secs(15 * 86_400));
+        revocations.apply(&[of_session(1, 2000), of_user(2)], ahead);
+        revocations.apply(&[], ahead);
+        assert_eq!(revocations.watch(&snapshot(1, 1, 500)).standing(), Standing::Revoked);
+        assert_eq!(revocations.watch(&snapshot(2, 2, 500)).standing(), Standing::Revoked);
     }
 
     #[test]

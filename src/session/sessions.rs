@@ -25,6 +25,9 @@ use crate::token::api::{ApiTokenError, ApiTokens};
 /// How often a revocation that could not be stored is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
+/// How long a request waits for the store to say what became of its user: a disk that is stuck holds nobody up.
+const LOOK_UP: Duration = Duration::from_secs(2);
+
 /// A session could not be made, or not be told of.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -53,6 +56,13 @@ struct Sealed {
     /// When this cookie was made; the idle time runs from here.
     #[serde(rename = "r")]
     renewed: Timestamp,
+}
+
+/// What an API token carries: sealed, since scripts hold tokens and logs may, and the openid is in it.
+#[derive(Clone, Serialize, Deserialize)]
+struct Carried {
+    #[serde(rename = "s")]
+    session: String,
 }
 
 /// What became of a user.
@@ -166,7 +176,10 @@ impl Sessions {
     /// An API token for a session.
     pub fn api_token(&self, snapshot: &Snapshot, site: &str, now: Timestamp) -> Result<Secret<String>, Error> {
         let expires = now.plus(self.settings.api_token_lifetime()).min(self.end_of(snapshot));
-        Ok(self.api.issue(site, snapshot, now, expires)?)
+        // Plain data of ours; serialising it cannot fail.
+        let text = serde_json::to_vec(snapshot).map_err(|_| SealError::Cipher)?;
+        let carried = Carried { session: self.sealer.seal(&token_purpose(site), &text)? };
+        Ok(self.api.issue(site, &carried, now, expires)?)
     }
 
     /// Whether the cookie should be renewed, so that a visitor who keeps coming is not signed out: not if the session
@@ -203,7 +216,9 @@ impl Sessions {
         if let Some(proof) = self.remembered(token.as_bytes(), Bearer::ApiToken, site) {
             return if proof.expires > now { Ok(proof) } else { Err(ApiTokenError::Expired) };
         }
-        let (snapshot, expires): (Snapshot, _) = self.api.verify(site, token, now)?;
+        let (carried, expires): (Carried, _) = self.api.verify(site, token, now)?;
+        let text = self.sealer.open(&token_purpose(site), carried.session.as_bytes());
+        let snapshot = text.and_then(|text| serde_json::from_slice(&text).ok()).ok_or(ApiTokenError::Forged)?;
         Ok(self.remember(token.as_bytes(), snapshot, Bearer::ApiToken, site, now, expires))
     }
 
@@ -253,14 +268,15 @@ impl Sessions {
     /// A user as the store knows them now.
     pub(super) async fn present(&self, user: UserId) -> Present {
         let store = Arc::clone(&self.store);
-        match self.control.spawn(async move { store.user(user).await }).await {
-            Ok(Ok(Some(user))) if user.state == UserState::Active => Present::As(user),
-            Ok(Ok(_)) => Present::Gone,
-            Ok(Err(error)) => {
+        let asked = self.control.spawn(async move { tokio::time::timeout(LOOK_UP, store.user(user)).await });
+        let Ok(Ok(found)) = asked.await else { return Present::Unknown };
+        match found {
+            Ok(Some(user)) if user.state == UserState::Active => Present::As(user),
+            Ok(_) => Present::Gone,
+            Err(error) => {
                 tracing::warn!(%error, %user, "a changed user could not be looked up: the session goes on as it was");
                 Present::Unknown
             }
-            Err(_) => Present::Unknown,
         }
     }
 
@@ -341,6 +357,10 @@ async fn keep_trying(store: Arc<dyn Store>, revocation: Revocation, every: Durat
             return;
         }
     }
+}
+
+fn token_purpose(site: &str) -> String {
+    format!("token {site}")
 }
 
 /// A cookie of one site opens nothing at another.

@@ -164,3 +164,14 @@ async fn while_nobody_can_say_how_a_user_has_changed_the_session_goes_on_and_can
     let both = tokio::time::timeout(PATIENCE, futures_util::future::join(over, ended));
     assert_eq!(both.await.expect("it goes on").0, Over::Ended);
 }
+
+/// Regression: a session that was begun under a clock a year ahead lasted a year longer than any may.
+#[tokio::test]
+async fn what_is_dated_ahead_proves_nothing() {
+    let scene = scene();
+    for proof in [scene.by_cookie(), scene.by_token()] {
+        assert_eq!(proof.standing(START), Standing::Good);
+        assert_eq!(proof.standing(START.minus(Duration::from_secs(300))), Standing::Good, "clocks differ a little");
+        assert_eq!(proof.standing(START.minus(Duration::from_secs(301))), Standing::Revoked);
+    }
+}

@@ -110,6 +110,10 @@ impl CoreLog {
         let mut buffer = self.buffer.borrow_mut();
         let (full, lines) = (std::mem::take(&mut buffer.text), std::mem::take(&mut buffer.lines));
         drop(buffer);
+        let unwritten = self.handle.writer.take_unwritten();
+        if unwritten > 0 {
+            tracing::warn!(lines = unwritten, "access log lines could not be written");
+        }
         if full.is_empty() {
             return;
         }

@@ -57,11 +57,11 @@ pub fn init(settings: &Settings) -> std::io::Result<Events> {
     let throttle = Throttle::new(Clock::System, settings.level);
     let writer = EventWriter::new(LineWriter::start("events", WAITING_EVENTS, std::io::stderr())?);
     let lines = writer.lines.clone();
-    let lost = Arc::clone(&writer.lost);
+    let (lost, unwritten) = (Arc::clone(&writer.lost), lines.clone());
     if subscriber(settings, is_json, throttle.clone(), writer).try_init().is_err() {
         return Ok(Events(None));
     }
-    spawn_telling(throttle, lost);
+    spawn_telling(throttle, lost, unwritten);
     Ok(Events(Some(lines)))
 }
 
@@ -119,11 +119,12 @@ where
 }
 
 /// On a thread of its own: nothing may be written from within what decides over what is written.
-fn spawn_telling(throttle: Throttle, lost: Arc<AtomicU64>) {
+fn spawn_telling(throttle: Throttle, lost: Arc<AtomicU64>, lines: LineWriter) {
     let telling = move || {
         loop {
             std::thread::sleep(TELL_EVERY);
             tell(&throttle);
+            lost.fetch_add(lines.take_unwritten(), Ordering::Relaxed);
             tell_lost(&lost);
         }
     };

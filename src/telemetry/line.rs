@@ -89,6 +89,11 @@ impl Line {
         self.sent += bytes as u64;
     }
 
+    /// Whether the answer has a body that goes out (RFC 9112, 6.3).
+    pub fn has_body(&self) -> bool {
+        self.method != Method::HEAD && self.status >= 200 && self.status != 204 && self.status != 304
+    }
+
     /// The body ended before its end.
     pub fn broken(&mut self, why: &dyn std::error::Error) {
         self.broken = Some(why.to_string());

@@ -54,16 +54,20 @@ pub enum Error {
         source: io::Error,
     },
     /// No answer within the time that the upstream has.
-    #[error("upstream {upstream} did not answer in time")]
+    #[error("upstream {upstream} at {endpoint} did not answer in time")]
     TooSlow {
         /// Which upstream.
         upstream: Arc<str>,
+        /// Which of its endpoints.
+        endpoint: String,
     },
     /// The connection broke before the answer's head, or the head was nonsense.
-    #[error("upstream {upstream} broke off or answered nonsense")]
+    #[error("upstream {upstream} at {endpoint} broke off or answered nonsense")]
     BrokenAnswer {
         /// Which upstream.
         upstream: Arc<str>,
+        /// Which of its endpoints.
+        endpoint: String,
         /// What hyper made of it.
         #[source]
         source: hyper::Error,
@@ -134,7 +138,8 @@ impl Upstreams {
         outgoing::accept(&mut response, &asked, is_head)?;
         let has_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let client_upgrade = client_upgrade.filter(|_| has_switched);
-        let tunnel = client_upgrade.map(|client| Tunnel::new(client, hyper::upgrade::on(&mut response)));
+        let half_closed = settings.idle_timeout;
+        let tunnel = client_upgrade.map(|client| Tunnel::new(client, hyper::upgrade::on(&mut response), half_closed));
         let body = |incoming| match has_switched {
             true => ResponseBody::switched(incoming, lease),
             false => ResponseBody::new(incoming, lease),
@@ -193,7 +198,7 @@ impl Upstream {
                     // Who waits for the rest of a body owes no answer yet.
                     ClientSide::Owing => Error::ClientSilent,
                     ClientSide::Done | ClientSide::Sending | ClientSide::Broken => {
-                        Error::TooSlow { upstream: Arc::clone(&self.settings.name) }
+                        Error::TooSlow { upstream: Arc::clone(&self.settings.name), endpoint: target.to_string() }
                     }
                 });
             };
@@ -211,18 +216,19 @@ impl Upstream {
                     request = spare;
                     may_reuse = false;
                 }
-                _ => return Err(self.broken(error.into_error(), progress)),
+                _ => return Err(self.broken(error.into_error(), target, progress)),
             }
         }
     }
 
     /// Why an exchange broke: an upload that fails takes the connection to the upstream with it.
-    fn broken(&self, source: hyper::Error, progress: &Progress) -> Error {
+    fn broken(&self, source: hyper::Error, target: &Target, progress: &Progress) -> Error {
         match (progress.client_side(), source.source().and_then(|cause| cause.downcast_ref())) {
             (ClientSide::Broken, _) => Error::ClientGone,
             (ClientSide::Owing, Some(RelayError::Silent)) => Error::ClientSilent,
             (ClientSide::Done | ClientSide::Sending | ClientSide::Owing, _) => {
-                Error::BrokenAnswer { upstream: Arc::clone(&self.settings.name), source }
+                let upstream = Arc::clone(&self.settings.name);
+                Error::BrokenAnswer { upstream, endpoint: target.to_string(), source }
             }
         }
     }

@@ -6,10 +6,13 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::clock::{Clock, Timestamp};
 
@@ -22,15 +25,18 @@ const BUFFER: usize = 16 * 1024;
 pub struct Tunnel {
     client: OnUpgrade,
     upstream: OnUpgrade,
+    /// How long one side may be silent after the other has closed its half.
+    half_closed: Duration,
 }
 
 impl Tunnel {
-    pub(super) fn new(client: OnUpgrade, upstream: OnUpgrade) -> Self {
-        Tunnel { client, upstream }
+    pub(super) fn new(client: OnUpgrade, upstream: OnUpgrade, half_closed: Duration) -> Self {
+        Tunnel { client, upstream, half_closed }
     }
 
     /// Joins the client's connection with the upstream's, once both have switched. A side that closes its half ends
-    /// that direction alone; an error ends both, and so does `over`, whatever is under way.
+    /// that direction alone, and the other goes on while something comes; an error ends both, and so does `over`, whatever
+    /// is under way.
     pub fn open(self, heard: Heard, over: impl Future<Output = ()> + 'static) {
         tokio::task::spawn_local(async move {
             tokio::select! {
@@ -49,9 +55,48 @@ impl Tunnel {
                 return;
             }
         };
-        let (mut client, mut upstream) = (Listening { io: TokioIo::new(client), heard }, TokioIo::new(upstream));
-        if let Err(error) = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER).await {
-            tracing::debug!(%error, "an upgraded connection broke off");
+        let half = Half::default();
+        let mut client = Listening { io: TokioIo::new(client), heard: Some(heard), half: half.clone() };
+        let mut upstream = Listening { io: TokioIo::new(upstream), heard: None, half: half.clone() };
+        tokio::select! {
+            copied = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER) => {
+                if let Err(error) = copied {
+                    tracing::debug!(%error, "an upgraded connection broke off");
+                }
+            }
+            // Who has seen the other side go, and says nothing more, would hold the connection for ever.
+            () = half.silent_for(self.half_closed) => {}
+        }
+    }
+}
+
+/// Whether one side has closed its half, and when the other was last heard since. Clones are one and the same.
+#[derive(Debug, Clone, Default)]
+struct Half(Rc<HalfState>);
+
+#[derive(Debug, Default)]
+struct HalfState {
+    last: Cell<Option<Instant>>,
+    closed: Notify,
+}
+
+impl Half {
+    fn read(&self, is_end: bool) {
+        if is_end {
+            self.0.last.set(Some(Instant::now()));
+            self.0.closed.notify_one();
+        } else if self.0.last.get().is_some() {
+            self.0.last.set(Some(Instant::now()));
+        }
+    }
+
+    /// Ready once a half is closed and the other has been silent for so long.
+    async fn silent_for(&self, limit: Duration) {
+        self.0.closed.notified().await;
+        while let Some(until) = self.0.last.get().map(|last| last + limit)
+            && until > Instant::now()
+        {
+            tokio::time::sleep_until(until).await;
         }
     }
 }
@@ -77,18 +122,22 @@ impl Heard {
     }
 }
 
-/// The client's side of a tunnel, which notes when the client says something.
+/// One side of a tunnel, which notes when it says something.
 struct Listening<I> {
     io: I,
-    heard: Heard,
+    /// The client's alone is use of its session.
+    heard: Option<Heard>,
+    half: Half,
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Listening<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, into))?;
-        if into.filled().len() > before {
-            self.heard.again();
+        let is_end = into.filled().len() == before;
+        self.half.read(is_end);
+        if let Some(heard) = self.heard.as_ref().filter(|_| !is_end) {
+            heard.again();
         }
         Poll::Ready(Ok(()))
     }

@@ -57,9 +57,12 @@ fn a_callback_without_a_code_is_a_cancel_with_a_way_back() {
             refused(&browser, &callback, 403, "4003", "缺少code", ["登录已取消", "Login cancelled"]);
         }
     }
-    // A cancelled attempt is over.
+    // A cancelled attempt is over, also for whoever has kept its cookie.
+    let kept = browser.copy();
     browser.visit(&format!("/oauth_callback/?usercancel=1&state={state}"));
     assert_eq!(browser.cookie_names(ATTEMPT).len(), 0);
+    let answer = kept.get(&format!("/oauth_callback/?code={}&state={state}", "0".repeat(32)), &[SCRIPT]);
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (403, Some("403")));
     assert_eq!(proxy.qq.count(Endpoint::Token), 0);
 }
 

@@ -206,3 +206,20 @@ fn a_page_that_was_refused_is_where_the_login_returns_to() {
     assert_eq!(answer.header("location"), Some("/user/orders/?page=2"));
     assert_eq!(browser.visit("/user/orders/?page=2").status, 200);
 }
+
+/// Regression: cookies do not know ports, and a login at one site removed those that were under way at the other.
+#[test]
+fn a_login_at_one_site_leaves_those_at_another_with_the_same_cookies_alone() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().section("[[sites]]\norigin = \"http://www.meiduo.site:8001\"").before(&upstream);
+    let browser = proxy.browser();
+    let callback = browser.begin_login("/", "10001");
+    let cookies = browser.cookie_header().unwrap();
+    let other = format!(
+        "GET /qq/login/ HTTP/1.1\r\nHost: www.meiduo.site:8001\r\nCookie: {cookies}; menshen_login_junk=x\r\n\r\n"
+    );
+    let answer = proxy.connect().send(other).answer();
+    let removed: Vec<_> = answer.all("set-cookie").into_iter().filter(|cookie| cookie.contains("Max-Age=0")).collect();
+    assert!(removed.len() == 1 && removed[0].starts_with("menshen_login_junk="), "{removed:?}");
+    assert_eq!(browser.visit(&callback).status, 303);
+}

@@ -147,3 +147,14 @@ fn sites_that_share_a_cookie_do_not_log_each_other_out() {
         assert!(!is_somebodys(&proxy, &format!("Cookie: {cookie}")), "{other}");
     }
 }
+
+#[test]
+fn a_prefetch_of_the_shops_link_ends_nothing() {
+    let upstream = Upstream::hello();
+    let proxy = setup().route("/logout/", "required").site("logout_paths = [\"/logout/\"]").before(&upstream);
+    let cookie = format!("Cookie: {}", session_of(&proxy, "10001"));
+    for fetched_ahead in ["Sec-Purpose: prefetch", "Purpose: prefetch", "X-Moz: prefetch", "X-Purpose: preview"] {
+        proxy.connect().get("/logout/", &[PAGE, &cookie, fetched_ahead]).answer();
+        assert!(is_somebodys(&proxy, &cookie), "{fetched_ahead}");
+    }
+}

@@ -1,11 +1,12 @@
 //! What operators read: enough to find a request again, and nothing that opens anything.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use menshen::demo::qq::{Effect, Endpoint, Switch, WireFault};
 use serde_json::Value;
 
-use crate::support::{CLIENT_SECRET, Log, PAGE, SCRIPT, Setup, Upstream, events, reset};
+use crate::support::{CLIENT_SECRET, Log, PAGE, SCRIPT, Setup, Upstream, events, read_body, read_head, reset};
 
 fn names(line: &Value) -> BTreeSet<&str> {
     line.as_object().unwrap().keys().map(String::as_str).collect()
@@ -16,6 +17,40 @@ fn one<'l>(lines: &'l [Value], path: &str) -> &'l Value {
     let line = found.next().unwrap_or_else(|| panic!("no line for {path}"));
     assert!(found.next().is_none(), "two lines for {path}");
     line
+}
+
+/// Regression: an answer that its client did not take in full stood in the log as one that it had.
+#[test]
+fn an_answer_that_the_client_did_not_wait_for_is_said_to_be_broken() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let request = read_head(&mut stream, connection).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhi").unwrap();
+        read_body(&mut stream, 1);
+        seen.send(request).unwrap();
+    });
+    let mut proxy = Setup::new().log("access = true").before(&upstream);
+    let mut client = proxy.connect();
+    client.get("/left", &[]).until(b"hi");
+    drop(client);
+    upstream.next();
+    proxy.stop();
+    let lines = proxy.log.objects();
+    let line = one(&lines, "/left");
+    assert!(line["broken"].as_str().unwrap().contains("the client left"), "{line}");
+    // What has no body, and what was taken in full, is whole.
+    let whole = Upstream::hello();
+    let mut proxy = Setup::new().log("access = true").before(&whole);
+    let mut client = proxy.connect();
+    client.send("HEAD /head HTTP/1.1\r\nHost: www.meiduo.site\r\n\r\n").answer_to(true);
+    client.get("/whole", &[]).answer();
+    client.get("/.menshen/health", &[]).answer();
+    drop(client);
+    proxy.stop();
+    let lines = proxy.log.objects();
+    for path in ["/head", "/whole", "/.menshen/health"] {
+        let line = one(&lines, path);
+        assert!(line.get("broken").is_none(), "{line}");
+    }
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod identity;
 mod login;
 mod logout;
 mod logs;
+mod pace;
 mod qq_down;
 mod refusals;
 mod sessions;

@@ -241,3 +241,48 @@ fn a_tunnel_outlives_a_change_of_its_users_name() {
     old.post("/.menshen/logout", &[PAGE]);
     assert!(tunnel.is_closed());
 }
+
+/// Regression: an application that had closed its side left the connection to the client, who could hold it for ever.
+#[test]
+fn a_client_that_is_silent_after_the_upstream_has_left_is_hung_up_on() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let request = read_head(&mut stream, connection).unwrap();
+        stream.write_all(SWITCHED).unwrap();
+        stream.write_all(b"bye").unwrap();
+        seen.send(request).unwrap();
+    });
+    let mut proxy =
+        Setup::new().upstream("idle_timeout = \"100ms\"").section("[limits]\nconnections = 1").before(&upstream);
+    let mut client = switched(&proxy);
+    assert_eq!(client.exactly(3), b"bye");
+    assert!(client.is_closed());
+    // Its place is free again, though the client has not closed its side.
+    eventually(|| {
+        let mut next = proxy.connect();
+        next.try_send("GET /.menshen/health HTTP/1.0\r\n\r\n");
+        next.until_closed().rest().starts_with(b"HTTP/1.0 200")
+    });
+    proxy.stop();
+}
+
+/// Regression: what a client sent after the upstream had closed its half was thrown away for ten seconds.
+#[test]
+fn what_a_client_sends_after_the_upstream_has_closed_its_half_arrives() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let mut request = read_head(&mut stream, connection).unwrap();
+        stream.write_all(SWITCHED).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        seen.send(request.clone()).unwrap();
+        request.body = read_body(&mut stream, usize::MAX);
+        seen.send(request).unwrap();
+    });
+    let proxy = Setup::new().before(&upstream);
+    let mut client = switched(&proxy);
+    upstream.next();
+    assert!(client.is_closed(), "its half");
+    for piece in ["one ", "two ", "three"] {
+        client.send(piece);
+    }
+    client.finish();
+    assert_eq!(upstream.next().body, b"one two three");
+}

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{aliased, identities, login, redirects, routes, server, sessions, sites, unrouted, upstreams};
+use super::{
+    aliased, cookie_reach, identities, login, redirects, routes, server, sessions, sites, unrouted, upstreams,
+};
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse;
 use crate::gateway::Access;
@@ -38,6 +40,9 @@ impl Parts<'_> {
         self.loops(log);
         self.cookies(log);
         self.unused(log);
+        if let Some(sites) = self.sites {
+            cookie_reach::check(sites, log);
+        }
         if let (Some(routes), Some(sites)) = (self.routes, self.sites) {
             aliased::check(routes, sites, log);
         }

@@ -6,7 +6,7 @@ use crate::config::error::{Findings, Remark};
 use crate::config::parse::path;
 use crate::config::read;
 use crate::config::section::{Given, Section};
-use crate::login::Settings;
+use crate::login::{Paces, Settings};
 
 /// What is known of logins.
 pub(super) struct Login {
@@ -16,12 +16,13 @@ pub(super) struct Login {
     pub(super) attempt_lifetime: Option<Given<Duration>>,
 }
 
-/// Reads the section, and `limits.exchanges`.
+/// Reads the section, and what `[limits]` says of logins.
 pub(super) fn read(login: &Section<'_>, limits: &Section<'_>, log: &mut Findings) -> Login {
     let start = login.value("start", log, read::text(own_path));
     let callback = login.value("callback", log, read::text(own_path));
     let attempt_lifetime = login.value("attempt_lifetime", log, read::duration);
     let exchanges = limits.value("exchanges", log, read::count);
+    let paces = paces(limits, log);
     if let (Some(start), Some(callback)) = (&start, &callback)
         && start.value == callback.value
     {
@@ -35,9 +36,23 @@ pub(super) fn read(login: &Section<'_>, limits: &Section<'_>, log: &mut Findings
             callback: callback.as_ref()?.value.clone(),
             attempt_lifetime: attempt_lifetime.as_ref()?.value,
             exchanges: exchanges?.value,
+            paces: paces?,
         })
     };
     Login { settings: settings(), start, callback, attempt_lifetime }
+}
+
+fn paces(limits: &Section<'_>, log: &mut Findings) -> Option<Paces> {
+    let starts = limits.value("logins", log, read::count);
+    let starts_per_address = limits.value("logins_per_address", log, read::count);
+    let callbacks = limits.value("callbacks", log, read::count);
+    let failures_per_address = limits.value("failed_callbacks_per_address", log, read::count);
+    Some(Paces {
+        starts: starts?.value,
+        starts_per_address: starts_per_address?.value,
+        callbacks: callbacks?.value,
+        failures_per_address: failures_per_address?.value,
+    })
 }
 
 fn own_path(text: &str) -> Result<String, Remark> {

@@ -4,6 +4,7 @@
 
 mod aliased;
 mod between;
+mod cookie_reach;
 mod identities;
 mod login;
 mod qq;

@@ -66,16 +66,22 @@ fn listen(server: &Section<'_>, log: &mut Findings) -> Many<SocketAddr> {
         log.error(&server.spot("listen"), remark.fix("listen = [\"0.0.0.0:8000\"]"));
     }
     for (at, address) in listen.items.iter().enumerate() {
-        if listen.items.iter().take(at).any(|earlier| earlier.value == address.value && address.value.port() != 0) {
-            log.error(
-                &address.spot,
-                Remark::new("stands in the list twice")
-                    .so("the second one could not be bound")
-                    .fix("remove one of the two"),
-            );
-        }
+        let mut earlier = listen.items.iter().take(at).map(|earlier| earlier.value);
+        let Some(earlier) = earlier.find(|earlier| overlap(*earlier, address.value)) else { continue };
+        let remark = match earlier == address.value {
+            true => Remark::new("stands in the list twice"),
+            false => Remark::new(format!("is in {earlier} already, or the other way round")),
+        };
+        log.error(&address.spot, remark.so("the second one could not be bound").fix("remove one of the two"));
     }
     listen
+}
+
+/// Whether one address holds the other: on one port, `0.0.0.0` every address of IPv4, `[::]` every address there is.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let holds =
+        |every: SocketAddr, other: SocketAddr| every.ip().is_unspecified() && (every.is_ipv6() || other.is_ipv4());
+    one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || holds(one, other) || holds(other, one))
 }
 
 fn limits(limits: &Section<'_>, log: &mut Findings) -> Option<Limits> {

@@ -30,6 +30,16 @@ pub(in crate::config) fn folder(text: &str) -> Result<String, Remark> {
 
 /// A pattern: a path, or the beginning of one.
 pub(in crate::config) fn pattern(text: &str) -> Result<PathPattern, Remark> {
+    if let Some(placeholder) = text.split('/').find(|segment| is_placeholder(segment)) {
+        let before = text.split(placeholder).next().unwrap_or_default();
+        let remark = Remark::new(format!("{placeholder:?} is taken word for word")).so(NO_MATCH);
+        let fix = if before.is_empty() || before == "/" { "/orders/*".to_owned() } else { format!("{before}*") };
+        return Err(remark.fix(format!("patterns know no placeholders: {}", quoted(&fix))));
+    }
+    if text.split('/').any(|segment| matches!(segment, "." | "..")) {
+        let remark = Remark::expected(PATTERN).so(NO_MATCH);
+        return Err(remark.fix("without `.` and `..`: patterns are compared with resolved paths"));
+    }
     PathPattern::parse(text).ok_or_else(|| {
         let remark = Remark::expected(PATTERN).so(NO_MATCH);
         let literal = text.strip_suffix('*').unwrap_or(text);
@@ -53,6 +63,21 @@ pub(in crate::config) fn pattern(text: &str) -> Result<PathPattern, Remark> {
         };
         remark.fix(quoted(&folder))
     })
+}
+
+/// Whether a segment is what other programs' configurations write for any segment, or the end of a regular expression:
+/// `:id`, `{id}`, `<int:id>`, `(.*)`, `$`.
+fn is_placeholder(segment: &str) -> bool {
+    let is_wrapped =
+        |open, close| segment.find(open).is_some_and(|at| segment.get(at..).unwrap_or_default().contains(close));
+    (segment.starts_with(':') && segment.len() > 1)
+        || is_wrapped('{', '}')
+        || is_wrapped('<', '>')
+        || is_wrapped('[', ']')
+        || is_wrapped('(', ')')
+        || segment.ends_with('$')
+        || segment.starts_with('^')
+        || segment.trim() != segment
 }
 
 fn text_of(text: &str, slashed: &str) -> String {

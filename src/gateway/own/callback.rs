@@ -27,7 +27,8 @@ pub(in crate::gateway) async fn answer(
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
-    let returning = shared.login.finish(call.headers, &query_pairs(call.uri), &call.here.site.wire).await;
+    let from = call.here.caller.client.address();
+    let returning = shared.login.finish(from, call.headers, &query_pairs(call.uri), &call.here.site.wire).await;
     let mut response = match returning.outcome {
         Ok(logged_in) => {
             if let Some(line) = line {

@@ -20,7 +20,11 @@ pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Resp
     };
     let unavailable = shared.login.unavailable(call.here.now).map(respond::whole_seconds);
     let page = Page::Login { providers: std::slice::from_ref(&choice), unavailable };
-    Ok(respond::show(&page, call.here.caller, Some(&choice.href)))
+    let mut response = respond::show(&page, call.here.caller, Some(&choice.href));
+    if unavailable.is_some() {
+        response.extensions_mut().insert(respond::Cause("the provider has not answered lately".to_owned()));
+    }
+    Ok(response)
 }
 
 /// Sends a browser that met a guarded page to the page of providers; it comes back to where it wanted to go.

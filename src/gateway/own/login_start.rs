@@ -20,6 +20,7 @@ pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Resp
     if let Some(wait) = shared.login.unavailable(call.here.now) {
         return Err(Refusal::ProviderDown(wait).into());
     }
+    shared.login.admit(call.here.caller.client.address(), call.here.now)?;
     start(shared, call, next(shared, call))
 }
 

@@ -82,7 +82,10 @@ pub enum OpenError {
         reason: String,
     },
     /// The database could not be opened for another reason, such as a full disk.
-    #[error("the store's database cannot be opened")]
+    #[error(
+        "the store's database cannot be opened; if it is neither the disk nor the permissions, its files are damaged: keep \
+         a copy of them, and restore a backup"
+    )]
     Database(#[from] sled::Error),
     /// A file of the store could not be used.
     #[error("the store's files cannot be used")]

@@ -3,7 +3,6 @@
 
 use std::error::Error as _;
 use std::io;
-use std::time::Duration;
 
 use reqwest::{Certificate, Client, Proxy, Response, StatusCode, redirect, retry};
 use rustix::io::Errno;
@@ -18,9 +17,6 @@ use crate::units::ByteSize;
 
 /// Longest answer read. QQ's are below 2 KiB.
 const ANSWER: ByteSize = ByteSize::kib(64);
-/// How long a connection waits for its next call: long enough for the calls of one login and of the next on a busy
-/// site, short enough that QQ does not close it while a token call is on its way, which could not be repeated.
-const IDLE: Duration = Duration::from_secs(5);
 
 /// The client for calls to a provider cannot be built. All of it is the configuration's or the machine's fault.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -52,7 +48,8 @@ impl Calls {
         let mut builder = Client::builder()
             .user_agent(concat!("menshen/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(settings.connect_timeout)
-            .pool_idle_timeout(IDLE)
+            // A kept connection may be closed under a call, and a token call cannot be made again.
+            .pool_max_idle_per_host(0)
             .redirect(redirect::Policy::none())
             .referer(false)
             .retry(retry::never())
@@ -158,6 +155,32 @@ fn chain(error: reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Regression: a server that closed its connections without saying so failed half of all logins.
+    #[tokio::test]
+    async fn each_call_has_a_connection_of_its_own() {
+        use std::io::{Read, Write};
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Url::parse(&format!("http://{}/", server.local_addr().unwrap())).unwrap();
+        let serving = std::thread::spawn(move || {
+            let kept: Vec<_> = (0..3)
+                .map(|_| {
+                    let mut stream = server.accept().unwrap().0;
+                    assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+                    stream
+                })
+                .collect();
+            kept.len()
+        });
+        let settings = super::super::tests::settings(&address);
+        let calls = Calls::new(&settings).unwrap();
+        for _ in 0..3 {
+            let deadline = Instant::now() + std::time::Duration::from_secs(10);
+            assert!(calls.get(Step::OpenId, address.clone(), deadline).await.is_ok());
+        }
+        assert_eq!(serving.join().unwrap(), 3);
+    }
 
     #[tokio::test]
     async fn what_this_machine_is_out_of_is_not_the_providers_fault() {

@@ -31,7 +31,7 @@ static QQ: Subject = Subject {
 
 provider_suite!(QQ);
 
-fn settings(base: &Url) -> Settings {
+pub(super) fn settings(base: &Url) -> Settings {
     Settings {
         id: ProviderId::new("qq"),
         client_id: "101000001".into(),

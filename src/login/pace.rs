@@ -1,0 +1,227 @@
+//! How often logins may begin and callbacks fail: by one address, and by all together.
+//!
+//! Each callback that is worth a call costs one to the provider, which throttles our client id for whoever makes too
+//! many. One address may be a whole city behind its carrier's NAT: callbacks that end well, or end in nothing that the
+//! visitor did, do not count.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// What every number here is counted in, and the longest that anybody has to wait.
+const MINUTE: u64 = 60_000_000;
+
+/// How many addresses are remembered; past this those that came least are forgotten, and the numbers for all together
+/// have to do.
+const MAX_ADDRESSES: usize = 65_536;
+
+/// So often a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paces {
+    /// Logins that begin, all addresses together.
+    pub starts: usize,
+    /// Logins that begin, from one address.
+    pub starts_per_address: usize,
+    /// Callbacks, all addresses together.
+    pub callbacks: usize,
+    /// Callbacks that end in no login, from one address.
+    pub failures_per_address: usize,
+}
+
+/// Too many too fast: when to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TooFast {
+    /// This address.
+    Address(Duration),
+    /// All together.
+    All(Duration),
+}
+
+/// Counts.
+pub(super) struct Pace {
+    starts: Limit,
+    callbacks: Limit,
+}
+
+impl Pace {
+    /// Nobody has come yet.
+    pub(super) fn new(paces: Paces) -> Self {
+        Pace {
+            starts: Limit::new(paces.starts, paces.starts_per_address),
+            callbacks: Limit::new(paces.callbacks, paces.failures_per_address),
+        }
+    }
+
+    /// A login begins.
+    pub(super) fn start(&self, from: IpAddr, now: Timestamp) -> Result<(), TooFast> {
+        self.starts.charge(from, now).map(drop)
+    }
+
+    /// A callback has come. What it costs its address is to be handed back if it ends in a login.
+    pub(super) fn callback(&self, from: IpAddr, now: Timestamp) -> Result<Charge, TooFast> {
+        self.callbacks.charge(from, now)
+    }
+}
+
+/// One number for all, and one for each address.
+struct Limit {
+    all: Meter,
+    each: u64,
+    by_address: quick_cache::sync::Cache<Network, Meter>,
+}
+
+impl Limit {
+    fn new(all: usize, each: usize) -> Self {
+        let by_address = quick_cache::sync::Cache::new(MAX_ADDRESSES);
+        Limit { all: Meter::new(interval(all)), each: interval(each), by_address }
+    }
+
+    fn charge(&self, from: IpAddr, now: Timestamp) -> Result<Charge, TooFast> {
+        let meter = self.by_address.get_or_insert_with(&Network::of(from), || Ok::<_, ()>(Meter::new(self.each)));
+        let meter = meter.unwrap_or_else(|()| Meter::new(self.each));
+        // The address first: who is turned away for himself costs the others nothing.
+        meter.charge(now).map_err(TooFast::Address)?;
+        let charge = Charge(meter);
+        match self.all.charge(now) {
+            Ok(()) => Ok(charge),
+            Err(wait) => {
+                charge.hand_back();
+                Err(TooFast::All(wait))
+            }
+        }
+    }
+}
+
+/// What a callback has cost its address.
+#[must_use = "a callback that ended well costs nothing"]
+pub(super) struct Charge(Meter);
+
+impl Charge {
+    /// As if it had not come.
+    pub(super) fn hand_back(self) {
+        let Meter { interval, due } = &self.0;
+        let _ = due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| Some(due.saturating_sub(*interval)));
+    }
+}
+
+/// Whom an address stands for: one subscriber of IPv6 has a /64 at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Network {
+    V4(u32),
+    V6(u64),
+}
+
+impl Network {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Network::V4(address.to_bits()),
+            IpAddr::V6(address) => Network::V6((address.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+/// The generic cell rate algorithm: one event each interval, and a minute's worth at once. Clones are one and the same.
+#[derive(Clone)]
+struct Meter {
+    /// Microseconds.
+    interval: u64,
+    /// By when all that has come would have been due, in microseconds since the epoch.
+    due: Arc<AtomicU64>,
+}
+
+impl Meter {
+    fn new(interval: u64) -> Self {
+        Meter { interval, due: Arc::default() }
+    }
+
+    /// One more, or how long until there is room for it.
+    fn charge(&self, now: Timestamp) -> Result<(), Duration> {
+        let now = now.as_millis().saturating_mul(1000);
+        let charged = self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| self.after(due, now).ok());
+        charged.map(drop).or_else(|due| self.after(due, now).map(drop))
+    }
+
+    fn after(&self, due: u64, now: u64) -> Result<u64, Duration> {
+        // Further ahead than it can get: somebody has put the clock back.
+        let due = if due > now.saturating_add(MINUTE) { now } else { due.max(now) };
+        let next = due.saturating_add(self.interval);
+        match next.saturating_sub(now.saturating_add(MINUTE)) {
+            0 => Ok(next),
+            wait => Err(Duration::from_micros(wait)),
+        }
+    }
+}
+
+fn interval(per_minute: usize) -> u64 {
+    MINUTE / (per_minute.max(1) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1000);
+    const PACES: Paces = Paces { starts: 10, starts_per_address: 3, callbacks: 10, failures_per_address: 3 };
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn an_address_has_a_minutes_worth_at_once_and_then_one_each_interval() {
+        let pace = Pace::new(PACES);
+        let from = address("192.0.2.1");
+        (0..3).for_each(|_| pace.start(from, NOW).unwrap());
+        assert_eq!(pace.start(from, NOW), Err(TooFast::Address(seconds(20))));
+        assert_eq!(pace.start(from, NOW.plus(seconds(19))), Err(TooFast::Address(seconds(1))));
+        pace.start(from, NOW.plus(seconds(20))).unwrap();
+        assert!(pace.start(from, NOW.plus(seconds(20))).is_err());
+        pace.start(address("192.0.2.2"), NOW).unwrap();
+    }
+
+    #[test]
+    fn a_subscribers_addresses_are_one() {
+        for [one, other] in [["2001:db8::1", "2001:db8::ffff:2"], ["192.0.2.1", "::ffff:192.0.2.1"]] {
+            let pace = Pace::new(PACES);
+            (0..3).for_each(|_| pace.start(address(one), NOW).unwrap());
+            assert!(pace.start(address(other), NOW).is_err(), "{one} {other}");
+            pace.start(address("2001:db8:0:1::1"), NOW).unwrap();
+        }
+    }
+
+    #[test]
+    fn all_together_have_a_number_too_and_who_meets_it_is_not_charged() {
+        let pace = Pace::new(PACES);
+        for host in 0..10 {
+            pace.start(IpAddr::from([192, 0, 2, host]), NOW).unwrap();
+        }
+        let late = address("198.51.100.1");
+        (0..5).for_each(|_| assert_eq!(pace.start(late, NOW), Err(TooFast::All(seconds(6)))));
+        let later = NOW.plus(seconds(60));
+        (0..3).for_each(|_| pace.start(late, later).unwrap());
+    }
+
+    #[test]
+    fn what_ended_well_costs_nothing() {
+        let pace = Pace::new(Paces { callbacks: 1000, ..PACES });
+        let from = address("192.0.2.1");
+        (0..100).for_each(|_| pace.callback(from, NOW).unwrap().hand_back());
+        (0..3).for_each(|_| drop(pace.callback(from, NOW).unwrap()));
+        assert!(pace.callback(from, NOW).is_err());
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_keeps_nobody_out() {
+        let pace = Pace::new(PACES);
+        let from = address("192.0.2.1");
+        (0..3).for_each(|_| pace.start(from, NOW.plus(seconds(3600))).unwrap());
+        pace.start(from, NOW).unwrap();
+    }
+}

@@ -1,0 +1,99 @@
+//! How often one address may begin logins, and fail them.
+
+use std::time::Duration;
+
+use menshen::demo::qq::Endpoint;
+
+use crate::callback::parts;
+use crate::support::{PAGE, Proxy, SCRIPT, Setup, Upstream};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn limited(limits: &str, upstream: &Upstream) -> Proxy {
+    Setup::new().section(&format!("[limits]\n{limits}")).server("trusted_proxies = [\"127.0.0.1\"]").before(upstream)
+}
+
+#[test]
+fn an_address_that_begins_too_many_logins_is_told_when_to_come_back_and_no_other_is() {
+    let upstream = Upstream::hello();
+    let proxy = limited("logins_per_address = 3", &upstream);
+    let start = |from: &str| proxy.browser().get("/qq/login/", &[SCRIPT, &format!("X-Forwarded-For: {from}")]);
+    for from in ["203.0.113.1", "2001:db8::1"] {
+        (0..3).for_each(|_| assert_eq!(start(from).status, 200, "{from}"));
+        let answer = start(from);
+        assert_eq!((answer.status, answer.header("retry-after")), (429, Some("20")), "{from}");
+        assert_eq!(answer.json()["code"], "4002");
+        assert!(answer.all("set-cookie").is_empty());
+    }
+    assert_eq!(start("2001:db8::ffff:1").status, 429, "it is of the same subscriber");
+    assert_eq!(start("203.0.113.2").status, 200);
+    for (language, words) in [("zh-CN", "歇口气"), ("en", "take a breath")] {
+        let fields = [PAGE, "X-Forwarded-For: 203.0.113.1", &format!("Accept-Language: {language}")];
+        let page = proxy.browser().get("/qq/login/", &fields).text();
+        assert!(page.to_lowercase().contains(words), "{page}");
+    }
+    proxy.advance(MINUTE);
+    (0..3).for_each(|_| assert_eq!(start("203.0.113.1").status, 200));
+}
+
+#[test]
+fn a_city_behind_one_address_logs_in_by_the_defaults() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for _ in 0..300 {
+        assert_eq!(proxy.browser().log_in("10001").status, 303);
+    }
+}
+
+#[test]
+fn an_address_that_fails_too_many_callbacks_asks_qq_no_more_and_loses_nothing() {
+    let upstream = Upstream::hello();
+    let proxy = limited("failed_callbacks_per_address = 3", &upstream);
+    let honest = proxy.browser();
+    let callback = honest.begin_login("/", "10001");
+    // Each with an attempt of its own, and a code that QQ does not know: each costs a call.
+    for _ in 0..3 {
+        let browser = proxy.browser();
+        let (_, state) = parts(&browser.begin_login("/", "10001"));
+        let forged = format!("/oauth_callback/?code={}&state={state}", "0".repeat(32));
+        assert_eq!(browser.get(&forged, &[SCRIPT]).status, 500);
+    }
+    proxy.qq_asked(Endpoint::Token, 3);
+    let answer = honest.get(&callback, &[SCRIPT]);
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("20")));
+    assert!(answer.all("set-cookie").is_empty(), "the attempt is kept");
+    proxy.advance(Duration::from_secs(20));
+    assert_eq!(honest.get(&callback, &[PAGE]).status, 303, "nothing had been spent");
+    proxy.qq_asked(Endpoint::Token, 4);
+}
+
+#[test]
+fn logins_that_end_well_and_cancels_do_not_count_as_failed() {
+    let upstream = Upstream::hello();
+    let proxy = limited("failed_callbacks_per_address = 2", &upstream);
+    for _ in 0..5 {
+        assert_eq!(proxy.browser().log_in("10001").status, 303);
+        assert_eq!(proxy.browser().get("/oauth_callback/?usercancel=1", &[SCRIPT]).json()["code"], "4003");
+    }
+    let browser = proxy.browser();
+    (0..2).for_each(|_| assert_eq!(browser.get("/oauth_callback/?code=a&state=b", &[SCRIPT]).status, 403));
+    assert_eq!(browser.get("/oauth_callback/?code=a&state=b", &[SCRIPT]).status, 429);
+}
+
+#[test]
+fn all_together_have_their_limits_too() {
+    let upstream = Upstream::hello();
+    let proxy = limited("logins = 2\ncallbacks = 2", &upstream);
+    let callbacks = [1, 2].map(|_| {
+        let browser = proxy.browser();
+        let callback = browser.begin_login("/", "10001");
+        (browser, callback)
+    });
+    let answer = proxy.browser().get("/qq/login/", &[SCRIPT]);
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("30")));
+    for (browser, callback) in &callbacks {
+        assert_eq!(browser.get(callback, &[PAGE]).status, 303);
+    }
+    let answer = proxy.browser().get("/oauth_callback/?code=a&state=b", &[SCRIPT]);
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("5000")));
+}

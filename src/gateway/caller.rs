@@ -155,8 +155,11 @@ fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
 /// Whether a browser fetches ahead: the user has not asked for it.
 pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
     [SEC_PURPOSE, PURPOSE, X_PURPOSE, X_MOZ].iter().any(|name| {
-        let said = headers.get(name).map(|value| value.as_bytes().to_ascii_lowercase());
-        said.is_some_and(|said| said.starts_with(b"prefetch") || said.starts_with(b"preview"))
+        headers
+            .get_all(name)
+            .iter()
+            .map(|value| value.as_bytes().to_ascii_lowercase())
+            .any(|said| said.starts_with(b"prefetch") || said.starts_with(b"preview"))
     })
 }
 

@@ -187,8 +187,12 @@ impl Gateway {
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let matched = method::find(&here.site.routes, host, &readings, request.method())?;
         let is_link = || here.site.site.logout_paths.iter().any(|link| link.matches(&readings.usual));
-        // A preflight acts for nobody, and a browser that fetches ahead was not asked to.
-        let is_asked = here.caller.kind != Kind::Preflight && !caller::is_prefetch(request.headers());
+        // A preflight acts for nobody, a browser that fetches ahead and whoever looks at the head alone were not asked to,
+        // and another site's form is not the user's wish.
+        let is_asked = here.caller.kind != Kind::Preflight
+            && request.method() != Method::HEAD
+            && !caller::is_prefetch(request.headers())
+            && (!here.caller.is_unsafe || origin::is_own(request.headers(), &here.site.site));
         let ends_sessions = is_asked && is_link();
         let wants_session = matched.access != Access::Public || ends_sessions;
         // Before a token is taken out.

@@ -331,6 +331,7 @@ impl Login {
         let good_until = self.good_until(attempt);
         let place = || {
             let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+            self.pace.exchange(now)?;
             let pass = self.breaker.enter(now).map_err(Refusal::ProviderDown)?;
             Ok::<_, Refusal>((place, pass))
         };

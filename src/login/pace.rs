@@ -25,7 +25,7 @@ pub struct Paces {
     pub starts: usize,
     /// Logins that begin, from one address.
     pub starts_per_address: usize,
-    /// Callbacks, all addresses together.
+    /// Callbacks that are worth a call to the provider, all addresses together.
     pub callbacks: usize,
     /// Callbacks that end in no login, from one address.
     pub failures_per_address: usize,
@@ -42,56 +42,62 @@ pub(super) enum TooFast {
 
 /// Counts.
 pub(super) struct Pace {
-    starts: Limit,
-    callbacks: Limit,
+    starts: Meters,
+    all_starts: Meter,
+    failures: Meters,
+    exchanges: Meter,
 }
 
 impl Pace {
     /// Nobody has come yet.
     pub(super) fn new(paces: Paces) -> Self {
         Pace {
-            starts: Limit::new(paces.starts, paces.starts_per_address),
-            callbacks: Limit::new(paces.callbacks, paces.failures_per_address),
+            starts: Meters::new(paces.starts_per_address),
+            all_starts: Meter::new(interval(paces.starts)),
+            failures: Meters::new(paces.failures_per_address),
+            exchanges: Meter::new(interval(paces.callbacks)),
         }
     }
 
     /// A login begins.
     pub(super) fn start(&self, from: IpAddr, now: Timestamp) -> Result<(), TooFast> {
-        self.starts.charge(from, now).map(drop)
+        // The address first: who is turned away for himself costs the others nothing.
+        let charge = self.starts.charge(from, now)?;
+        self.all_starts.charge(now).map_err(|wait| {
+            charge.hand_back();
+            TooFast::All(wait)
+        })
     }
 
     /// A callback has come. What it costs its address is to be handed back if it ends in a login.
     pub(super) fn callback(&self, from: IpAddr, now: Timestamp) -> Result<Charge, TooFast> {
-        self.callbacks.charge(from, now)
+        self.failures.charge(from, now)
+    }
+
+    /// A callback has proved an attempt, and costs a call. Counted only then: what anybody can send without one takes
+    /// nobody's place.
+    pub(super) fn exchange(&self, now: Timestamp) -> Result<(), TooFast> {
+        self.exchanges.charge(now).map_err(TooFast::All)
     }
 }
 
-/// One number for all, and one for each address.
-struct Limit {
-    all: Meter,
-    each: u64,
+/// A meter for each address.
+struct Meters {
+    interval: u64,
     by_address: quick_cache::sync::Cache<Network, Meter>,
 }
 
-impl Limit {
-    fn new(all: usize, each: usize) -> Self {
-        let by_address = quick_cache::sync::Cache::new(MAX_ADDRESSES);
-        Limit { all: Meter::new(interval(all)), each: interval(each), by_address }
+impl Meters {
+    fn new(per_minute: usize) -> Self {
+        Meters { interval: interval(per_minute), by_address: quick_cache::sync::Cache::new(MAX_ADDRESSES) }
     }
 
     fn charge(&self, from: IpAddr, now: Timestamp) -> Result<Charge, TooFast> {
-        let meter = self.by_address.get_or_insert_with(&Network::of(from), || Ok::<_, ()>(Meter::new(self.each)));
-        let meter = meter.unwrap_or_else(|()| Meter::new(self.each));
-        // The address first: who is turned away for himself costs the others nothing.
+        let fresh = || Meter::new(self.interval);
+        let meter = self.by_address.get_or_insert_with(&Network::of(from), || Ok::<_, ()>(fresh()));
+        let meter = meter.unwrap_or_else(|()| fresh());
         meter.charge(now).map_err(TooFast::Address)?;
-        let charge = Charge(meter);
-        match self.all.charge(now) {
-            Ok(()) => Ok(charge),
-            Err(wait) => {
-                charge.hand_back();
-                Err(TooFast::All(wait))
-            }
-        }
+        Ok(Charge(meter))
     }
 }
 

@@ -211,12 +211,12 @@ fn session_cookies<'r>(headers: &'r HeaderMap, wire: &Wire) -> impl Iterator<Ite
 /// ends send ours under `Bearer` or under their own backend's scheme, and it is known by its issuer.
 fn tokens<'r>(headers: &'r HeaderMap, wire: &Wire) -> impl Iterator<Item = &'r str> {
     let values = headers.get_all(AUTHORIZATION).iter();
-    let words = values.flat_map(|value| value.as_bytes().split(|byte| !is_token68(*byte)));
+    let words = values.flat_map(|value| value.as_bytes().split(|byte| is_between(*byte)));
     let words = words.filter_map(|word| std::str::from_utf8(word).ok());
     words.filter(|word| claims_issuer(word, wire.issuers.iter().map(AsRef::as_ref)))
 }
 
-/// A byte of a token as `Authorization` carries it (RFC 9110, 11.2).
-fn is_token68(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+/// A byte that stands between words. Any other may be part of a token to whoever skips what does not belong there.
+fn is_between(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b",;\"'<>()".contains(&byte)
 }

@@ -220,6 +220,27 @@ impl LineClock {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn what_a_client_chose_neither_moves_a_terminals_cursor_nor_forges_a_line() {
+        use crate::telemetry::access_log::AccessLog;
+        let local = tokio::task::LocalSet::new();
+        let text = local.run_until(async {
+            let log = CoreLog::start(AccessLog::start(std::io::sink(), false).unwrap().handle());
+            let client = Client::of("192.0.2.1:1".parse().unwrap());
+            let mut line = Line::begin(log, Timestamp::EPOCH, 1, Method::GET, Uri::from_static("/a%1b"), client);
+            line.host = Some(HeaderValue::from_bytes(b"a 200 GET\x9b\xff").unwrap());
+            line.cause = Some("x\n2026 200 \u{1b}[2J user=admin \u{202e}".to_owned());
+            let mut text = Vec::new();
+            Finished { line: &line, duration: Duration::ZERO }.write_readable(&mut text, "now");
+            String::from_utf8(text).unwrap()
+        });
+        let text = text.await;
+        assert!(text.ends_with('\n') && text.lines().count() == 1, "{text:?}");
+        assert!(!text.trim_end().chars().any(|char| char.is_control() || char == '\u{202e}'), "{text:?}");
+        assert_eq!(text.split(' ').nth(3), Some("a\\u{20}200\\u{20}GET\\\\x9b\\\\xff/a%1b"), "{text:?}");
+        assert!(text.contains(r#"cause="x\n2026"#), "{text:?}");
+    }
+
     #[test]
     fn the_time_of_a_line_is_what_the_clock_says_to_the_millisecond() {
         let mut clock = LineClock::default();

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jsonwebtoken::{Header, Validation, decode, encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -44,16 +45,46 @@ pub enum ApiTokenError {
     Expired,
 }
 
-/// Whether a token claims to be issued by one of `issuers`, read without verifying anything.
+/// Whether a token claims to be issued by one of `issuers`, read without verifying anything, and as leniently as any
+/// backend may read it that does not verify either: what cannot be read in one way alone claims whatever stands in it.
 pub fn claims_issuer<'a>(token: &str, issuers: impl Iterator<Item = &'a str> + Clone) -> bool {
     #[derive(Deserialize)]
     struct Issuer {
         iss: String,
     }
     // Whichever part it is: with something stuck before it, the payload is not the second.
-    let parts = token.split('.').skip(1).filter_map(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
-    let mut claims = parts.filter_map(|part| serde_json::from_slice::<Issuer>(&part).ok());
-    claims.any(|claimed| issuers.clone().any(|issuer| issuer == claimed.iss))
+    token.split('.').skip(1).filter(|part| !part.is_empty()).any(|part| {
+        let payload = decode_leniently(part);
+        match serde_json::from_slice::<Issuer>(&payload) {
+            Ok(claimed) => issuers.clone().any(|issuer| issuer == claimed.iss),
+            Err(_) => issuers.clone().any(|issuer| holds(&payload, issuer.as_bytes())),
+        }
+    })
+}
+
+/// Base64 of either alphabet, without regard to padding, to bits left over, and to bytes that are none of it; and without
+/// the NULs of UTF-16.
+fn decode_leniently(part: &str) -> Vec<u8> {
+    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const ENGINE: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
+    let plain = part.bytes().filter_map(|byte| match byte {
+        b'+' => Some(b'-'),
+        b'/' => Some(b'_'),
+        _ => (byte.is_ascii_alphanumeric() || b"-_".contains(&byte)).then_some(byte),
+    });
+    let mut plain: Vec<u8> = plain.collect();
+    if plain.len() % 4 == 1 {
+        plain.pop();
+    }
+    let mut text = ENGINE.decode(plain).unwrap_or_default();
+    text.retain(|byte| *byte != 0);
+    text
+}
+
+fn holds(text: &[u8], word: &[u8]) -> bool {
+    memchr::memmem::find(text, word).is_some()
 }
 
 impl ApiTokens {
@@ -119,6 +150,8 @@ fn audience(issuer: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
     use super::super::signing_key::Algorithm;
     use super::super::upstream::Signer;
     use super::*;
@@ -150,6 +183,32 @@ mod tests {
             let elsewhere = tokens.verify::<Carried>("http://other", token.expose(), NOW);
             assert_eq!(elsewhere, Err(ApiTokenError::Forged));
         }
+    }
+
+    /// Regression: a backend that only decodes what the proxy let pass believed tokens that the proxy had not read.
+    #[test]
+    fn no_lenient_reading_of_a_token_hides_that_it_claims_to_be_ours() {
+        let plain = format!(r#"{{"iss":"{ISSUER}","sub":"admin"}}"#);
+        let utf_16: Vec<u8> = plain.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let encode = |text: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(text);
+        let (head, tail) = (encode(plain.as_bytes()), encode(b"x"));
+        let (first, last) = head.split_at(7);
+        for payload in [
+            head.clone(),
+            format!("{head}=="),
+            format!("{first}!{last}"),
+            encode(&utf_16),
+            encode(format!("\u{feff}{plain}").as_bytes()),
+            encode(format!(r#"{{"iss":"a","iss":"{ISSUER}"}}"#).as_bytes()),
+            encode(format!(r#"{{"iss":["{ISSUER}"]}}"#).as_bytes()),
+            encode(format!(r#"{{"iss":"{ISSUER}","x":NaN}}"#).as_bytes()),
+        ] {
+            assert!(claims_issuer(&format!("{tail}.{payload}."), [ISSUER].into_iter()), "{payload}");
+        }
+        // Another's token may be about us.
+        let others = encode(format!(r#"{{"iss":"https://idp.example","aud":"{ISSUER}"}}"#).as_bytes());
+        assert!(!claims_issuer(&format!("{tail}.{others}.x"), [ISSUER].into_iter()));
+        assert!(!claims_issuer("a.b.c", [ISSUER].into_iter()));
     }
 
     #[test]

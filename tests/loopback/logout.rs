@@ -158,3 +158,30 @@ fn a_prefetch_of_the_shops_link_ends_nothing() {
         assert!(is_somebodys(&proxy, &cookie), "{fetched_ahead}");
     }
 }
+
+#[test]
+fn neither_a_look_at_the_head_nor_another_sites_form_ends_a_session_by_the_shops_link() {
+    let upstream = Upstream::hello();
+    let proxy = setup().route("/logout/", "public").site("logout_paths = [\"/logout/\"]").before(&upstream);
+    let cookie = format!("Cookie: {}", session_of(&proxy, "10001"));
+    let head = format!("HEAD /logout/ HTTP/1.1\r\nHost: www.meiduo.site\r\n{cookie}\r\n\r\n");
+    proxy.connect().send(head).answer_to(true);
+    for origin in ["Origin: http://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site"] {
+        let post = format!(
+            "POST /logout/ HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 0\r\n{cookie}\r\n{origin}\r\n\r\n"
+        );
+        proxy.connect().send(post).answer();
+        assert!(is_somebodys(&proxy, &cookie), "{origin}");
+    }
+}
+
+#[test]
+fn a_login_never_ends_at_the_shops_own_logout() {
+    let upstream = Upstream::hello();
+    let proxy = setup().site("logout_paths = [\"/logout/\"]").before(&upstream);
+    for next in ["/logout/", "/x/../logout/", "http://www.meiduo.site/logout/"] {
+        let browser = proxy.browser();
+        let callback = browser.begin_login(next, "10001");
+        assert_eq!(browser.visit(&callback).header("location"), Some("/"), "{next}");
+    }
+}

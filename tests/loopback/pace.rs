@@ -94,6 +94,15 @@ fn all_together_have_their_limits_too() {
     for (browser, callback) in &callbacks {
         assert_eq!(browser.get(callback, &[PAGE]).status, 303);
     }
-    let answer = proxy.browser().get("/oauth_callback/?code=a&state=b", &[SCRIPT]);
-    assert_eq!((answer.status, answer.json()["code"].as_str()), (503, Some("5000")));
+    // What proves no attempt takes nobody's place, and is told as ever.
+    assert_eq!(proxy.browser().get("/oauth_callback/?code=a&state=b", &[SCRIPT]).status, 403);
+    proxy.advance(Duration::from_secs(30));
+    let late = proxy.browser();
+    let callback = late.begin_login("/", "10001");
+    assert_eq!(late.get(&callback, &[PAGE]).status, 303);
+    proxy.advance(Duration::from_secs(29));
+    let crowded = proxy.browser();
+    proxy.advance(Duration::from_secs(1));
+    let callback = crowded.begin_login("/", "10001");
+    assert_eq!(crowded.get(&callback, &[PAGE]).status, 303);
 }

@@ -101,13 +101,20 @@ fn next(shared: &Shared, call: Call<'_>) -> SafeRedirect {
     let pairs = query_pairs(call.uri);
     let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
     let next = SafeRedirect::parse(next, &call.here.site.site);
-    if is_page(&next, shared) { next } else { SafeRedirect::home() }
+    if is_page(&next, shared) && !is_logout(&next, call.here.site) { next } else { SafeRedirect::home() }
 }
 
 /// Whether a place is not an endpoint of ours, in any spelling, here or at another site of ours.
 fn is_page(place: &SafeRedirect, shared: &Shared) -> bool {
     let Some(path) = place.path_where(|host| shared.sites.find(host).is_some()) else { return true };
     request_path::read(path).is_ok_and(|readings| !shared.own_paths.is_ours(path, &readings))
+}
+
+/// Whether a place is the shop's own logout link: a login that ends there would be over at once.
+fn is_logout(place: &SafeRedirect, site: &SiteContext) -> bool {
+    let path = place.path_where(|host| site.site.answers_to(host));
+    let readings = path.and_then(|path| request_path::read(path).ok());
+    readings.is_some_and(|readings| site.site.logout_paths.iter().any(|link| link.matches(&readings.usual)))
 }
 
 /// The query as decoded pairs, in order.

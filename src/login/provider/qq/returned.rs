@@ -15,6 +15,8 @@ pub(super) fn read(provider: &ProviderId, query: &[(String, String)]) -> Returne
         return Returned::Cancelled;
     }
     match (error, code, message) {
+        // Nobody has seen QQ say it so; it means the same (RFC 6749, 4.1.2.1).
+        (Some("access_denied"), _, _) => Returned::Cancelled,
         (Some(error), _, _) => refused(provider, error),
         // QQ's older pages tell an error as `code` and `msg`.
         (None, Some(number), Some(_)) => refused(provider, number),
@@ -72,8 +74,8 @@ mod tests {
             ("code=100010&msg=redirect+uri+is+illegal", "refused 100010"),
             ("code=100010&msg=", "refused 100010"),
             ("error=100010&error_description=redirect+uri+is+illegal", "refused 100010"),
-            ("error=access_denied", "refused access_denied"),
-            ("error=access_denied&code=abc", "refused access_denied"),
+            ("error=access_denied", "cancelled"),
+            ("error=access_denied&code=abc", "cancelled"),
             ("error=<script>", "refused (not a name)"),
             ("error=a%0Ab", "refused (not a name)"),
             ("error=", "refused (not a name)"),

@@ -63,7 +63,8 @@ fn config(folder: &tempfile::TempDir, port: u16, simulator: &Simulator) -> Confi
          authorize_url = \"http://{qq}/oauth2.0/authorize\"\ntoken_url = \"http://{qq}/oauth2.0/token\"\n\
          openid_url = \"http://{qq}/oauth2.0/me\"\nuser_info_url = \"http://{qq}/user/get_user_info\"\n\
          [upstreams.mall]\nendpoints = [\"http://127.0.0.1:9\"]\n[[routes]]\npath = \"/*\"\nupstream = \"mall\"\n\
-         [log]\naccess = false\nlevel = \"error\"\n[limits]\nexchanges = 4096\n"
+         [log]\naccess = false\nlevel = \"error\"\n[limits]\nexchanges = 4096\nlogins = 10000000\n\
+         logins_per_address = 10000000\ncallbacks = 10000000\n"
     );
     let path = folder.path().join("config.toml");
     std::fs::write(&path, text).unwrap();

@@ -1,5 +1,6 @@
 //! Sessions, as all cores share them: made, proved, refreshed and ended.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -208,7 +209,7 @@ impl Sessions {
         let text = self.sealer.open(&purpose(site), value)?;
         let Sealed { snapshot, renewed } = serde_json::from_slice(&text).ok()?;
         let expires = renewed.plus(self.settings.idle()).min(self.end_of(&snapshot));
-        Some(self.remember(value, snapshot, Bearer::Cookie, site, renewed, expires))
+        Some(self.remember(value, self.proof(snapshot, Bearer::Cookie, site, renewed, expires)))
     }
 
     /// The session that an API token proves at a site.
@@ -219,7 +220,7 @@ impl Sessions {
         let (carried, expires): (Carried, _) = self.api.verify(site, token, now)?;
         let text = self.sealer.open(&token_purpose(site), carried.session.as_bytes());
         let snapshot = text.and_then(|text| serde_json::from_slice(&text).ok()).ok_or(ApiTokenError::Forged)?;
-        Ok(self.remember(token.as_bytes(), snapshot, Bearer::ApiToken, site, now, expires))
+        Ok(self.remember(token.as_bytes(), self.proof(snapshot, Bearer::ApiToken, site, now, expires)))
     }
 
     /// What was presented as a token proves nothing as a cookie, nor at another site.
@@ -227,9 +228,8 @@ impl Sessions {
         self.proofs.get(presented).filter(|proof| proof.bearer == bearer && proof.site == *site)
     }
 
-    fn remember(
+    fn proof(
         &self,
-        presented: &[u8],
         snapshot: Snapshot,
         bearer: Bearer,
         site: &Arc<str>,
@@ -240,9 +240,20 @@ impl Sessions {
         let watch = self.revocations.watch(&snapshot);
         let slots = std::iter::repeat_with(Slot::default).take(self.identities.count()).collect();
         let site = Arc::clone(site);
-        let proof = Arc::new(Proof { snapshot, bearer, logged, site, renewed, expires, watch, slots });
-        self.proofs.insert(presented.into(), Arc::clone(&proof));
-        proof
+        Arc::new(Proof { snapshot, bearer, logged, site, renewed, expires, watch, slots })
+    }
+
+    /// Remembers a proof, or finds that another core was quicker: all of them share one, and what upstreams are told is made
+    /// once.
+    fn remember(&self, presented: &[u8], proof: Arc<Proof>) -> Arc<Proof> {
+        let key: Box<[u8]> = presented.into();
+        match self.proofs.get_or_insert_with(&key, || Ok::<_, Infallible>(Arc::clone(&proof))) {
+            Ok(first) if first.bearer == proof.bearer && first.site == proof.site => first,
+            Ok(_) => {
+                self.proofs.insert(key, Arc::clone(&proof));
+                proof
+            }
+        }
     }
 
     /// What a log line says of a session's user.
@@ -262,7 +273,9 @@ impl Sessions {
         let snapshot = stale.snapshot.refreshed(&user);
         // As if last renewed long ago: the next answer brings a cookie with the new snapshot.
         let renewed = if stale.bearer == Bearer::Cookie { Timestamp::EPOCH } else { stale.renewed };
-        Some(self.remember(presented, snapshot, stale.bearer, &stale.site, renewed, stale.expires))
+        let fresh = self.proof(snapshot, stale.bearer, &stale.site, renewed, stale.expires);
+        self.proofs.insert(presented.into(), Arc::clone(&fresh));
+        Some(fresh)
     }
 
     /// A user as the store knows them now.

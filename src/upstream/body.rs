@@ -117,8 +117,8 @@ impl Upload {
         }
         let polled = Pin::new(&mut self.incoming).poll_frame(cx);
         self.progress.side.set(match &polled {
-            // Of a body whose length was announced nobody asks what comes after its last byte.
-            Poll::Ready(Some(Ok(_))) if !self.incoming.is_end_stream() => ClientSide::Sending,
+            // Nobody asks what comes after trailers, nor after the last byte of a body whose length was announced.
+            Poll::Ready(Some(Ok(frame))) if frame.is_data() && !self.incoming.is_end_stream() => ClientSide::Sending,
             Poll::Ready(Some(Ok(_)) | None) => ClientSide::Done,
             Poll::Ready(Some(Err(_))) => ClientSide::Broken,
             Poll::Pending => ClientSide::Owing,

@@ -101,3 +101,14 @@ fn an_expectation_without_a_body_passes_unless_it_is_for_100() {
         assert_eq!(upstream.next().header("expect"), passed, "{said}");
     }
 }
+
+#[test]
+fn a_connection_whose_request_had_trailers_serves_again() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().one_core().upstream("keep_alive = \"1m\"").before(&upstream);
+    let head = "POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n";
+    for _ in 0..3 {
+        assert_eq!(proxy.connect().send(format!("{head}2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n")).answer().status, 200);
+        assert_eq!(upstream.next().connection, 0);
+    }
+}

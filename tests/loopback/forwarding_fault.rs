@@ -36,7 +36,14 @@ fn an_upstream_that_does_not_answer_in_time_is_504_and_is_hung_up_on() {
     assert_eq!(client.get("/", &[]).answer().status, 504);
     assert!(upstream.next().body.is_empty(), "the upstream's connection was closed");
     // The client's own connection goes on.
-    assert_eq!(client.get("/", &[]).answer().status, 504);
+    for (language, tag) in [("en", "en"), ("zh-CN", "zh")] {
+        let answer = client.get("/", &["Accept: text/html", &format!("Accept-Language: {language}")]).answer();
+        assert_eq!((answer.status, answer.header("cache-control")), (504, Some("no-store")));
+        assert!(answer.header("content-language").unwrap().starts_with(tag));
+    }
+    let answer = client.get("/", &[]).answer();
+    assert_eq!((answer.status, answer.json()["code"].as_str()), (504, Some("504")));
+    assert_eq!(answer.json()["request_id"].as_str().unwrap().len(), 16);
 }
 
 #[test]

@@ -265,6 +265,25 @@ fn what_is_not_published_is_the_applications_own_path() {
     }
 }
 
+/// Regression: two cores that met a session at the same moment each made its token.
+#[test]
+fn requests_that_come_together_share_the_token_that_is_made_for_the_first() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    for _ in 0..20 {
+        let user = proxy.browser();
+        user.log_in("10001");
+        let cookie = format!("Cookie: {}", user.cookie_header().unwrap());
+        let mut clients: Vec<_> = (0..8).map(|_| proxy.connect()).collect();
+        for client in &mut clients {
+            client.get("/", &[&cookie]);
+        }
+        clients.iter_mut().for_each(|client| assert_eq!(client.answer().status, 200));
+        let tokens: BTreeSet<_> = clients.iter().map(|_| received(&upstream)).collect();
+        assert_eq!(tokens.len(), 1);
+    }
+}
+
 #[test]
 fn a_token_is_made_once_for_a_session_and_renewed_before_it_expires() {
     let upstream = Upstream::hello();

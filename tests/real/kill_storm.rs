@@ -86,8 +86,11 @@ fn a_kill_while_starting_leaves_what_starts_again() {
     println!("{first_starts} kills in a first start, {later_starts} in a later one: all started again");
 }
 
+/// A storm comes from one address: more than any city's.
+const LIMITS: &str = "[limits]\nlogins = 10000000\nlogins_per_address = 10000000\ncallbacks = 10000000\n";
+
 fn lay_out(upstream: &Upstream) -> Layout {
-    Setup::new().section("[log]\naccess = false\n").lay_out(upstream.address())
+    Setup::new().section("[log]\naccess = false\n").section(LIMITS).lay_out(upstream.address())
 }
 
 fn time_to_start(layout: &Layout) -> Duration {

@@ -331,8 +331,9 @@ impl Login {
         let good_until = self.good_until(attempt);
         let place = || {
             let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::Busy)?;
-            self.pace.exchange(now)?;
             let pass = self.breaker.enter(now).map_err(Refusal::ProviderDown)?;
+            // Last: what is turned away for another reason costs no call, and takes nobody's place.
+            self.pace.exchange(now)?;
             Ok::<_, Refusal>((place, pass))
         };
         let mut result = match self.spent.spend(attempt.state(), now, good_until, place)? {

@@ -44,6 +44,18 @@ pub enum ExchangeError {
     Session(#[from] session::Error),
 }
 
+impl ExchangeError {
+    /// Whether it failed by us or by the provider alone, whatever code the visitor had brought.
+    pub(super) fn is_nobodys_fault(&self) -> bool {
+        match self {
+            ExchangeError::Provider(error) => !says_no(error),
+            ExchangeError::SignIn(SignInError::Blocked(_)) => false,
+            ExchangeError::SignIn(SignInError::Store(_) | SignInError::NoRandomness(_))
+            | ExchangeError::Session(_) => true,
+        }
+    }
+}
+
 impl Login {
     /// `pass`: the breaker's leave to ask the provider.
     pub(super) async fn exchange(&self, attempt: &Attempt, code: Code, pass: Pass) -> Result<LoggedIn, ExchangeError> {
@@ -62,12 +74,20 @@ impl Login {
 fn sign(identity: &Result<Identity, provider::Error>) -> Option<Sign> {
     match identity {
         Err(provider::Error::Local { .. }) => None,
-        // Whoever says no is there: a wrong code must shut nobody else out.
-        Ok(_) | Err(provider::Error::Refused(_) | provider::Error::ForeignClient { .. }) => Some(Sign::Answers),
+        Err(error) if !says_no(error) => Some(Sign::Fails),
+        Ok(_) | Err(_) => Some(Sign::Answers),
+    }
+}
+
+/// Whether it was the provider that said no: a wrong code must shut nobody else out.
+fn says_no(error: &provider::Error) -> bool {
+    match error {
+        provider::Error::Refused(_) | provider::Error::ForeignClient { .. } => true,
         // Who throttles us asks for fewer calls. What cannot be read was said by somebody else in its place, as
         // maintenance pages and captive portals are.
-        Err(provider::Error::Unavailable { .. } | provider::Error::Busy { .. } | provider::Error::Malformed { .. }) => {
-            Some(Sign::Fails)
-        }
+        provider::Error::Local { .. }
+        | provider::Error::Unavailable { .. }
+        | provider::Error::Busy { .. }
+        | provider::Error::Malformed { .. } => false,
     }
 }

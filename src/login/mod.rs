@@ -117,13 +117,13 @@ impl Refusal {
             | Refusal::StoreDown(_)
             | Refusal::ProviderDown(_)
             | Refusal::CutOff => true,
+            Refusal::Exchange(error) => error.is_nobodys_fault(),
             Refusal::Malformed
             | Refusal::NoAttempt
             | Refusal::Foreign
             | Refusal::Expired
             | Refusal::Used
-            | Refusal::Provider(_)
-            | Refusal::Exchange(_) => false,
+            | Refusal::Provider(_) => false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use menshen::demo::qq::Endpoint;
+use menshen::demo::qq::{Effect, Endpoint, Switch, WireFault};
 
 use crate::callback::parts;
 use crate::support::{PAGE, Proxy, SCRIPT, Setup, Upstream};
@@ -105,4 +105,52 @@ fn all_together_have_their_limits_too() {
     proxy.advance(Duration::from_secs(1));
     let callback = crowded.begin_login("/", "10001");
     assert_eq!(crowded.get(&callback, &[PAGE]).status, 303);
+}
+
+/// Regression: what QQ had failed at used up the address's share.
+#[test]
+fn what_qq_fails_at_is_not_the_visitors_failure() {
+    let upstream = Upstream::hello();
+    let proxy = limited("failed_callbacks_per_address = 2", &upstream);
+    let browsers = [(); 3].map(|()| proxy.browser());
+    for _ in 0..4 {
+        for effect in [Effect::Wire(WireFault::Status(502)), Effect::Error { number: -6, text: None }] {
+            let callback = browsers[0].begin_login("/", "10001");
+            proxy.qq.set(Switch::once(Endpoint::Token, effect));
+            assert_eq!(browsers[0].get(&callback, &[SCRIPT]).status, 500);
+        }
+        // Before the breaker opens.
+        assert_eq!(browsers[1].log_in("10001").status, 303);
+    }
+    let [_, _, forger] = browsers;
+    (0..2).for_each(|_| assert_eq!(forger.get("/oauth_callback/?code=a&state=b", &[SCRIPT]).status, 403));
+    assert_eq!(forger.get("/oauth_callback/?code=a&state=b", &[SCRIPT]).status, 429);
+}
+
+#[test]
+fn a_callback_that_the_breaker_turns_away_takes_nobodys_place() {
+    let upstream = Upstream::hello();
+    let proxy = limited("callbacks = 4", &upstream);
+    let browser = proxy.browser();
+    let callbacks = [(); 4].map(|()| {
+        let browser = proxy.browser();
+        let callback = browser.begin_login("/", "10001");
+        (browser, callback)
+    });
+    let (last, failing) = callbacks.split_last().unwrap();
+    for (browser, callback) in failing {
+        proxy.qq.set(Switch::once(Endpoint::Token, Effect::Wire(WireFault::Status(502))));
+        assert_eq!(browser.get(callback, &[SCRIPT]).status, 500);
+    }
+    // One place is left, and the breaker is open for 30 s.
+    for _ in 0..3 {
+        let answer = last.0.get(&last.1, &[SCRIPT]);
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("30")));
+    }
+    proxy.advance(Duration::from_secs(30));
+    // Three places are there: the one that was left, and two that have come since.
+    assert_eq!(last.0.get(&last.1, &[PAGE]).status, 303);
+    (0..2).for_each(|_| assert_eq!(proxy.browser().log_in("10001").status, 303));
+    let callback = browser.begin_login("/", "10001");
+    assert_eq!(browser.get(&callback, &[SCRIPT]).status, 503);
 }

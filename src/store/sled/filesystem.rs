@@ -23,17 +23,21 @@ const NETWORK: [&str; 17] = [
     "smbfs",
 ];
 
-/// The kind of network filesystem that holds `path`, which must be absolute and without symbolic links; `None` for a
-/// local one, and where the system does not say.
-pub(super) fn network_kind(path: &Path) -> Option<String> {
-    let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
-    let kind = kind_of(path, &String::from_utf8_lossy(&mounts))?;
-    NETWORK.contains(&kind.as_str()).then_some(kind)
+/// What this process sees mounted, as `/proc/self/mountinfo` (proc(5)) tells; nothing where the system does not say.
+pub(super) fn mounts() -> String {
+    let mounts = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    String::from_utf8_lossy(&mounts).into_owned()
 }
 
-/// The filesystem type of the mount that holds `path`, from the text of `/proc/<pid>/mountinfo` (proc(5)).
-fn kind_of(path: &Path, mountinfo: &str) -> Option<String> {
-    mountinfo
+/// The kind of network filesystem that holds `path`, which must be absolute and without symbolic links; `None` for a
+/// local one, and where `mounts` do not say.
+pub(super) fn network_kind(path: &Path, mounts: &str) -> Option<String> {
+    kind_of(path, mounts).filter(|kind| NETWORK.contains(&kind.as_str()))
+}
+
+/// The filesystem type of the mount that holds `path`.
+fn kind_of(path: &Path, mounts: &str) -> Option<String> {
+    mounts
         .lines()
         .filter_map(|line| {
             let (mount, filesystem) = line.split_once(" - ")?;
@@ -81,6 +85,8 @@ mod tests {
 
     #[test]
     fn this_machines_temporary_folder_is_local() {
-        assert_eq!(network_kind(&std::env::temp_dir().canonicalize().unwrap()), None);
+        let folder = std::env::temp_dir().canonicalize().unwrap();
+        assert_eq!(network_kind(&folder, &mounts()), None);
+        assert!(!cfg!(target_os = "linux") || kind_of(&folder, &mounts()).is_some());
     }
 }

@@ -28,10 +28,14 @@ pub(super) struct Folder(PathBuf);
 impl Folder {
     /// Makes the folder if it is absent, and refuses network filesystems.
     pub(super) fn prepare(path: &Path) -> Result<Self, OpenError> {
+        Self::prepare_among(path, &filesystem::mounts())
+    }
+
+    fn prepare_among(path: &Path, mounts: &str) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Folder { path: path.to_owned(), source };
         let path = std::path::absolute(path).map_err(failed)?;
         make_with_parents(&path).map_err(failed)?;
-        match filesystem::network_kind(&path.canonicalize().map_err(failed)?) {
+        match filesystem::network_kind(&path.canonicalize().map_err(failed)?, mounts) {
             Some(kind) => Err(OpenError::NetworkFilesystem { path, kind }),
             None => Ok(Folder(path)),
         }
@@ -106,6 +110,21 @@ mod tests {
         fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
         Folder::prepare(root.path()).unwrap();
         assert_eq!(mode(root.path()), 0o755);
+    }
+
+    #[test]
+    fn a_folder_on_a_network_filesystem_is_refused_wherever_a_link_hides_it() {
+        let root = tempfile::tempdir().unwrap();
+        let there = root.path().canonicalize().unwrap().join("there");
+        let link = root.path().join("link");
+        std::os::unix::fs::symlink(&there, &link).unwrap();
+        fs::create_dir(&there).unwrap();
+        let mounts = format!("27 1 254:0 / / rw - ext4 /dev/vda rw\n40 27 0:40 / {} rw - nfs4 f:/ rw\n", there.display());
+        for path in [there.join("data"), link.join("data")] {
+            let error = Folder::prepare_among(&path, &mounts).unwrap_err().to_string();
+            assert!(error.contains("is on a network filesystem (nfs4)") && error.contains("use a local disk"), "{error}");
+        }
+        Folder::prepare_among(&root.path().join("data"), &mounts).unwrap();
     }
 
     #[test]

@@ -47,6 +47,16 @@ fn a_new_store_is_synced_before_it_gets_its_name() {
     synced(root.path(), 0, renamed.begin);
 }
 
+/// What a kill had left in the kernel's cache alone is answered from as soon as the store opens.
+#[test]
+fn what_an_opened_store_finds_is_synced_before_anything_else_happens_to_it() {
+    let root = tempfile::tempdir().unwrap();
+    record(Task::SignIn(1), root.path(), &[]);
+    let (_, calls) = record(Task::SignIn(1), root.path(), &[]);
+    let first = calls.iter().find(|call| call.arguments.contains("/sled/db>")).unwrap();
+    assert_eq!((first.name.as_str(), first.ok), ("fsync", true));
+}
+
 /// The disk fails once in each of these ways: the store reopens by itself, and what it acknowledges is true.
 #[tokio::test]
 async fn a_disk_that_fails_for_a_moment_costs_no_acknowledged_binding() {

@@ -53,3 +53,40 @@ async fn a_damaged_snapshot_is_set_aside_and_nothing_is_lost() {
     store.close().await;
     assert!(is_bound(&open(&root), 3).await);
 }
+
+/// Shows that both are one write: two would leave a user without a binding, at some cut.
+#[tokio::test]
+async fn a_first_login_that_is_cut_off_anywhere_leaves_user_and_binding_or_neither() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(&root);
+    sign_in(&store, 1).await.unwrap();
+    let log = |root: &TempDir| root.path().join("sled/db");
+    let before = fs::read(log(&root)).unwrap();
+    sign_in(&store, 2).await.unwrap();
+    let after = fs::read(log(&root)).unwrap();
+    store.close().await;
+    let differs = |position: &usize| before.get(*position) != after.get(*position);
+    let (first, last) = ((0..after.len()).find(differs).unwrap(), (0..after.len()).rfind(differs).unwrap());
+    let mut outcomes = Vec::new();
+    for cut in (first..=last).step_by(7).chain([last + 1]) {
+        let torn = tempfile::tempdir().unwrap();
+        open(&torn).close().await;
+        for entry in fs::read_dir(torn.path().join("sled")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().unwrap().to_string_lossy().starts_with("snap.") {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        let mut bytes = before.clone();
+        bytes.resize(after.len(), 0);
+        bytes[..cut].copy_from_slice(&after[..cut]);
+        fs::write(log(&torn), bytes).unwrap();
+        let store = open(&torn);
+        assert!(is_bound(&store, 1).await, "cut at {cut}");
+        let user = store.user(new_user(2).id).await.unwrap();
+        assert_eq!(user.is_some(), is_bound(&store, 2).await, "cut at {cut}");
+        outcomes.push(user.is_some());
+        store.close().await;
+    }
+    assert!(outcomes.contains(&true) && outcomes.contains(&false));
+}

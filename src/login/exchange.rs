@@ -50,8 +50,9 @@ impl ExchangeError {
         match self {
             ExchangeError::Provider(error) => !says_no(error),
             ExchangeError::SignIn(SignInError::Blocked(_)) => false,
-            ExchangeError::SignIn(SignInError::Store(_) | SignInError::NoRandomness(_))
-            | ExchangeError::Session(_) => true,
+            ExchangeError::SignIn(SignInError::Store(_) | SignInError::NoRandomness(_)) | ExchangeError::Session(_) => {
+                true
+            }
         }
     }
 }

@@ -146,6 +146,15 @@ fn a_login_ends_only_in_the_browser_and_in_the_time_it_began_in() {
 }
 
 #[test]
+fn a_login_is_kept_by_no_cache_and_its_address_is_told_to_nobody() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let answer = proxy.browser().log_in("10001");
+    let told = ["cache-control", "referrer-policy", "location"].map(|name| answer.header(name));
+    assert_eq!(told, [Some("no-store"), Some("no-referrer"), Some("/")]);
+}
+
+#[test]
 fn a_replayed_callback_is_never_exchanged_again() {
     let upstream = Upstream::hello();
     let mut proxy = Setup::new().before(&upstream);

@@ -1,6 +1,7 @@
 //! Request bodies: `Expect`, trailers, sizes.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use crate::support::{Setup, Upstream, read_body, read_head};
 
@@ -26,6 +27,28 @@ fn a_client_that_waits_for_100_gets_the_upstreams() {
     client.send("body");
     assert_eq!(client.answer().text(), "ok");
     assert_eq!(upstream.next().body, b"body");
+}
+
+/// A body is sent after a second in any case: what is at once has another cause.
+#[test]
+fn the_upstreams_100_and_not_only_patience_lets_the_body_through() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        while let Some(mut request) = read_head(&mut stream, connection) {
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+            request.body = read_body(&mut stream, 4);
+            seen.send(request).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        }
+    });
+    let proxy = Setup::new().before(&upstream);
+    let is_at_once = |_| {
+        let (mut client, begun) = (proxy.connect(), Instant::now());
+        client.send(EXPECTING).until(b"\r\n\r\n");
+        let waited = begun.elapsed();
+        assert_eq!(client.send("body").answer().text(), "ok");
+        waited < Duration::from_secs(1)
+    };
+    assert!((0..10).any(is_at_once));
 }
 
 #[test]

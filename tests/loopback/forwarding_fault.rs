@@ -1,7 +1,7 @@
 //! Upstreams that are down, slow or broken: what the client is told, and that nothing broken ever looks whole.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use crate::support::{Connection, Setup, Upstream, read_body, read_head, reset};
 
@@ -22,6 +22,27 @@ fn an_upstream_that_is_down_is_502_as_a_page_in_both_languages_or_as_json() {
     let answer = proxy.connect().get("/", &[]).answer();
     assert_eq!((answer.status, answer.json()["code"].as_str()), (502, Some("502")));
     assert_eq!(answer.json()["request_id"].as_str().unwrap().len(), 16);
+}
+
+/// A listener that takes no more connections, and does not refuse them either: what waits at it.
+fn overrun() -> (SocketAddr, impl Sized) {
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let waiting = TcpStream::connect(address).unwrap();
+    (address, (listener, waiting))
+}
+
+#[test]
+fn an_upstream_that_accepts_no_connection_is_502_after_the_connect_timeout_and_passed_over_where_another_does() {
+    let (stuck, _waiting) = overrun();
+    let limited = || Setup::new().one_core().upstream("connect_timeout = \"100ms\"");
+    let proxy = limited().before_address(stuck);
+    assert_eq!(proxy.connect().get("/", &[]).answer().status, 502);
+    let upstream = Upstream::hello();
+    let proxy = limited().before_all(&[stuck, upstream.address()]);
+    (0..4).for_each(|_| assert_eq!(proxy.connect().get("/", &[]).answer().status, 200));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Where a message ends: one canonical form goes on, and what could be read in two ways is refused.
 
-use crate::support::{Setup, Upstream};
+use std::io::Write;
+
+use crate::support::{Setup, Upstream, read_body, read_head};
 
 const HEAD: &str = "POST / HTTP/1.1\r\nHost: www.meiduo.site\r\n";
 
@@ -98,6 +100,47 @@ fn chunks_that_can_be_read_in_two_ways_never_make_a_whole_request() {
         assert!(client.is_closed(), "{body:?}");
         upstream.saw_nothing();
     }
+}
+
+#[test]
+fn of_a_body_that_turns_out_unreadable_the_upstream_gets_no_more_than_was_read_and_never_its_end() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let mut request = read_head(&mut stream, connection).unwrap();
+        // Answered early, as by a server that waits for no body.
+        if request.line().contains("/early") {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        }
+        request.body = read_body(&mut stream, usize::MAX);
+        seen.send(request).unwrap();
+    });
+    let proxy = Setup::new().one_core().upstream("keep_alive = \"1m\"").before(&upstream);
+    for broken in ["0x2\r\nhi\r\n0\r\n\r\n", "2\r\nhi0\r\n\r\n", "g\r\n"] {
+        for path in ["/", "/early"] {
+            let mut client = proxy.connect();
+            let head = format!("POST {path} HTTP/1.1\r\nHost: www.meiduo.site\r\nTransfer-Encoding: chunked\r\n\r\n");
+            client.send(format!("{head}5\r\nbegun\r\n{broken}")).until_closed();
+            // Also shows that the connection was closed: it is read to its end, and served one request.
+            let body = String::from_utf8(upstream.next().body).unwrap();
+            assert!("5\r\nbegun\r\n2\r\nhi\r\n".starts_with(&body), "{broken:?} {path} {body:?}");
+        }
+    }
+}
+
+#[test]
+fn a_head_with_a_chunked_body_is_one_request_and_its_answer_has_none() {
+    let upstream = Upstream::scripted(|request| match request.line().starts_with("HEAD") {
+        true => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n".to_vec(),
+        false => b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec(),
+    });
+    let proxy = Setup::new().one_core().before(&upstream);
+    let mut client = proxy.connect();
+    let head = "HEAD / HTTP/1.1\r\nHost: www.meiduo.site\r\nTransfer-Encoding: chunked\r\n\r\n";
+    client.send(format!("{head}2\r\nhi\r\n0\r\n\r\n"));
+    assert_eq!(client.answer_to(true).header("content-length"), Some("5"));
+    assert_eq!(client.get("/", &[]).answer().text(), "ok");
+    assert_eq!(upstream.next().body, b"2\r\nhi\r\n0\r\n\r\n");
+    assert!(upstream.next().line().starts_with("GET / "));
+    upstream.saw_nothing();
 }
 
 #[test]

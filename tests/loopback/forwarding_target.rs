@@ -1,6 +1,6 @@
 //! Request lines and `Host`: what passes byte for byte, and what is refused.
 
-use crate::support::{Answer, Proxy, Setup, Upstream};
+use crate::support::{Answer, Proxy, Setup, Upstream, events};
 
 /// The answer to a request with these lines, each without its end.
 fn raw(proxy: &Proxy, lines: &[&str]) -> Answer {
@@ -210,6 +210,15 @@ fn too_many_or_too_large_fields_are_hypers_431() {
     assert_eq!(proxy.connect().get("/", &many[..99]).answer().status, 200);
     let answer = proxy.connect().get("/", &many).answer();
     assert_eq!((answer.status, answer.body.len()), (431, 0));
+    // Past the access log: this is its trace.
+    for (request, told) in
+        [(format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101)), 431), ("G@T\r\n\r\n".into(), 400)]
+    {
+        let mut client = proxy.connect();
+        let peer = client.stream().local_addr().unwrap();
+        assert_eq!(client.send(request).answer().status, told);
+        events().wait_for(1, &[&format!("peer={peer} "), "refused a request that is not HTTP as we speak it"]);
+    }
     // The limit is looked at between reads, so that a head may exceed it by the last one.
     let large = format!("X-Large: {}", "a".repeat(256 * 1024));
     assert_eq!(proxy.connect().get("/", &[&large]).answer().status, 431);

@@ -119,10 +119,14 @@ mod tests {
         let link = root.path().join("link");
         std::os::unix::fs::symlink(&there, &link).unwrap();
         fs::create_dir(&there).unwrap();
-        let mounts = format!("27 1 254:0 / / rw - ext4 /dev/vda rw\n40 27 0:40 / {} rw - nfs4 f:/ rw\n", there.display());
+        let mounts =
+            format!("27 1 254:0 / / rw - ext4 /dev/vda rw\n40 27 0:40 / {} rw - nfs4 f:/ rw\n", there.display());
         for path in [there.join("data"), link.join("data")] {
             let error = Folder::prepare_among(&path, &mounts).unwrap_err().to_string();
-            assert!(error.contains("is on a network filesystem (nfs4)") && error.contains("use a local disk"), "{error}");
+            assert!(
+                error.contains("is on a network filesystem (nfs4)") && error.contains("use a local disk"),
+                "{error}"
+            );
         }
         Folder::prepare_among(&root.path().join("data"), &mounts).unwrap();
     }

@@ -183,6 +183,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_qq_that_takes_no_connection_is_waited_for_no_longer_than_the_connect_timeout() {
+        use std::time::Duration;
+        let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let full = listener.local_addr().unwrap().as_socket().unwrap();
+        let _waiting = std::net::TcpStream::connect(full).unwrap();
+        let address = Url::parse(&format!("http://{full}/")).unwrap();
+        let connect_timeout = Duration::from_millis(50);
+        let settings = Settings { connect_timeout, ..super::super::tests::settings(&address) };
+        let calls = Calls::new(&settings).unwrap();
+        let an_hour = Instant::now() + Duration::from_secs(3600);
+        let told = tokio::time::timeout(Duration::from_secs(10), calls.get(Step::Token, address, an_hour)).await;
+        assert!(matches!(told.unwrap(), Err(Fault::Unavailable(_))));
+    }
+
+    #[tokio::test]
     async fn what_this_machine_is_out_of_is_not_the_providers_fault() {
         // An address that no machine has: to bind to it fails as it does where all ports are taken.
         let nowhere = std::net::IpAddr::from([192, 0, 2, 1]);

@@ -130,6 +130,12 @@ impl Site {
     }
 }
 
+/// The name in a `host[:port]`, without its root dot.
+pub(crate) fn host_name(authority: &str) -> &str {
+    let (name, _) = split_port(authority);
+    name.strip_suffix('.').unwrap_or(name)
+}
+
 /// Compares a configured `host[:port]` with one from a client.
 pub(crate) fn same_authority(ours: &str, theirs: &str, scheme: &str) -> bool {
     if ours == theirs {

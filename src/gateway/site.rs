@@ -8,7 +8,7 @@ use url::Url;
 use super::RouteSettings;
 use super::route::Routes;
 use crate::session::{CookieJar, Wire};
-use crate::site::{Site, Sites};
+use crate::site::{Site, Sites, host_name};
 
 /// A site, ready for requests.
 #[derive(Debug)]
@@ -60,6 +60,13 @@ impl SiteContext {
             login_page,
             site: site.clone(),
         })
+    }
+
+    /// Whether the cookies that a visitor gets under this `Host` are there again when the provider sends the browser
+    /// back.
+    pub fn cookies_come_back(&self, host: &str) -> bool {
+        let there = self.redirect_uri.host_str();
+        self.site.cookie_domain.is_some() || there.is_none_or(|there| host_name(host).eq_ignore_ascii_case(there))
     }
 }
 

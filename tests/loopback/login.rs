@@ -208,6 +208,48 @@ fn a_page_that_was_refused_is_where_the_login_returns_to() {
 }
 
 /// Regression: cookies do not know ports, and a login at one site removed those that were under way at the other.
+/// Regression: the attempt's cookie stayed at the alias, and every first try ended on the page about missing cookies.
+#[test]
+fn a_login_that_begins_under_another_name_goes_on_where_its_cookies_come_back() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().site("aliases = [\"meiduo.site\", \"www.meiduo.site:8443\"]").before(&upstream);
+    let at = |host: &str, target: &str, accept: &str| {
+        proxy.connect().send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{accept}\r\n\r\n")).answer()
+    };
+    let there = format!("http://{SITE}/qq/login/?next=%2Fcart%2F%3Fa%3Db&sent-on=1");
+    for host in ["meiduo.site", "MEIDUO.site.:80"] {
+        let sent = at(host, "/qq/login/?next=%2Fcart%2F%3Fa%3Db", PAGE);
+        assert_eq!((sent.status, sent.header("location")), (302, Some(there.as_str())), "{host}");
+        assert_eq!((sent.all("set-cookie").len(), sent.header("cache-control")), (0, Some("no-store")));
+        let told = at(host, "/qq/login/?next=%2Fcart%2F%3Fa%3Db", SCRIPT);
+        assert_eq!((told.status, told.json()["login_url"].as_str()), (200, Some(there.as_str())), "{host}");
+    }
+    // The way on leads through a login to the page that was asked for.
+    let browser = proxy.browser();
+    let begun = browser.visit("/qq/login/?next=%2Fcart%2F%3Fa%3Db&sent-on=1");
+    let authorize = Url::parse(begun.header("location").unwrap()).unwrap();
+    let callback = Url::parse(&proxy.qq.log_in(&authorize, "10001").unwrap()).unwrap();
+    let answer = browser.visit(&format!("{}?{}", callback.path(), callback.query().unwrap()));
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/cart/?a=b")));
+    // A port is no other host, and a proxy that always says another name sends nobody round for ever.
+    for (host, target) in [("www.meiduo.site:8443", "/qq/login/"), ("meiduo.site", "/qq/login/?sent-on=1")] {
+        let begun = at(host, target, PAGE);
+        assert!(begun.status == 302 && begun.all("set-cookie").len() == 1, "{host} {target}");
+    }
+    let elsewhere = at("meiduo.site", "/qq/login/?next=http://evil.example/", PAGE);
+    assert_eq!(elsewhere.header("location"), Some("http://www.meiduo.site/qq/login/?next=%2F&sent-on=1"));
+    upstream.saw_nothing();
+}
+
+#[test]
+fn with_a_cookie_domain_a_login_begins_under_any_name() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().site("aliases = [\"meiduo.site\"]\ncookie_domain = \"meiduo.site\"").before(&upstream);
+    let begun =
+        proxy.connect().send(format!("GET /qq/login/ HTTP/1.1\r\nHost: meiduo.site\r\n{SCRIPT}\r\n\r\n")).answer();
+    assert_eq!(begun.all("set-cookie").len(), 1);
+}
+
 #[test]
 fn a_login_at_one_site_leaves_those_at_another_with_the_same_cookies_alone() {
     let upstream = Upstream::hello();

@@ -23,7 +23,8 @@ pub(super) fn check(sites: &[sites::Known], log: &mut Findings) {
         let host = sites::host_of(site.origin.authority());
         for alias in known.aliases.iter().filter(|alias| !sites::host_of(&alias.value).eq_ignore_ascii_case(host)) {
             let remark = Remark::new(format!("is another host than {host}, and cookies reach one host alone"));
-            let remark = remark.so("a login that begins under this name has to be begun again, and ends at the origin");
+            let remark =
+                remark.so("whoever logs in under this name is led to the origin, and is logged in there alone");
             let fix =
                 "redirect it to the origin, set cookie_domain to the domain of both, or make it a site of its own";
             log.warn(&alias.spot, remark.fix(fix));

@@ -1,9 +1,11 @@
 //! `GET /qq/login/?next=/path`: begins a login. A script gets the provider's address as JSON, a browser is sent there.
 
+use http::header::HOST;
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
+use url::Url;
 
-use super::{Call, next, only, with_cookies};
+use super::{Call, next, only, query_pairs, with_cookies};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::caller;
 use crate::gateway::error::Error;
@@ -11,17 +13,25 @@ use crate::gateway::{Shared, respond};
 use crate::http::safe_redirect::SafeRedirect;
 use crate::login::Refusal;
 
+/// Said by an address that we have sent a browser on to. A proxy before us that writes a `Host` of its own would
+/// otherwise have it sent there for ever.
+const SENT_ON: &str = "sent-on";
+
 pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
     only(call.method, &[Method::GET], "GET")?;
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
+    }
+    let next = next(shared, call);
+    if let Some(address) = where_cookies_come_back(shared, call, &next) {
+        return Ok(send(call, &address));
     }
     // Sent to a provider that does not answer, a visitor would be lost there, or turned away when coming back.
     if let Some(wait) = shared.login.unavailable(call.here.now) {
         return Err(Refusal::ProviderDown(wait).into());
     }
     shared.login.admit(call.here.caller.client.address(), call.here.now)?;
-    start(shared, call, next(shared, call))
+    start(shared, call, next)
 }
 
 /// Begins a login that ends at `next`.
@@ -33,11 +43,26 @@ pub(in crate::gateway) fn start(
     let display = caller::display(call.headers);
     let site = call.here.site;
     let started = shared.login.start(call.headers, &site.wire, &site.redirect_uri, next, display, call.here.now)?;
-    let login_url = started.login_url.as_str();
+    Ok(with_cookies(send(call, &started.login_url), started.cookies))
+}
+
+fn send(call: Call<'_>, login_url: &Url) -> Response<AnswerBody> {
     let is_navigation = call.here.caller.is_navigation(call.method, call.headers);
-    let response = match (is_navigation, HeaderValue::from_str(login_url)) {
+    match (is_navigation, HeaderValue::from_str(login_url.as_str())) {
         (true, Ok(location)) => respond::redirect(StatusCode::FOUND, location),
-        _ => respond::json(&json!({ "code": "0", "errmsg": "OK", "login_url": login_url })),
-    };
-    Ok(with_cookies(response, started.cookies))
+        _ => respond::json(&json!({ "code": "0", "errmsg": "OK", "login_url": login_url.as_str() })),
+    }
+}
+
+/// This endpoint under the name that the provider sends browsers back to, if the one the visitor used is another, to
+/// which alone the attempt's cookie would belong.
+fn where_cookies_come_back(shared: &Shared, call: Call<'_>, next: &SafeRedirect) -> Option<Url> {
+    let host = call.headers.get(HOST)?.to_str().ok()?;
+    let is_sent_on = || query_pairs(call.uri).iter().any(|(name, _)| name == SENT_ON);
+    if call.here.site.cookies_come_back(host) || is_sent_on() {
+        return None;
+    }
+    let mut address = call.here.site.redirect_uri.join(&shared.login.settings().start).ok()?;
+    address.query_pairs_mut().clear().append_pair("next", next.as_str()).append_pair(SENT_ON, "1");
+    Some(address)
 }

@@ -11,7 +11,8 @@ use super::sessions::Sessions;
 use super::watch::Standing;
 use crate::clock::Timestamp;
 use crate::http::cookie;
-use crate::token::api::{ApiTokenError, claims_issuer};
+use crate::token::api::ApiTokenError;
+use crate::token::issuer_claim;
 
 /// How many session cookies of one request are looked at. A browser sends one; more come from somebody who plants them.
 const MAX_CANDIDATES: usize = 4;
@@ -213,7 +214,7 @@ fn tokens<'r>(headers: &'r HeaderMap, wire: &Wire) -> impl Iterator<Item = &'r s
     let values = headers.get_all(AUTHORIZATION).iter();
     let words = values.flat_map(|value| value.as_bytes().split(|byte| is_between(*byte)));
     let words = words.filter_map(|word| std::str::from_utf8(word).ok());
-    words.filter(|word| claims_issuer(word, wire.issuers.iter().map(AsRef::as_ref)))
+    words.filter(|word| issuer_claim::is_claimed(word, wire.issuers.iter().map(AsRef::as_ref)))
 }
 
 /// A byte that stands between words. Any other may be part of a token to whoever skips what does not belong there.

@@ -4,6 +4,7 @@
 //! upstream's token opens nothing here, whoever it leaks to.
 
 pub mod api;
+pub mod issuer_claim;
 pub mod jwks;
 pub mod signing_key;
 pub mod upstream;

@@ -1,7 +1,9 @@
 //! Where everything is put together: the only file that knows which store and which provider there are.
 
+use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use crate::login::{self, Login};
 use crate::master_key::{MasterKey, MasterKeyError};
 use crate::random::{self, NoRandomness};
 use crate::server::{BindError, Handler, Listeners, Server};
-use crate::session::{KEPT_LONGER, Parts, Revocations, Sessions};
+use crate::session::{Parts, Revocations, Sessions};
 use crate::store::sled::{OpenError, SledStore};
 use crate::store::{self, Cursor, Store};
 use crate::telemetry::access_log::{AccessLog, LogHash};
@@ -88,9 +90,11 @@ impl App {
     /// Starts everything; requests are answered when this returns. Blocks while the store opens, so it must not be
     /// called on an async runtime.
     pub fn start(config: &Config, clock: Clock) -> Result<Self, StartError> {
-        let output = io::stdout();
-        let is_json = config.log.is_json(output.is_terminal());
-        Self::start_with(config, clock, output, is_json)
+        let stdout = io::stdout();
+        let is_json = config.log.is_json(stdout.is_terminal());
+        // By itself it keeps what a full disk has refused, to write it later in the middle of other lines.
+        let unbuffered = File::from(stdout.as_fd().try_clone_to_owned()?);
+        Self::start_with(config, clock, unbuffered, is_json)
     }
 
     /// As [`App::start`], with the access log written to `log` rather than to standard output.
@@ -186,7 +190,7 @@ async fn build(
 
     // Whoever was logged out before the restart stays logged out.
     let revocations = Revocations::default();
-    let (known, cursor) = store.revocations(Cursor::default(), now.minus(KEPT_LONGER)).await?;
+    let (known, cursor) = store.revocations(Cursor::default(), Revocations::past(now)).await?;
     revocations.apply(&known, now);
 
     let sessions = Arc::new(Sessions::new(Parts {
@@ -268,7 +272,7 @@ async fn follow_feed(store: Arc<dyn Store>, revocations: Revocations, mut cursor
     loop {
         tokio::time::sleep(FEED_EVERY).await;
         let now = clock.now();
-        match store.revocations(cursor, now.minus(KEPT_LONGER)).await {
+        match store.revocations(cursor, Revocations::past(now)).await {
             Ok((news, next)) => {
                 revocations.apply(&news, now);
                 cursor = next;
@@ -283,7 +287,7 @@ async fn follow_feed(store: Arc<dyn Store>, revocations: Revocations, mut cursor
 async fn sweep(store: Arc<dyn Store>, clock: Clock) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        match store.sweep(clock.now().minus(KEPT_LONGER)).await {
+        match store.sweep(Revocations::past(clock.now())).await {
             Ok(0) => {}
             Ok(removed) => tracing::debug!(removed, "forgot revocations that had run out"),
             Err(error) => tracing::warn!(%error, "the store could not be swept"),

@@ -113,6 +113,13 @@ impl Clock {
         }
     }
 
+    /// Moves a manual clock back, as a time service may move the system's.
+    pub fn set_back(&self, by: Duration) {
+        if let Clock::Manual(now) = self {
+            now.send_modify(|now| *now = now.minus(by));
+        }
+    }
+
     /// Ready once it is `at`, or later.
     pub async fn sleep_until(&self, at: Timestamp) {
         match self {

@@ -66,7 +66,12 @@ impl Body for AnswerBody {
             Content::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Content::Relayed(body) => Pin::new(body).poll_frame(cx),
         };
-        self.is_over = matches!(frame, Poll::Ready(None | Some(Err(_))));
+        // Nothing is asked for after trailers.
+        self.is_over = match &frame {
+            Poll::Ready(Some(Ok(frame))) => frame.is_trailers(),
+            Poll::Ready(None | Some(Err(_))) => true,
+            Poll::Pending => false,
+        };
         if let Some(line) = &mut self.line {
             match &frame {
                 Poll::Ready(Some(Ok(frame))) => line.sent(frame.data_ref().map_or(0, Bytes::len)),

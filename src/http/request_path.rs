@@ -11,6 +11,9 @@ use percent_encoding::percent_decode_str;
 /// Longest path whose readings are worked out; a longer ambiguous one has none, and is refused.
 const MAX_AMBIGUOUS: usize = 2048;
 
+/// Most readings that are worked out; a path with more has none, and is refused. Paths that anybody uses have a few.
+const MAX_READINGS: usize = 128;
+
 /// Every way a server could read one path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Readings<'a> {
@@ -20,9 +23,9 @@ pub struct Readings<'a> {
     pub others: Vec<String>,
 }
 
-/// An ambiguous path that is too long to be worked out.
+/// An ambiguous path that is too long, or can be read in too many ways, to be worked out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an ambiguous path of more than {MAX_AMBIGUOUS} bytes")]
+#[error("an ambiguous path of more than {MAX_AMBIGUOUS} bytes, or of more than {MAX_READINGS} readings")]
 pub struct TooAmbiguous;
 
 /// Reads a raw path, as it stands in the request target without its query.
@@ -38,7 +41,7 @@ pub fn read(raw: &str) -> Result<Readings<'_>, TooAmbiguous> {
     if raw.len() > MAX_AMBIGUOUS {
         return Err(TooAmbiguous);
     }
-    let mut others = every_reading(raw, &decoded);
+    let mut others = every_reading(raw, &decoded)?;
     others.retain(|reading| *reading != usual);
     Ok(Readings { usual: Cow::Owned(usual), others })
 }
@@ -69,7 +72,7 @@ fn is_ambiguous(raw: &str, decoded: &str) -> bool {
         || !raw.starts_with('/')
 }
 
-fn every_reading(raw: &str, decoded: &str) -> Vec<String> {
+fn every_reading(raw: &str, decoded: &str) -> Result<Vec<String>, TooAmbiguous> {
     let overlong = decode(&fold_overlong(raw));
     let twice = decode(decoded);
     let as_sent = [raw.to_owned(), decoded.to_owned(), twice, overlong];
@@ -91,6 +94,9 @@ fn every_reading(raw: &str, decoded: &str) -> Vec<String> {
         readings.extend(stepped);
         readings.sort_unstable();
         readings.dedup();
+        if readings.len() > MAX_READINGS {
+            return Err(TooAmbiguous);
+        }
     }
     // Decoding after the dots are resolved, and after parameters are cut.
     let late: Vec<String> = readings.iter().map(|path| resolve_dots(&decode(path))).collect();
@@ -98,7 +104,7 @@ fn every_reading(raw: &str, decoded: &str) -> Vec<String> {
     readings.extend(late);
     readings.sort_unstable();
     readings.dedup();
-    readings
+    Ok(readings)
 }
 
 fn decode(text: &str) -> String {
@@ -278,6 +284,8 @@ mod tests {
     fn a_long_ambiguous_path_is_refused_and_a_long_plain_one_is_not() {
         assert!(read(&format!("/{}", "a".repeat(20_000))).is_ok());
         assert_eq!(read(&format!("/;{}", "a".repeat(20_000))), Err(TooAmbiguous));
+        let twisted = format!("{}%2f..%2f", "//a;b%00c%3fd%20\\..%252e%c0%af/.;x".repeat(8));
+        assert_eq!(read(&twisted), Err(TooAmbiguous));
     }
 
     #[test]

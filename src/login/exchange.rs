@@ -45,13 +45,13 @@ pub enum ExchangeError {
 }
 
 impl ExchangeError {
-    /// Whether it failed by us or by the provider alone, whatever code the visitor had brought.
-    pub(super) fn is_nobodys_fault(&self) -> bool {
+    /// Whether it counts against the address it came from: it did not fail by us, nor by the provider's not answering.
+    pub(super) fn counts(&self) -> bool {
         match self {
-            ExchangeError::Provider(error) => !says_no(error),
-            ExchangeError::SignIn(SignInError::Blocked(_)) => false,
+            ExchangeError::Provider(error) => says_no(error),
+            ExchangeError::SignIn(SignInError::Blocked(_)) => true,
             ExchangeError::SignIn(SignInError::Store(_) | SignInError::NoRandomness(_)) | ExchangeError::Session(_) => {
-                true
+                false
             }
         }
     }

@@ -5,6 +5,7 @@ mod breaker;
 mod exchange;
 mod pace;
 pub mod provider;
+mod refusal;
 mod spent;
 
 use std::net::IpAddr;
@@ -20,9 +21,10 @@ use self::attempt::OpenAttempts;
 pub use self::attempt::{Attempt, AttemptError, MAX_ATTEMPTS};
 use self::breaker::Breaker;
 pub use self::exchange::{ExchangeError, LoggedIn};
+use self::pace::Pace;
 pub use self::pace::Paces;
-use self::pace::{Pace, TooFast};
-use self::provider::{Challenge, Code, Display, IdentityProvider, RefusedBy, Returned};
+use self::provider::{Challenge, Code, Display, IdentityProvider, Returned};
+pub use self::refusal::Refusal;
 use self::spent::{SpentStates, Turn};
 use crate::account::Accounts;
 use crate::clock::{Clock, Timestamp};
@@ -56,85 +58,6 @@ pub struct Started {
     pub login_url: Url,
     /// Cookies to set: the attempt's, and removals of those that give way to it.
     pub cookies: Vec<HeaderValue>,
-}
-
-/// Why a callback did not end in a login.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// There is no code: the user pressed cancel, or somebody called by hand.
-    #[error("the callback has no code")]
-    NoCode,
-    /// The code or the state has a shape that nobody issues.
-    #[error("the callback's code or state has a shape that nobody issues")]
-    Malformed,
-    /// The browser brought no attempt cookie at all.
-    #[error("the browser brought no attempt cookie")]
-    NoAttempt,
-    /// It brought others, but not this state's.
-    #[error("the attempt was not begun in this browser")]
-    Foreign,
-    /// It took longer than an attempt lives.
-    #[error("the attempt is too old")]
-    Expired,
-    /// The state was used before.
-    #[error("the attempt was used before")]
-    Used,
-    /// The provider said by redirect that it refuses.
-    #[error(transparent)]
-    Provider(RefusedBy),
-    /// Too many from one address; it may try again after so long. Nothing was spent.
-    #[error("too many tries from one address")]
-    TooOften(Duration),
-    /// Too many from all together; try again after so long. Nothing was spent.
-    #[error("too many logins are under way")]
-    Crowded(Duration),
-    /// As many exchanges as may be are under way. Nothing was spent: the same callback may come again.
-    #[error("too many exchanges are under way")]
-    Busy,
-    /// The store is down. Nothing was spent: the same callback may come again.
-    #[error("the store is down")]
-    StoreDown(#[source] crate::store::Error),
-    /// The provider has not answered lately; it is asked again after so long. Nothing was spent.
-    #[error("the provider has not answered lately")]
-    ProviderDown(Duration),
-    /// The exchange was tried and failed.
-    #[error(transparent)]
-    Exchange(Arc<ExchangeError>),
-    /// The process is going down in the middle of it.
-    #[error("the exchange was cut off")]
-    CutOff,
-}
-
-impl Refusal {
-    /// Whether the visitor has done nothing that anybody would do on purpose: what stood in the way was ours or the
-    /// provider's, or it was a change of mind.
-    fn is_nobodys_fault(&self) -> bool {
-        match self {
-            Refusal::NoCode
-            | Refusal::TooOften(_)
-            | Refusal::Crowded(_)
-            | Refusal::Busy
-            | Refusal::StoreDown(_)
-            | Refusal::ProviderDown(_)
-            | Refusal::CutOff => true,
-            Refusal::Exchange(error) => error.is_nobodys_fault(),
-            Refusal::Malformed
-            | Refusal::NoAttempt
-            | Refusal::Foreign
-            | Refusal::Expired
-            | Refusal::Used
-            | Refusal::Provider(_) => false,
-        }
-    }
-}
-
-impl From<TooFast> for Refusal {
-    fn from(too_fast: TooFast) -> Self {
-        match too_fast {
-            TooFast::Address(wait) => Refusal::TooOften(wait),
-            TooFast::All(wait) => Refusal::Crowded(wait),
-        }
-    }
 }
 
 /// What became of a callback, and the cookies to remove whatever became of it.
@@ -229,7 +152,8 @@ impl Login {
         Ok(Started { login_url: self.parts.provider.authorize_url(&challenge), cookies })
     }
 
-    /// Ends a login, if the address that asks has not failed too often.
+    /// Ends a login. Whatever an attacker could send is checked before anything costs a call to the provider (RFC 6749,
+    /// 10.12).
     pub async fn finish(
         self: &Arc<Self>,
         from: IpAddr,
@@ -237,19 +161,6 @@ impl Login {
         query: &[(String, String)],
         wire: &Wire,
     ) -> Returning {
-        let charge = match self.pace.callback(from, self.parts.clock.now()) {
-            Ok(charge) => charge,
-            Err(too_fast) => return Returning { outcome: Err(too_fast.into()), cookies: Vec::new(), next: None },
-        };
-        let returning = self.end(headers, query, wire).await;
-        if returning.outcome.as_ref().err().is_none_or(Refusal::is_nobodys_fault) {
-            charge.hand_back();
-        }
-        returning
-    }
-
-    /// Whatever an attacker could send is checked before anything costs a call to the provider (RFC 6749, 10.12).
-    async fn end(self: &Arc<Self>, headers: &HeaderMap, query: &[(String, String)], wire: &Wire) -> Returning {
         let now = self.parts.clock.now();
         let state = single(query, "state").filter(|state| is_state(state));
         let attempt = state.and_then(|state| attempt::find(state, headers, &self.parts.sealer, wire));
@@ -285,10 +196,9 @@ impl Login {
             }
             (Returned::Code(code), Ok(good)) => (good, code),
         };
-        match self.exchange_once(good, code, now).await {
-            Err(spares @ (Refusal::Busy | Refusal::StoreDown(_) | Refusal::ProviderDown(_))) => refuse(spares, None),
-            outcome => ended(outcome, removal()),
-        }
+        let outcome = self.exchange_once(from, good, code, now).await;
+        let cookies = if outcome.as_ref().is_err_and(Refusal::spends_nothing) { None } else { removal() };
+        ended(outcome, cookies)
     }
 
     /// The attempt of a callback, if this browser holds it and it is good. Told by the state alone: the rest of a query
@@ -320,6 +230,7 @@ impl Login {
     /// The exchange for an attempt: made by its first callback, shared by those that come while it is under way.
     async fn exchange_once(
         self: &Arc<Self>,
+        from: IpAddr,
         attempt: &Attempt,
         code: Code,
         now: Timestamp,
@@ -333,7 +244,7 @@ impl Login {
             let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::Busy)?;
             let pass = self.breaker.enter(now).map_err(Refusal::ProviderDown)?;
             // Last: what is turned away for another reason costs no call, and takes nobody's place.
-            self.pace.exchange(now)?;
+            self.pace.exchange(from, now)?;
             Ok::<_, Refusal>((place, pass))
         };
         let mut result = match self.spent.spend(attempt.state(), now, good_until, place)? {
@@ -348,6 +259,9 @@ impl Login {
                 let exchange = self.parts.control.spawn(async move {
                     let result = login.exchange(&attempt, code, pass).await;
                     drop(place);
+                    if result.as_ref().is_err_and(ExchangeError::counts) {
+                        login.pace.failed(from, login.parts.clock.now());
+                    }
                     let result = Arc::new(result.map(Arc::new).map_err(Arc::new));
                     teller.tell(Arc::clone(&result));
                     result

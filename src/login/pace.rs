@@ -1,9 +1,10 @@
-//! How often logins may begin and callbacks fail: by one address, and by all together.
+//! How often logins may begin and fail: by one address, and by all together.
 //!
 //! Each callback that is worth a call costs one to the provider, which throttles our client id for whoever makes too
-//! many. One address may be a whole city behind its carrier's NAT: callbacks that end well, or end in nothing that the
-//! visitor did, do not count.
+//! many. One address may be a whole city behind its carrier's NAT: of its callbacks those count alone that cost a call
+//! and failed by the visitor's own code.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +15,7 @@ use crate::clock::Timestamp;
 /// What every number here is counted in, and the longest that anybody has to wait.
 const MINUTE: u64 = 60_000_000;
 
-/// How many addresses are remembered; past this those that came least are forgotten, and the numbers for all together
-/// have to do.
+/// How many addresses are remembered; past this some are forgotten, and the numbers for all together have to do.
 const MAX_ADDRESSES: usize = 65_536;
 
 /// So often a minute.
@@ -27,7 +27,7 @@ pub struct Paces {
     pub starts_per_address: usize,
     /// Callbacks that are worth a call to the provider, all addresses together.
     pub callbacks: usize,
-    /// Callbacks that end in no login, from one address.
+    /// Exchanges that fail, from one address.
     pub failures_per_address: usize,
 }
 
@@ -62,22 +62,22 @@ impl Pace {
     /// A login begins.
     pub(super) fn start(&self, from: IpAddr, now: Timestamp) -> Result<(), TooFast> {
         // The address first: who is turned away for himself costs the others nothing.
-        let charge = self.starts.charge(from, now)?;
-        self.all_starts.charge(now).map_err(|wait| {
-            charge.hand_back();
-            TooFast::All(wait)
-        })
+        let own = self.starts.of(from);
+        own.room(now).map_err(TooFast::Address)?;
+        self.all_starts.charge(now).map_err(TooFast::All)?;
+        own.charge(now).map_err(TooFast::Address)
     }
 
-    /// A callback has come. What it costs its address is to be handed back if it ends in a login.
-    pub(super) fn callback(&self, from: IpAddr, now: Timestamp) -> Result<Charge, TooFast> {
-        self.failures.charge(from, now)
-    }
-
-    /// A callback has proved an attempt, and costs a call. Counted only then: what anybody can send without one takes
-    /// nobody's place.
-    pub(super) fn exchange(&self, now: Timestamp) -> Result<(), TooFast> {
+    /// An exchange is about to be made. It costs its address nothing unless it [fails](Pace::failed).
+    pub(super) fn exchange(&self, from: IpAddr, now: Timestamp) -> Result<(), TooFast> {
+        self.failures.of(from).room(now).map_err(TooFast::Address)?;
         self.exchanges.charge(now).map_err(TooFast::All)
+    }
+
+    /// An exchange has failed.
+    pub(super) fn failed(&self, from: IpAddr, now: Timestamp) {
+        // Where others of the address have failed meanwhile there may be no room any more: then it is full, as it should.
+        let _ = self.failures.of(from).charge(now);
     }
 }
 
@@ -92,24 +92,10 @@ impl Meters {
         Meters { interval: interval(per_minute), by_address: quick_cache::sync::Cache::new(MAX_ADDRESSES) }
     }
 
-    fn charge(&self, from: IpAddr, now: Timestamp) -> Result<Charge, TooFast> {
-        let fresh = || Meter::new(self.interval);
-        let meter = self.by_address.get_or_insert_with(&Network::of(from), || Ok::<_, ()>(fresh()));
-        let meter = meter.unwrap_or_else(|()| fresh());
-        meter.charge(now).map_err(TooFast::Address)?;
-        Ok(Charge(meter))
-    }
-}
-
-/// What a callback has cost its address.
-#[must_use = "a callback that ended well costs nothing"]
-pub(super) struct Charge(Meter);
-
-impl Charge {
-    /// As if it had not come.
-    pub(super) fn hand_back(self) {
-        let Meter { interval, due } = &self.0;
-        let _ = due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| Some(due.saturating_sub(*interval)));
+    fn of(&self, from: IpAddr) -> Meter {
+        let fresh = || Ok::<_, Infallible>(Meter::new(self.interval));
+        let Ok(meter) = self.by_address.get_or_insert_with(&Network::of(from), fresh);
+        meter
     }
 }
 
@@ -143,22 +129,32 @@ impl Meter {
         Meter { interval, due: Arc::default() }
     }
 
+    /// Whether there is room for one more, or how long until there is.
+    fn room(&self, now: Timestamp) -> Result<(), Duration> {
+        self.after(self.due.load(Ordering::Relaxed), micros(now)).map(drop)
+    }
+
     /// One more, or how long until there is room for it.
     fn charge(&self, now: Timestamp) -> Result<(), Duration> {
-        let now = now.as_millis().saturating_mul(1000);
+        let now = micros(now);
         let charged = self.due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| self.after(due, now).ok());
         charged.map(drop).or_else(|due| self.after(due, now).map(drop))
     }
 
     fn after(&self, due: u64, now: u64) -> Result<u64, Duration> {
-        // Further ahead than it can get: somebody has put the clock back.
-        let due = if due > now.saturating_add(MINUTE) { now } else { due.max(now) };
+        // Far further ahead than it can get: somebody has put the clock back. A little means only that another core has
+        // read the clock later.
+        let due = if due > now.saturating_add(2 * MINUTE) { now } else { due.max(now) };
         let next = due.saturating_add(self.interval);
         match next.saturating_sub(now.saturating_add(MINUTE)) {
             0 => Ok(next),
-            wait => Err(Duration::from_micros(wait)),
+            wait => Err(Duration::from_micros(wait.min(MINUTE))),
         }
     }
+}
+
+fn micros(now: Timestamp) -> u64 {
+    now.as_millis().saturating_mul(1000)
 }
 
 fn interval(per_minute: usize) -> u64 {
@@ -215,12 +211,29 @@ mod tests {
     }
 
     #[test]
-    fn what_ended_well_costs_nothing() {
-        let pace = Pace::new(Paces { callbacks: 1000, ..PACES });
+    fn exchanges_cost_all_together_each_and_their_address_only_if_they_fail() {
+        let pace = Pace::new(PACES);
         let from = address("192.0.2.1");
-        (0..100).for_each(|_| pace.callback(from, NOW).unwrap().hand_back());
-        (0..3).for_each(|_| drop(pace.callback(from, NOW).unwrap()));
-        assert!(pace.callback(from, NOW).is_err());
+        (0..9).for_each(|_| pace.exchange(from, NOW).unwrap());
+        (0..3).for_each(|_| pace.failed(from, NOW));
+        assert_eq!(pace.exchange(from, NOW), Err(TooFast::Address(seconds(20))));
+        pace.failed(from, NOW);
+        assert_eq!(pace.exchange(from, NOW), Err(TooFast::Address(seconds(20))), "full is full");
+        let other = address("192.0.2.2");
+        pace.exchange(other, NOW).unwrap();
+        assert_eq!(pace.exchange(other, NOW), Err(TooFast::All(seconds(6))));
+    }
+
+    /// Regression: a core whose clock had been read a moment earlier emptied what was full.
+    #[test]
+    fn who_has_read_the_clock_earlier_finds_it_as_full() {
+        let pace = Pace::new(PACES);
+        let from = address("192.0.2.1");
+        (0..3).for_each(|_| pace.start(from, NOW.plus(Duration::from_millis(1))).unwrap());
+        for earlier in [NOW, NOW.minus(seconds(30))] {
+            assert!(pace.start(from, earlier).is_err());
+        }
+        assert!(pace.start(from, NOW.plus(seconds(1))).is_err());
     }
 
     #[test]

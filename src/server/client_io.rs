@@ -2,8 +2,7 @@
 //!
 //! hyper arms its own head timer before the first byte, so that it would be the idle timeout too. Here the head timer
 //! runs from a head's first byte (and to it, on a connection that has sent nothing yet), the keep-alive timer between
-//! requests, and a timer of its own watches a client that
-//! does not read.
+//! requests, and a timer of its own watches a client that does not read.
 
 use std::future::Future;
 use std::io;

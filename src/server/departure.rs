@@ -20,18 +20,23 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Departure {
     timer: Option<Pin<Box<Sleep>>>,
+    /// Since it was asked last.
     is_read_from: bool,
 }
 
 impl Departure {
-    /// What the latest read came to: while one waits for bytes, it notices the end by itself.
+    /// What a read came to: while it waits for bytes, it notices the end by itself.
     pub(super) fn read(&mut self, is_waiting: bool) {
         self.is_read_from = is_waiting;
     }
 
     /// Ready once the client has left. To be asked while a request is being answered.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, stream: &TcpStream) -> Poll<()> {
-        while !self.is_read_from {
+        // Each time anew: hyper may have given up reading since.
+        if std::mem::take(&mut self.is_read_from) {
+            return Poll::Pending;
+        }
+        loop {
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(ASK_EVERY)));
             ready!(timer.as_mut().poll(cx));
             timer.as_mut().reset(Instant::now() + ASK_EVERY);
@@ -39,7 +44,6 @@ impl Departure {
                 return Poll::Ready(());
             }
         }
-        Poll::Pending
     }
 }
 

@@ -47,6 +47,9 @@ pub enum Refused {
     /// Its session is over.
     #[error("the token's session has been ended")]
     Revoked,
+    /// This machine's clock, or that of another one with the same keys, is wrong.
+    #[error("the token is dated ahead of this machine's clock")]
+    Ahead,
 }
 
 /// What a site's sessions look like on the wire.
@@ -91,6 +94,9 @@ impl CoreSessions {
         let Some(token) = tokens(headers, wire).next() else { return Ok(None) };
         let prove = |shared: &Sessions| shared.prove_api_token(token, &wire.site, now);
         let proof = self.find(token.as_bytes(), Bearer::ApiToken, wire, prove)?;
+        if proof.is_ahead(now) {
+            return Err(Refused::Ahead);
+        }
         self.current(token.as_bytes(), proof, now).await.map(Some).ok_or(Refused::Revoked)
     }
 
@@ -124,7 +130,7 @@ impl CoreSessions {
 
     /// The session that the session cookie proves.
     pub async fn load_cookie(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Presented {
-        let (mut presented, mut is_anothers) = (Presented::Nothing, false);
+        let (mut presented, mut may_be_good_yet) = (Presented::Nothing, false);
         for (count, value) in session_cookies(headers, wire).enumerate() {
             if count == MAX_CANDIDATES {
                 tracing::warn!("one request brought too many session cookies: taken for anonymous");
@@ -133,9 +139,15 @@ impl CoreSessions {
             let prove = |shared: &Sessions| shared.prove_cookie(value, &wire.site).ok_or(());
             let found = self.find(value, Bearer::Cookie, wire, prove);
             let proof = match found {
+                Ok(proof) if proof.is_ahead(now) => {
+                    let session = proof.snapshot.session;
+                    tracing::warn!(%session, "a session is dated ahead of this machine's clock: taken for anonymous");
+                    may_be_good_yet = true;
+                    None
+                }
                 Ok(proof) => self.current(value, proof, now).await,
                 Err(()) => {
-                    is_anothers |= self.prove_elsewhere(value, wire).is_some();
+                    may_be_good_yet |= self.prove_elsewhere(value, wire).is_some();
                     None
                 }
             };
@@ -158,8 +170,8 @@ impl CoreSessions {
             }
         }
         match presented {
-            // To remove it would take the other site's session away.
-            Presented::Over if is_anothers => Presented::Nothing,
+            // To remove it would take another site's session away, or everybody's while this machine's clock is wrong.
+            Presented::Over if may_be_good_yet => Presented::Nothing,
             Presented::Session(_) | Presented::Over | Presented::Nothing => presented,
         }
     }

@@ -3,6 +3,7 @@
 mod cookies;
 mod load;
 mod proof;
+mod refresh;
 mod revocations;
 mod sessions;
 mod tenure;
@@ -15,7 +16,7 @@ use std::time::Duration;
 pub use self::cookies::CookieJar;
 pub use self::load::{CoreSessions, Presented, Refused, Wire};
 pub use self::proof::{Bearer, Proof};
-pub use self::revocations::{KEPT_LONGER, Revocations};
+pub use self::revocations::Revocations;
 pub use self::sessions::{Error, Parts, Sessions};
 pub use self::tenure::Over;
 pub use self::watch::{Standing, Watch};

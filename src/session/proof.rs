@@ -1,7 +1,8 @@
 //! A session that has been proved, remembered so that it need not be proved again.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 
@@ -36,8 +37,27 @@ pub struct Proof {
     pub expires: Timestamp,
     /// What has come up against the session since.
     pub watch: Watch,
+    /// When the store was last asked for its changed user in vain.
+    pub unknown_at: Moment,
     /// What upstreams are told, by identity.
     pub slots: Box<[Slot]>,
+}
+
+/// When something last happened, if it has.
+#[derive(Debug, Default)]
+pub struct Moment(AtomicU64);
+
+impl Moment {
+    /// It happens now.
+    pub fn note(&self, now: Timestamp) {
+        self.0.store(now.as_millis(), Ordering::Relaxed);
+    }
+
+    /// Whether it has happened so recently.
+    pub fn is_within(&self, time: Duration, now: Timestamp) -> bool {
+        let at = self.0.load(Ordering::Relaxed);
+        at != 0 && at <= now.as_millis() && now.since(Timestamp::from_millis(at)) < time
+    }
 }
 
 /// What one kind of upstream is told.
@@ -54,8 +74,15 @@ pub struct Slot {
 impl Proof {
     /// Whether it still stands. Costs a few comparisons.
     pub fn standing(&self, now: Timestamp) -> Standing {
-        let is_over = self.expires <= now || self.snapshot.began.is_ahead_of(now) || self.renewed.is_ahead_of(now);
-        if is_over { Standing::Revoked } else { self.watch.standing() }
+        if self.expires <= now { Standing::Revoked } else { self.watch.standing() }
+    }
+
+    /// Whether it is dated ahead of the clock: until the clock has been put right nobody knows when it ends, and it
+    /// proves nothing.
+    pub fn is_ahead(&self, now: Timestamp) -> bool {
+        // A token is not renewed: the time at which it was proved first is no date of its own.
+        let is_renewed_ahead = self.bearer == Bearer::Cookie && self.renewed.is_ahead_of(now);
+        self.snapshot.began.is_ahead_of(now) || is_renewed_ahead
     }
 
     /// What the upstreams of one identity are told.

@@ -20,7 +20,7 @@ const FORGOTTEN_AT_ONCE: usize = 64;
 
 /// How much longer revocations are kept than what they are about can live. A clock that is wrong by less than that, as it
 /// can be when a machine has just started, brings nothing back.
-pub const KEPT_LONGER: Duration = Duration::from_secs(30 * 86_400);
+const KEPT_LONGER: Duration = Duration::from_secs(30 * 86_400);
 
 /// Everything that has been revoked and could still be alive. Cheap to clone; all clones share it.
 ///
@@ -54,7 +54,7 @@ impl Revocations {
     /// Takes in what the store's feed, or a deed of this node's own, says; forgets what ran out so long ago that it can
     /// matter under no clock ([`KEPT_LONGER`]).
     pub fn apply(&self, revocations: &[Revocation], now: Timestamp) {
-        let past = now.minus(KEPT_LONGER);
+        let past = Self::past(now);
         self.lock().known.forget(past);
         for revocation in revocations.iter().filter(|revocation| revocation.until > past) {
             // Locked anew for each: a long list must not hold up whoever proves a session.
@@ -64,6 +64,11 @@ impl Revocations {
                 shared.mark(revocation);
             }
         }
+    }
+
+    /// By when a revocation must have run out that matters under no clock any more.
+    pub fn past(now: Timestamp) -> Timestamp {
+        now.minus(KEPT_LONGER)
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {

@@ -9,7 +9,8 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
-use super::proof::{Bearer, Proof, Slot};
+use super::proof::{Bearer, Moment, Proof, Slot};
+use super::refresh::LOOK_UP;
 use super::revocations::Revocations;
 use super::watch::{Standing, Watch};
 use super::{CookieJar, Settings};
@@ -18,16 +19,13 @@ use crate::identity::{Identities, Ready, Snapshot};
 use crate::random::{self, NoRandomness};
 use crate::seal::{SealError, Sealer};
 use crate::secret::Secret;
-use crate::store::{self, IdentityKey, Revocation, Revoked, SessionId, Store, User, UserId, UserState};
+use crate::store::{self, IdentityKey, Revocation, Revoked, SessionId, Store, User};
 use crate::telemetry::access_log::{LogHash, LoggedUser};
 use crate::token::TokenError;
 use crate::token::api::{ApiTokenError, ApiTokens};
 
 /// How often a revocation that could not be stored is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
-
-/// How long a request waits for the store to say what became of its user: a disk that is stuck holds nobody up.
-const LOOK_UP: Duration = Duration::from_secs(2);
 
 /// A session could not be made, or not be told of.
 #[derive(Debug, thiserror::Error)]
@@ -66,16 +64,6 @@ struct Carried {
     session: String,
 }
 
-/// What became of a user.
-pub(super) enum Present {
-    /// Who they are now.
-    As(User),
-    /// Deleted, or blocked.
-    Gone,
-    /// The store does not say.
-    Unknown,
-}
-
 /// What sessions are made of.
 pub struct Parts {
     /// As configured.
@@ -104,14 +92,16 @@ pub struct Sessions {
     clock: Clock,
     sealer: Sealer,
     api: ApiTokens,
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     identities: Arc<Identities>,
     revocations: Revocations,
     log_hash: LogHash,
-    control: Handle,
+    pub(super) control: Handle,
     /// See [`RETRY_EVERY`].
     pub(super) retry_every: Duration,
-    proofs: quick_cache::sync::Cache<Box<[u8]>, Arc<Proof>>,
+    /// See [`LOOK_UP`].
+    pub(super) look_up: Duration,
+    pub(super) proofs: quick_cache::sync::Cache<Box<[u8]>, Arc<Proof>>,
 }
 
 impl Sessions {
@@ -119,7 +109,7 @@ impl Sessions {
     pub fn new(parts: Parts) -> Self {
         let Parts { settings, clock, sealer, api, store, identities, revocations, log_hash, control } = parts;
         let proofs = quick_cache::sync::Cache::new(settings.cache());
-        let retry_every = RETRY_EVERY;
+        let (retry_every, look_up) = (RETRY_EVERY, LOOK_UP);
         Sessions {
             settings,
             clock,
@@ -131,6 +121,7 @@ impl Sessions {
             log_hash,
             control,
             retry_every,
+            look_up,
             proofs,
         }
     }
@@ -224,11 +215,11 @@ impl Sessions {
     }
 
     /// What was presented as a token proves nothing as a cookie, nor at another site.
-    fn remembered(&self, presented: &[u8], bearer: Bearer, site: &Arc<str>) -> Option<Arc<Proof>> {
+    pub(super) fn remembered(&self, presented: &[u8], bearer: Bearer, site: &Arc<str>) -> Option<Arc<Proof>> {
         self.proofs.get(presented).filter(|proof| proof.bearer == bearer && proof.site == *site)
     }
 
-    fn proof(
+    pub(super) fn proof(
         &self,
         snapshot: Snapshot,
         bearer: Bearer,
@@ -240,7 +231,8 @@ impl Sessions {
         let watch = self.revocations.watch(&snapshot);
         let slots = std::iter::repeat_with(Slot::default).take(self.identities.count()).collect();
         let site = Arc::clone(site);
-        Arc::new(Proof { snapshot, bearer, logged, site, renewed, expires, watch, slots })
+        let unknown_at = Moment::default();
+        Arc::new(Proof { snapshot, bearer, logged, site, renewed, expires, watch, unknown_at, slots })
     }
 
     /// Remembers a proof, or finds that another core was quicker: all of them share one, and what upstreams are told is made
@@ -260,37 +252,6 @@ impl Sessions {
     pub fn logged(&self, snapshot: &Snapshot) -> Arc<LoggedUser> {
         let openid_hash = self.log_hash.of(&snapshot.openid);
         Arc::new(LoggedUser { id: snapshot.user.to_string().into(), openid_hash })
-    }
-
-    /// The session as its user is now; `None` if the user is gone or blocked. While the store is down the session goes
-    /// on as it was.
-    pub async fn refresh(&self, presented: &[u8], stale: &Arc<Proof>) -> Option<Arc<Proof>> {
-        let user = match self.present(stale.snapshot.user).await {
-            Present::As(user) => user,
-            Present::Gone => return None,
-            Present::Unknown => return Some(Arc::clone(stale)),
-        };
-        let snapshot = stale.snapshot.refreshed(&user);
-        // As if last renewed long ago: the next answer brings a cookie with the new snapshot.
-        let renewed = if stale.bearer == Bearer::Cookie { Timestamp::EPOCH } else { stale.renewed };
-        let fresh = self.proof(snapshot, stale.bearer, &stale.site, renewed, stale.expires);
-        self.proofs.insert(presented.into(), Arc::clone(&fresh));
-        Some(fresh)
-    }
-
-    /// A user as the store knows them now.
-    pub(super) async fn present(&self, user: UserId) -> Present {
-        let store = Arc::clone(&self.store);
-        let asked = self.control.spawn(async move { tokio::time::timeout(LOOK_UP, store.user(user)).await });
-        let Ok(Ok(found)) = asked.await else { return Present::Unknown };
-        match found {
-            Ok(Some(user)) if user.state == UserState::Active => Present::As(user),
-            Ok(_) => Present::Gone,
-            Err(error) => {
-                tracing::warn!(%error, %user, "a changed user could not be looked up: the session goes on as it was");
-                Present::Unknown
-            }
-        }
     }
 
     /// Ends a session: here by the time this returns, on disk once the future is ready, and on every other node within a

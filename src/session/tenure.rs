@@ -1,14 +1,10 @@
 //! How long something that outlasts its request, such as a WebSocket, may go on in a session's name.
 
-use std::time::Duration;
-
 use super::proof::{Bearer, Proof};
-use super::sessions::{Present, Sessions};
+use super::refresh::{LOOK_AGAIN, Present};
+use super::sessions::Sessions;
 use super::watch::Standing;
 use crate::clock::Timestamp;
-
-/// When to look again for a changed user, while the store is down.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Why it may not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -53,19 +53,28 @@ fn scene() -> Scene {
 
 impl Scene {
     fn snapshot(&self) -> Snapshot {
-        let user = User {
+        let identity = IdentityKey { provider: "qq".into(), client_id: "1".into(), subject: "A".into() };
+        self.sessions.begin(&self.user(0), &identity, self.clock.now()).unwrap()
+    }
+
+    fn user(&self, generation: u32) -> User {
+        User {
             id: UserId::from_bytes([1; 16]),
             display_name: String::new(),
             avatar: None,
             state: UserState::Active,
             upstream_id: None,
             username: None,
-            generation: 0,
+            generation,
             created_at: START,
             updated_at: START,
-        };
-        let identity = IdentityKey { provider: "qq".into(), client_id: "1".into(), subject: "A".into() };
-        self.sessions.begin(&user, &identity, self.clock.now()).unwrap()
+        }
+    }
+
+    /// The user has changed, and every session of theirs is stale.
+    fn change(&self, generation: u32) {
+        let subject = Revoked::Changed(self.user(0).id, generation);
+        self.revocations.apply(&[Revocation { subject, at: START, until: START.plus(30 * 24 * HOUR) }], START);
     }
 
     /// A session that an API token proves.
@@ -170,8 +179,52 @@ async fn while_nobody_can_say_how_a_user_has_changed_the_session_goes_on_and_can
 async fn what_is_dated_ahead_proves_nothing() {
     let scene = scene();
     for proof in [scene.by_cookie(), scene.by_token()] {
-        assert_eq!(proof.standing(START), Standing::Good);
-        assert_eq!(proof.standing(START.minus(Duration::from_secs(300))), Standing::Good, "clocks differ a little");
-        assert_eq!(proof.standing(START.minus(Duration::from_secs(301))), Standing::Revoked);
+        assert!(!proof.is_ahead(START));
+        assert!(!proof.is_ahead(START.minus(Duration::from_secs(300))), "clocks differ a little");
+        assert!(proof.is_ahead(START.minus(Duration::from_secs(301))));
     }
+    // By when it was renewed, and not only by when it began.
+    let (snapshot, token) = (scene.snapshot(), scene.by_token());
+    let a_day_later = START.plus(24 * HOUR);
+    let renewed = |bearer| scene.sessions.proof(snapshot.clone(), bearer, &token.site, a_day_later, snapshot.ends);
+    assert!(renewed(Bearer::Cookie).is_ahead(START));
+    assert!(!renewed(Bearer::ApiToken).is_ahead(START), "that is when it was looked at");
+}
+
+/// Regression: every request of a changed user waited for a store that hung.
+#[tokio::test]
+async fn a_store_that_hangs_is_asked_once_in_a_while_and_the_session_goes_on() {
+    let mut scene = scene();
+    scene.sessions.look_up = Duration::from_millis(1);
+    scene.store.hangs.store(true, Ordering::SeqCst);
+    let proof = scene.by_cookie();
+    scene.change(1);
+    let asked = || scene.store.asked.load(Ordering::SeqCst);
+    for round in 1..=3 {
+        for _ in 0..3 {
+            let refresh = tokio::time::timeout(PATIENCE, scene.sessions.refresh(b"cookie", &proof));
+            assert!(Arc::ptr_eq(&refresh.await.expect("it waits").unwrap(), &proof));
+            assert_eq!(asked(), round);
+        }
+        scene.clock.advance(Duration::from_secs(5));
+    }
+}
+
+/// Regression: each core, and each request that came meanwhile, made a new proof of its own.
+#[tokio::test]
+async fn of_all_who_refresh_a_session_one_asks_and_all_share_the_answer() {
+    let scene = scene();
+    let proof = scene.by_cookie();
+    scene.change(1);
+    *scene.store.user.lock().unwrap() = Some(scene.user(1));
+    let first = scene.sessions.refresh(b"cookie", &proof).await.unwrap();
+    assert_eq!((first.snapshot.generation, first.standing(START)), (1, Standing::Good));
+    for _ in 0..3 {
+        assert!(Arc::ptr_eq(&scene.sessions.refresh(b"cookie", &proof).await.unwrap(), &first));
+    }
+    assert_eq!(scene.store.asked.load(Ordering::SeqCst), 1);
+    // Changed once more: the answer of before is not good enough.
+    scene.change(2);
+    *scene.store.user.lock().unwrap() = Some(scene.user(2));
+    assert_eq!(scene.sessions.refresh(b"cookie", &first).await.unwrap().snapshot.generation, 2);
 }

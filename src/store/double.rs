@@ -1,6 +1,6 @@
-//! A store that fails, hangs and recovers when a test says so, for those who use stores. It keeps revocations alone.
+//! A store that fails, hangs and recovers when a test says so, for those who use stores. It keeps revocations and one user.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -19,14 +19,19 @@ pub(crate) struct Double {
     pub(crate) is_down: AtomicBool,
     /// Told after each try to write a revocation down.
     pub(crate) tried: Notify,
+    /// Whom it knows.
+    pub(crate) user: Mutex<Option<User>>,
+    /// How often it was asked for a user.
+    pub(crate) asked: AtomicUsize,
+    /// It never closes, and never says who a user is.
+    pub(crate) hangs: AtomicBool,
     written: Mutex<Vec<Revocation>>,
-    hangs: bool,
 }
 
 impl Double {
     /// A store that never closes.
     pub(crate) fn hanging() -> Self {
-        Double { hangs: true, ..Double::default() }
+        Double { hangs: true.into(), ..Double::default() }
     }
 
     /// What has been written down.
@@ -46,7 +51,14 @@ impl Store for Double {
     }
 
     async fn user(&self, _: UserId) -> Result<Option<User>, Error> {
-        self.down()
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if self.is_down.load(Ordering::SeqCst) {
+            return self.down();
+        }
+        Ok(self.user.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     async fn create_bound(&self, _: &IdentityKey, _: NewUser, _: Timestamp) -> Result<SignedIn, Error> {
@@ -93,7 +105,7 @@ impl Store for Double {
     }
 
     async fn close(&self) {
-        if self.hangs {
+        if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
     }

@@ -102,11 +102,11 @@ pub trait Store: Send + Sync + 'static {
     /// Adds to the revocation feed.
     async fn revoke(&self, revocation: Revocation) -> Result<(), Error>;
 
-    /// Every revocation after `since` that has not run out by `now`, oldest first, and the cursor to ask with next.
-    async fn revocations(&self, since: Cursor, now: Timestamp) -> Result<(Vec<Revocation>, Cursor), Error>;
+    /// Every revocation after `since` that has not run out by `past`, oldest first, and the cursor to ask with next.
+    async fn revocations(&self, since: Cursor, past: Timestamp) -> Result<(Vec<Revocation>, Cursor), Error>;
 
-    /// Forgets what has run out by `now`: revocations past their [`Revocation::until`]. Returns how many went.
-    async fn sweep(&self, now: Timestamp) -> Result<usize, Error>;
+    /// Forgets what has run out by `past`: revocations whose [`Revocation::until`] lies before it. Returns how many went.
+    async fn sweep(&self, past: Timestamp) -> Result<usize, Error>;
 
     /// All keys of one purpose, oldest first; if there are none of this algorithm, `first` is kept and returned among
     /// them. Of racing calls one key is kept, and all return it.

@@ -16,7 +16,10 @@ pub fn is_claimed<'a>(token: &str, issuers: impl Iterator<Item = &'a str> + Clon
         let payload = decode_leniently(part);
         match serde_json::from_slice(&payload) {
             Ok(Issuers(claimed)) => claimed.iter().any(|claim| issuers.clone().any(|issuer| names(claim, issuer))),
-            Err(_) => issuers.clone().any(|issuer| memchr::memmem::find(&payload, issuer.as_bytes()).is_some()),
+            Err(_) => {
+                let text = unescape(&payload);
+                issuers.clone().any(|issuer| memchr::memmem::find(&text, issuer.as_bytes()).is_some())
+            }
         }
     })
 }
@@ -56,6 +59,31 @@ impl<'de> Deserialize<'de> for Issuers {
         }
         deserializer.deserialize_map(Members)
     }
+}
+
+/// Undoes JSON's escapes of what an issuer can consist of: `\/` and `\u0068`.
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let (mut plain, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'\\' => {
+                if let Some((code, after)) = ascii_escape(after) {
+                    plain.push(code);
+                    rest = after;
+                }
+            }
+            byte => plain.push(byte),
+        }
+    }
+    plain
+}
+
+/// The byte that `u00XX` stands for, and what follows.
+fn ascii_escape(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, after) = text.strip_prefix(b"u00")?.split_at_checked(2)?;
+    let code = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    Some((code, after))
 }
 
 /// Base64 of either alphabet, without regard to padding, to bits left over, and to bytes that are none of it; and without
@@ -107,6 +135,9 @@ mod tests {
             encode(format!(r#"{{"\u0069ss":"{ISSUER}"}}"#).as_bytes()),
             encode(format!(r#"{{"iss":["{ISSUER}"]}}"#).as_bytes()),
             encode(format!(r#"{{"iss":"{ISSUER}","x":NaN}}"#).as_bytes()),
+            encode(format!(r#"{{"iss":"{}","x":NaN}}"#, ISSUER.replace('/', "\\/")).as_bytes()),
+            encode(format!(r#"{{"iss":"{}","x":NaN}}"#, ISSUER.replace('h', "\\u0068")).as_bytes()),
+            encode(format!(r#"{{"iss":"x","iss":"{}"}}"#, ISSUER.replace('/', "\\/")).as_bytes()),
         ] {
             assert!(is_claimed(&format!("{tail}.{payload}."), [ISSUER].into_iter()), "{payload}");
         }

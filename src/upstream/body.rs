@@ -201,9 +201,13 @@ impl ResponseBody {
     }
 
     fn give_back_at_end(&mut self) {
-        if self.incoming.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
+        if self.incoming.is_end_stream() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
             lease.give_back();
         }
     }
@@ -222,6 +226,10 @@ impl Body for ResponseBody {
                 if let Some(lease) = &mut self.lease {
                     lease.silence().heard();
                 }
+                // Trailers are the last, and nothing is asked for after them.
+                if frame.is_trailers() {
+                    self.give_back();
+                }
                 self.give_back_at_end();
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -230,9 +238,7 @@ impl Body for ResponseBody {
                 Poll::Ready(Some(Err(RelayError::Upstream(error))))
             }
             Poll::Ready(None) => {
-                if let Some(lease) = self.lease.take() {
-                    lease.give_back();
-                }
+                self.give_back();
                 Poll::Ready(None)
             }
             Poll::Pending => {

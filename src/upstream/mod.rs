@@ -27,7 +27,7 @@ pub struct Settings {
     pub endpoints: Vec<Endpoint>,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
-    /// Longest wait for the answer's head, from the end of the request.
+    /// Longest wait for the answer's head, from what the client has sent last.
     pub head_timeout: Duration,
     /// Longest silence between two pieces of a body.
     pub idle_timeout: Duration,

@@ -82,6 +82,25 @@ fn trailers_reach_a_client_that_takes_them_and_no_other() {
     assert_eq!(upstream.next().header("te"), None);
 }
 
+/// Regression: hyper asks for nothing after trailers, and so the answer was taken for one that nobody had wanted whole.
+#[test]
+fn an_answer_with_trailers_is_whole_and_its_connection_serves_again() {
+    let upstream = Upstream::scripted(|_| {
+        let head = "HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n";
+        format!("{head}2\r\nhi\r\n0\r\nX-Sum: 7\r\n\r\n").into()
+    });
+    let mut proxy = Setup::new().one_core().log("access = true").upstream("keep_alive = \"1m\"").before(&upstream);
+    let mut client = proxy.connect();
+    for fields in [&["TE: trailers", "Connection: TE"][..], &[], &["TE: trailers", "Connection: TE"], &[]] {
+        assert!(client.get("/", fields).answer().is_whole);
+        assert_eq!(upstream.next().connection, 0);
+    }
+    drop(client);
+    proxy.stop();
+    let lines = proxy.log.objects();
+    assert!(lines.len() == 4 && lines.iter().all(|line| line.get("broken").is_none()), "{lines:?}");
+}
+
 #[test]
 fn early_hints_are_swallowed_and_a_flood_of_them_is_no_answer() {
     let upstream = Upstream::scripted(|request| {

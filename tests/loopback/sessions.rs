@@ -5,7 +5,7 @@ use std::time::Duration;
 use menshen::demo::qq;
 use menshen::session::Settings;
 
-use crate::support::{Browser, PAGE, SCRIPT, Setup, Upstream, eventually};
+use crate::support::{Browser, PAGE, SCRIPT, Setup, Upstream, events, eventually};
 
 const SESSION: &str = "menshen_session";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -152,6 +152,46 @@ fn a_session_outlives_a_restart() {
     proxy.restart();
     let answer = proxy.connect().get("/.menshen/userinfo", &[&format!("Cookie: {cookies}")]).answer();
     assert_eq!(answer.json()["user_id"], user);
+}
+
+/// Regression: a machine that started with its clock an hour behind took everybody's cookies away.
+#[test]
+fn while_the_clock_is_behind_nobody_is_let_in_and_nobody_loses_a_session() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let token = proxy.browser().token("10001");
+    proxy.clock.set_back(HOUR);
+    let answer = browser.visit("/user/center/");
+    assert_eq!((answer.status, answer.all("set-cookie").len()), (302, 0));
+    assert!(!is_logged_in(&browser));
+    let refused = proxy.connect().get("/user/", &[&format!("Authorization: Bearer {token}")]).answer();
+    assert_eq!(refused.status, 401);
+    events().wait_for(1, &["a session is dated ahead of this machine's clock"]);
+    proxy.advance(HOUR);
+    assert!(is_logged_in(&browser));
+    assert_eq!(proxy.connect().get("/user/", &[&format!("Authorization: Bearer {token}")]).answer().status, 200);
+}
+
+/// A machine may start with a clock that is ahead, and forget what seems to have run out.
+#[test]
+fn what_was_ended_stays_ended_under_a_clock_that_was_ahead_at_a_start() {
+    let upstream = Upstream::hello();
+    let mut proxy = setup().before(&upstream);
+    let copied = {
+        let browser = proxy.browser();
+        browser.log_in("10001");
+        let copied = browser.cookie_header().unwrap();
+        browser.post("/.menshen/logout", &[]);
+        copied
+    };
+    let month = Duration::from_secs(20 * 86_400);
+    proxy.advance(month);
+    proxy.restart();
+    proxy.clock.set_back(month);
+    let answer = proxy.connect().get("/user/", &[&format!("Cookie: {copied}")]).answer();
+    assert_eq!(answer.status, 401);
 }
 
 #[test]

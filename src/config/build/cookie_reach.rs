@@ -32,8 +32,12 @@ pub(super) fn check(sites: &[sites::Known], log: &mut Findings) {
     }
 }
 
-/// Whether browsers send both sites the same cookies. Ports do not matter (RFC 6265, 8.5).
+/// Whether the session cookie of one takes the place of the other's: of the same name, for the same hosts. Ports do not
+/// matter (RFC 6265, 8.5); the scheme does, by the name's prefix.
 fn share(one: &Site, other: &Site) -> bool {
+    if one.origin.is_https() != other.origin.is_https() {
+        return false;
+    }
     match (&one.cookie_domain, &other.cookie_domain) {
         (Some(one), Some(other)) => one == other,
         (None, None) => {

@@ -30,11 +30,17 @@ pub(in crate::config) fn folder(text: &str) -> Result<String, Remark> {
 
 /// A pattern: a path, or the beginning of one.
 pub(in crate::config) fn pattern(text: &str) -> Result<PathPattern, Remark> {
-    if let Some(placeholder) = text.split('/').find(|segment| is_placeholder(segment)) {
-        let before = text.split(placeholder).next().unwrap_or_default();
+    let mut segments = text.split('/');
+    if let Some(placeholder) = segments.find(|segment| is_placeholder(segment)) {
+        let after: usize = segments.map(|segment| "/".len() + segment.len()).sum();
+        let before = text.get(..text.len() - after - placeholder.len()).unwrap_or_default();
         let remark = Remark::new(format!("{placeholder:?} is taken word for word")).so(NO_MATCH);
         let fix = if before.is_empty() || before == "/" { "/orders/*".to_owned() } else { format!("{before}*") };
         return Err(remark.fix(format!("patterns know no placeholders: {}", quoted(&fix))));
+    }
+    if let Some(segment) = text.split('/').find(|segment| segment.trim() != *segment) {
+        let remark = Remark::new(format!("{segment:?} begins or ends with a blank")).so(NO_MATCH);
+        return Err(remark.fix("without the blank"));
     }
     if text.split('/').any(|segment| matches!(segment, "." | "..")) {
         let remark = Remark::expected(PATTERN).so(NO_MATCH);
@@ -65,19 +71,20 @@ pub(in crate::config) fn pattern(text: &str) -> Result<PathPattern, Remark> {
     })
 }
 
-/// Whether a segment is what other programs' configurations write for any segment, or the end of a regular expression:
-/// `:id`, `{id}`, `<int:id>`, `(.*)`, `$`.
+/// Whether a segment is what other programs' configurations write for any segment, or a piece of a regular expression:
+/// `:id`, `{id}`, `<int:id>`, `(.*)`, `[0-9]+`, `$`. Brackets alone are not: `/wiki/Menshen_(god)` is an address.
 fn is_placeholder(segment: &str) -> bool {
+    const EXPRESSION: [&str; 11] = [".*", ".+", "\\", "(?", "0-9", "a-z", "A-Z", "]+", "]*", ")+", ")?"];
     let is_wrapped =
         |open, close| segment.find(open).is_some_and(|at| segment.get(at..).unwrap_or_default().contains(close));
-    (segment.starts_with(':') && segment.len() > 1)
+    let name = segment.strip_prefix(':');
+    name.is_some_and(|name| name.starts_with(|first: char| first.is_alphabetic() || first == '_'))
         || is_wrapped('{', '}')
         || is_wrapped('<', '>')
-        || is_wrapped('[', ']')
-        || is_wrapped('(', ')')
+        || ((is_wrapped('[', ']') || is_wrapped('(', ')')) && EXPRESSION.iter().any(|piece| segment.contains(piece)))
+        || segment.contains("[^")
         || segment.ends_with('$')
         || segment.starts_with('^')
-        || segment.trim() != segment
 }
 
 fn text_of(text: &str, slashed: &str) -> String {
@@ -94,6 +101,28 @@ mod tests {
         for bad in ["", "/", "a", "/a", "a/", "//a/", "/a//b/", "/a/../b/", "/a b/", "/a?/", "/登录/", "/%61/"] {
             assert!(folder(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn placeholders_are_refused_and_brackets_of_an_address_are_not() {
+        for (written, meant) in [
+            ("/shop/:id", "/shop/*"),
+            ("/x:id/:id/a", "/x:id/*"),
+            ("/a/{id}/b", "/a/*"),
+            ("/a/<int:id>", "/a/*"),
+            ("/a/(.*)", "/a/*"),
+            ("/a/([0-9]+)", "/a/*"),
+            ("/a/[^/]+", "/a/*"),
+            ("/a/b$", "/a/*"),
+            ("/{id}", "/orders/*"),
+        ] {
+            let told = format!("{:?}", pattern(written).unwrap_err());
+            assert!(told.contains(&format!("patterns know no placeholders: \\\"{meant}\\\"")), "{written}: {told}");
+        }
+        for good in ["/wiki/Menshen_(god)", "/a[1]", "/:80/", "/x:id/", "/a b"] {
+            assert!(pattern(good).is_ok(), "{good}");
+        }
+        assert!(format!("{:?}", pattern("/a /b").unwrap_err()).contains("without the blank"));
     }
 
     #[test]

@@ -1,0 +1,86 @@
+//! Why a callback did not end in a login.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::exchange::ExchangeError;
+use super::pace::TooFast;
+use super::provider::RefusedBy;
+
+/// Why a callback did not end in a login.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no code: the user pressed cancel, or somebody called by hand.
+    #[error("the callback has no code")]
+    NoCode,
+    /// The code or the state has a shape that nobody issues.
+    #[error("the callback's code or state has a shape that nobody issues")]
+    Malformed,
+    /// The browser brought no attempt cookie at all.
+    #[error("the browser brought no attempt cookie")]
+    NoAttempt,
+    /// It brought others, but not this state's.
+    #[error("the attempt was not begun in this browser")]
+    Foreign,
+    /// It took longer than an attempt lives.
+    #[error("the attempt is too old")]
+    Expired,
+    /// The state was used before.
+    #[error("the attempt was used before")]
+    Used,
+    /// The provider said by redirect that it refuses.
+    #[error(transparent)]
+    Provider(RefusedBy),
+    /// Too many from one address; it may try again after so long. Nothing was spent.
+    #[error("too many tries from one address")]
+    TooOften(Duration),
+    /// Too many from all together; try again after so long. Nothing was spent.
+    #[error("too many logins are under way")]
+    Crowded(Duration),
+    /// As many exchanges as may be are under way. Nothing was spent: the same callback may come again.
+    #[error("too many exchanges are under way")]
+    Busy,
+    /// The store is down. Nothing was spent: the same callback may come again.
+    #[error("the store is down")]
+    StoreDown(#[source] crate::store::Error),
+    /// The provider has not answered lately; it is asked again after so long. Nothing was spent.
+    #[error("the provider has not answered lately")]
+    ProviderDown(Duration),
+    /// The exchange was tried and failed.
+    #[error(transparent)]
+    Exchange(Arc<ExchangeError>),
+    /// The process is going down in the middle of it.
+    #[error("the exchange was cut off")]
+    CutOff,
+}
+
+impl Refusal {
+    /// Whether everything is as before: the same callback may come again, with its cookie.
+    pub(super) fn spends_nothing(&self) -> bool {
+        match self {
+            Refusal::TooOften(_)
+            | Refusal::Crowded(_)
+            | Refusal::Busy
+            | Refusal::StoreDown(_)
+            | Refusal::ProviderDown(_) => true,
+            Refusal::NoCode
+            | Refusal::Malformed
+            | Refusal::NoAttempt
+            | Refusal::Foreign
+            | Refusal::Expired
+            | Refusal::Used
+            | Refusal::Provider(_)
+            | Refusal::Exchange(_)
+            | Refusal::CutOff => false,
+        }
+    }
+}
+
+impl From<TooFast> for Refusal {
+    fn from(too_fast: TooFast) -> Self {
+        match too_fast {
+            TooFast::Address(wait) => Refusal::TooOften(wait),
+            TooFast::All(wait) => Refusal::Crowded(wait),
+        }
+    }
+}

@@ -71,11 +71,6 @@ pub enum StartError {
     System(#[from] io::Error),
 }
 
-/// Whether the master key would be refused at a start, found out without making or opening anything.
-pub fn examine_key(config: &Config) -> Result<(), MasterKeyError> {
-    MasterKey::examine(&config.master_key_file, config.store.is_made())
-}
-
 /// The running proxy.
 pub struct App {
     server: Server,

@@ -25,19 +25,19 @@ pub enum MasterKeyError {
         source: io::Error,
     },
     /// The file is gone, and what is sealed under it is not.
-    #[error("the store exists, but its master key's file {} is missing: restore the file from a backup; where there is none, move the store's folder away to begin anew (everybody is logged out, bindings are lost). No new key was made", path.display())]
+    #[error("the store exists, but its master key's file {} is missing: no new one is made in its place", path.display())]
     Missing {
         /// Where the file has to be.
         path: PathBuf,
     },
     /// The file holds something else.
-    #[error("master key {}: expected 64 hexadecimal digits; restore the file from a backup, or move store and file away to begin anew (everybody is logged out, bindings are lost)", path.display())]
+    #[error("the master key's file {} holds something else than 64 hexadecimal digits", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
     },
     /// Others on this machine can read it.
-    #[error("master key {}: mode {mode:o} lets others read it; run: chmod 600 {}", path.display(), path.display())]
+    #[error("the master key's file {} may be read by others: its mode is {mode:o}", path.display())]
     Exposed {
         /// The file.
         path: PathBuf,
@@ -181,12 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_can_read_or_that_is_damaged_is_refused_with_the_fix() {
+    fn a_key_that_others_can_read_or_that_is_damaged_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.key");
         MasterKey::open_or_create(&path, false).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(MasterKey::open_or_create(&path, false).unwrap_err().to_string().contains("chmod 600"));
+        assert!(MasterKey::open_or_create(&path, false).unwrap_err().to_string().contains("its mode is 640"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(&path, "abc").unwrap();
         assert!(matches!(MasterKey::open_or_create(&path, false), Err(MasterKeyError::Malformed { .. })));

@@ -46,7 +46,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     // No module above knows the configuration: it makes each one's settings.
     (
         "config",
-        &["gateway", "identity", "login", "server", "session", "site", "store", "telemetry", "token", "upstream"],
+        &[
+            "gateway",
+            "identity",
+            "login",
+            "master_key",
+            "server",
+            "session",
+            "site",
+            "store",
+            "telemetry",
+            "token",
+            "upstream",
+        ],
     ),
     (
         "app",

@@ -7,7 +7,6 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::app;
 use crate::config::{Config, Report, Warning, show_duration};
 use crate::gateway::{Access, RouteSettings};
 use crate::upstream;
@@ -56,10 +55,6 @@ where
         Ok((config, warnings)) => {
             for warning in &warnings {
                 writeln!(out, "{warning}")?;
-            }
-            if let Err(error) = app::examine_key(&config) {
-                writeln!(out, "error: {error}")?;
-                return Ok(Verdict::Mistakes);
             }
             let refused = strict && !warnings.is_empty();
             write!(out, "{}", conclusion(path, &warnings, refused))?;

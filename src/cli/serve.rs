@@ -47,8 +47,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
 fn serve(config: &Config) -> anyhow::Result<Stopped> {
     make_room(config.server.limits.connections);
     let app = App::start(config, Clock::System).context("the proxy cannot start")?;
-    let signals = Signals::catch().and_then(Signals::outliving_hangups);
-    let mut signals = signals.context("signals cannot be waited for")?;
+    let mut signals = Signals::of_a_service().context("signals cannot be waited for")?;
     for address in app.addresses() {
         tracing::info!(%address, "listening");
     }

@@ -1,6 +1,5 @@
 //! The signals that ask us to go, and going.
 
-use std::future::pending;
 use std::thread;
 
 use tokio::runtime::Runtime;
@@ -24,38 +23,40 @@ pub(super) struct Signals {
     runtime: Runtime,
     terminate: Signal,
     interrupt: Signal,
-    hangup: Option<Signal>,
+    hangup: Signal,
+    /// Whether a hang-up ends it: the terminal that it was started from is gone.
+    ends_with_terminal: bool,
 }
 
 impl Signals {
-    /// From now on SIGTERM and SIGINT no longer end the process by themselves.
-    pub(super) fn catch() -> std::io::Result<Self> {
+    /// From now on SIGTERM, SIGINT and SIGHUP no longer end the process by themselves.
+    fn catch(ends_with_terminal: bool) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (terminate, interrupt) = {
+        let (terminate, interrupt, hangup) = {
             let _inside = runtime.enter();
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)
         };
-        Ok(Signals { runtime, terminate, interrupt, hangup: None })
+        Ok(Signals { runtime, terminate, interrupt, hangup, ends_with_terminal })
     }
 
-    /// Nor does SIGHUP, by which `systemctl reload` and logrotate ask for a reload.
-    pub(super) fn outliving_hangups(mut self) -> std::io::Result<Self> {
-        self.hangup = {
-            let _inside = self.runtime.enter();
-            Some(signal(SignalKind::hangup())?)
-        };
-        Ok(self)
+    /// For a service: by SIGHUP `systemctl reload` and logrotate ask for a reload, and nobody for an end.
+    pub(super) fn of_a_service() -> std::io::Result<Self> {
+        Self::catch(false)
+    }
+
+    /// For what runs in somebody's terminal.
+    pub(super) fn of_a_terminal() -> std::io::Result<Self> {
+        Self::catch(true)
     }
 
     /// The name of the first that comes, or has come.
     pub(super) fn wait(&mut self) -> &'static str {
-        let Signals { runtime, terminate, interrupt, hangup } = self;
-        runtime.block_on(next(terminate, interrupt, hangup))
+        self.runtime.block_on(next(&mut self.terminate, &mut self.interrupt, &mut self.hangup, self.ends_with_terminal))
     }
 
     /// Stops the proxy, at once if another signal comes meanwhile.
     pub(super) fn stop(self, app: App) -> std::io::Result<Stopped> {
-        let Signals { runtime, mut terminate, mut interrupt, mut hangup } = self;
+        let Signals { runtime, mut terminate, mut interrupt, mut hangup, .. } = self;
         let (done, stopped) = oneshot::channel();
         let stopping = move || {
             app.stop();
@@ -65,7 +66,8 @@ impl Signals {
         let how = runtime.block_on(async {
             tokio::select! {
                 _ = stopped => Stopped::Drained,
-                name = next(&mut terminate, &mut interrupt, &mut hangup) => {
+                // A terminal that goes says so more than once.
+                name = next(&mut terminate, &mut interrupt, &mut hangup, false) => {
                     tracing::warn!(signal = name, "a second signal: going down at once, open requests are cut off");
                     Stopped::CutShort
                 }
@@ -75,19 +77,20 @@ impl Signals {
     }
 }
 
-async fn next(terminate: &mut Signal, interrupt: &mut Signal, hangup: &mut Option<Signal>) -> &'static str {
+async fn next(
+    terminate: &mut Signal,
+    interrupt: &mut Signal,
+    hangup: &mut Signal,
+    ends_with_terminal: bool,
+) -> &'static str {
     loop {
         tokio::select! {
             _ = terminate.recv() => return "SIGTERM",
             _ = interrupt.recv() => return "SIGINT",
-            () = hung_up(hangup) => tracing::warn!("SIGHUP changes nothing: there is no reload yet; restart instead"),
+            _ = hangup.recv() => match ends_with_terminal {
+                true => return "SIGHUP",
+                false => tracing::warn!("SIGHUP changes nothing: there is no reload yet; restart instead"),
+            },
         }
-    }
-}
-
-async fn hung_up(hangup: &mut Option<Signal>) {
-    match hangup {
-        Some(hangup) => drop(hangup.recv().await),
-        None => pending().await,
     }
 }

@@ -1,22 +1,17 @@
 //! Secrets in a file that everybody on the machine may read.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::build::PLACEHOLDER;
 use super::error::{Findings, Place, Remark, Spot};
 use super::keys::{self, Kind, Known};
-use super::section::dotted;
+use super::section::{Given, dotted};
 use super::tree::{Entry, Table};
 
 /// Warns of the first secret written into a configuration that others can read.
-#[cfg(unix)]
 pub(super) fn check(path: &Path, tree: &Table, log: &mut Findings) {
-    use std::os::unix::fs::PermissionsExt;
-
-    const OTHERS_READ: u32 = 0o004;
-    let open = fs::metadata(path).is_ok_and(|file| file.permissions().mode() & OTHERS_READ != 0);
-    let Some(spot) = open.then(|| first_secret(tree, "", "")).flatten() else { return };
+    let Some(spot) = is_open(path).then(|| first_secret(tree, "", "")).flatten() else { return };
     let remark = Remark::new("is a secret in a file that every user of this machine can read")
         .so("whoever gets into any account here can act in its name");
     let file = path.display();
@@ -26,9 +21,28 @@ pub(super) fn check(path: &Path, tree: &Table, log: &mut Findings) {
     );
 }
 
+/// Warns of a secret's own file that others can read.
+pub(super) fn check_secret(file: &Given<PathBuf>, log: &mut Findings) {
+    if is_open(&file.value) {
+        let remark = Remark::new("is a file that every user of this machine can read")
+            .so("whoever gets into any account here can act in its name");
+        log.warn(&file.spot, remark.fix(format!("chmod 600 {}", file.value.display())));
+    }
+}
+
+#[cfg(unix)]
+fn is_open(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    const OTHERS_READ: u32 = 0o004;
+    fs::metadata(path).is_ok_and(|file| file.permissions().mode() & OTHERS_READ != 0)
+}
+
 /// Without modes there is nothing to tell.
 #[cfg(not(unix))]
-pub(super) fn check(_: &Path, _: &Table, _: &mut Findings) {}
+fn is_open(_: &Path) -> bool {
+    false
+}
 
 fn first_secret(table: &Table, pattern: &str, shown: &str) -> Option<Spot> {
     table.0.iter().find_map(|entry| {

@@ -139,7 +139,7 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.target_bytes", Size(ByteSize::kib(1), ByteSize::kib(63)), Is(r#""32KiB""#)),
     key("limits.connections", Count(1, 10_000_000), Is("10000")),
     key("limits.exchanges", Count(1, 4096), Is("64")),
-    key("limits.logins", Count(1, 10_000_000), Is("30000")),
+    key("limits.logins", Count(1, 10_000_000), Is("300000")),
     key("limits.logins_per_address", Count(1, 10_000_000), Is("600")),
     key("limits.callbacks", Count(1, 10_000_000), Is("6000")),
     key("limits.failed_callbacks_per_address", Count(1, 10_000_000), Is("120")),

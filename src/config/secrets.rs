@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::error::{Findings, Remark, Spot};
+use super::exposure;
 use super::file;
 use super::read;
 use super::section::{Given, Section};
@@ -23,7 +24,10 @@ impl Section<'_> {
         if self.node(&file_name).is_some() {
             let file = self.file(&file_name, log)??;
             return match read_file(&file.value) {
-                Ok(value) => Some(Some(Given { value, spot: file.spot })),
+                Ok(value) => {
+                    exposure::check_secret(&file, log);
+                    Some(Some(Given { value, spot: file.spot }))
+                }
                 Err(_) if self.looks_like_a_secret(&file_name) => {
                     let remark = Remark::new("names no file that can be read").so("there would be no secret");
                     let fix =
@@ -41,6 +45,9 @@ impl Section<'_> {
             Some("") => Err(Remark::new("is empty")
                 .so("an empty secret opens nothing, or everything")
                 .fix(format!("write it in, or name its file in {file_name}"))),
+            Some(text) if is_placeholder(text) => Err(Remark::new("looks like a variable, and none is put in here")
+                .so("its name would be the secret")
+                .fix(format!("name a file in {file_name}, or leave it out and give MENSHEN__… in the environment"))),
             Some(text) => Ok(Zeroizing::new(text.as_bytes().to_vec())),
             None => Err(read::wrong_type(node, key)),
         })
@@ -82,8 +89,21 @@ impl Section<'_> {
     }
 }
 
+/// `${NAME}`, `$(NAME)`, `{{ name }}`, `<name>`: what was left for another program to fill in.
+fn is_placeholder(text: &str) -> bool {
+    [("${", "}"), ("$(", ")"), ("{{", "}}"), ("<", ">")]
+        .iter()
+        .any(|(begin, end)| text.starts_with(begin) && text.ends_with(end))
+}
+
 /// A file's bytes, less one end of line at the end.
 fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Remark> {
+    // To read a pipe might wait for ever.
+    if std::fs::metadata(path).is_ok_and(|file| !file.is_file()) {
+        return Err(Remark::new(format!("{} is no regular file", path.display()))
+            .so("there would be no secret")
+            .fix("put the secret into a file, alone on one line"));
+    }
     let mut bytes = file::read(path).map_err(|error| unreadable(path, &error))?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();

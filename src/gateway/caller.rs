@@ -120,10 +120,6 @@ pub(super) fn display(headers: &HeaderMap) -> Display {
     if is_phone { Display::Mobile } else { Display::Desktop }
 }
 
-fn holds(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
-}
-
 fn kind(method: &Method, headers: &HeaderMap) -> Kind {
     if headers.get_all(UPGRADE).iter().any(leaves_http)
         && headers.get_all(CONNECTION).iter().any(|connection| hop_by_hop::lists(connection, "upgrade"))
@@ -159,8 +155,18 @@ pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
             .get_all(name)
             .iter()
             .map(|value| value.as_bytes().to_ascii_lowercase())
-            .any(|said| said.starts_with(b"prefetch") || said.starts_with(b"preview"))
+            .any(|said| [&b"prefetch"[..], b"prerender", b"preview"].iter().any(|word| holds(&said, word)))
     })
+}
+
+fn holds(text: &[u8], word: &[u8]) -> bool {
+    memchr::memmem::find(text, word).is_some()
+}
+
+/// Whether a page only loads this for itself, as an image or a style: no user has gone there, and no script has called.
+pub(super) fn is_embedded(headers: &HeaderMap) -> bool {
+    let kind = headers.get(&SEC_FETCH_DEST).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| ![&b"document"[..], b"empty"].contains(&kind))
 }
 
 /// A list's fields as one (RFC 9110, 5.3).

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::body::AnswerBody;
+use super::caller::Kind;
 use super::error::Error;
 use super::policy::Clearance;
 use super::{Access, Gateway, Here, Passing, caching, cookies};
@@ -69,6 +70,10 @@ impl Gateway {
         let headers = request.headers_mut();
         self.strip.apply(headers);
         cookie::remove_ours(headers, |name| here.site.wire.jar.is_ours(name));
+        // It carries none by its standard. By one of its own the application would know somebody who was not checked.
+        if here.caller.kind == Kind::Preflight {
+            headers.remove(COOKIE);
+        }
         let identity = identity.and_then(|identity| self.shared.identities.get(identity));
         if identity.is_some_and(|identity| !identity.settings.forward_authorization) {
             headers.remove(AUTHORIZATION);

@@ -188,10 +188,11 @@ impl Gateway {
         let matched = method::find(&here.site.routes, host, &readings, request.method())?;
         let is_link = || here.site.site.logout_paths.iter().any(|link| link.matches(&readings.usual));
         // A preflight acts for nobody, a browser that fetches ahead and whoever looks at the head alone were not asked to,
-        // and another site's form is not the user's wish.
+        // and neither a picture's address nor another site's form is the user's wish.
         let is_asked = here.caller.kind != Kind::Preflight
             && request.method() != Method::HEAD
             && !caller::is_prefetch(request.headers())
+            && !caller::is_embedded(request.headers())
             && (!here.caller.is_unsafe || origin::is_own(request.headers(), &here.site.site));
         let ends_sessions = is_asked && is_link();
         let wants_session = matched.access != Access::Public || ends_sessions;
@@ -272,6 +273,11 @@ impl Gateway {
             }
             None => return Err(Error::NoHost),
         };
+        // `GET host:port`: a form that CONNECT alone has (RFC 9112, 3.2.3), and no path.
+        let is_authority_form = request.uri().scheme().is_none() && request.method() != Method::CONNECT;
+        if request.uri().authority().is_some() && is_authority_form {
+            return Err(Error::NoHost);
+        }
         if let Some(authority) = request.uri().authority()
             && !authority.as_str().eq_ignore_ascii_case(host)
         {

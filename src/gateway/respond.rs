@@ -9,6 +9,7 @@ use http::header::{
 use http::{Response, StatusCode};
 use serde_json::json;
 
+use super::Here;
 use super::body::AnswerBody;
 use super::caller::Caller;
 use super::error::Error;
@@ -35,15 +36,21 @@ pub(super) fn to(
     site: Option<&SiteContext>,
     origins: &[String],
 ) -> Response<AnswerBody> {
-    answer(error, caller, &WayOn::of(site), origins)
+    answer(error, caller, site, &WayOn::of(site), origins)
 }
 
 /// The answer to a callback that did not end in a login.
-pub(super) fn refused(error: &Error, caller: &Caller, way_on: &WayOn) -> Response<AnswerBody> {
-    answer(error, caller, way_on, &[])
+pub(super) fn refused(error: &Error, here: Here<'_>, way_on: &WayOn) -> Response<AnswerBody> {
+    answer(error, here.caller, Some(here.site), way_on, &[])
 }
 
-fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) -> Response<AnswerBody> {
+fn answer(
+    error: &Error,
+    caller: &Caller,
+    site: Option<&SiteContext>,
+    way_on: &WayOn,
+    origins: &[String],
+) -> Response<AnswerBody> {
     log(error, caller);
     let id = caller.id.to_string();
     let (login, back) = (way_on.login(), way_on.back());
@@ -61,7 +68,10 @@ fn answer(error: &Error, caller: &Caller, way_on: &WayOn, origins: &[String]) ->
         Error::Login(refusal) => match refusal {
             Refusal::NoCode => Page::Cancelled { login, back },
             Refusal::Malformed | Refusal::Foreign => refused(AttemptRefusal::Foreign),
-            Refusal::NoAttempt => refused(AttemptRefusal::NoCookie),
+            Refusal::NoAttempt => {
+                let is_https = site.is_some_and(|site| site.site.origin.is_https());
+                refused(AttemptRefusal::NoCookie { is_https })
+            }
             Refusal::Expired => refused(AttemptRefusal::Expired),
             Refusal::Used => refused(AttemptRefusal::Used),
             Refusal::Busy | Refusal::StoreDown(_) => kind(ErrorKind::LoginUnavailable(whole_seconds(RETRY_LOGIN))),

@@ -72,7 +72,7 @@ pub struct OwnPaths {
 }
 
 impl OwnPaths {
-    /// `start`, `callback` and `prefix` end in `/`; the first two are answered without it too.
+    /// `start`, `callback` and `prefix` end in `/`. Our pages are answered with a last slash and without.
     pub fn new(start: &str, callback: &str, prefix: &str, has_jwks: bool, has_discovery: bool) -> Self {
         let mut by_path = Vec::new();
         for (path, own) in [(start, OwnPath::LoginStart), (callback, OwnPath::Callback)] {
@@ -85,7 +85,9 @@ impl OwnPaths {
             ("userinfo", OwnPath::UserInfo),
             ("health", OwnPath::Health),
         ];
-        by_path.extend(under.map(|(name, own)| (format!("{prefix}{name}"), own)));
+        for (name, own) in under {
+            by_path.extend([format!("{prefix}{name}"), format!("{prefix}{name}/")].map(|path| (path, own)));
+        }
         if has_jwks {
             by_path.push(("/.well-known/jwks.json".to_owned(), OwnPath::Jwks));
         }
@@ -96,11 +98,14 @@ impl OwnPaths {
     }
 
     /// Whether a path of another spelling would be taken, by some server behind us, for one of the contract's two
-    /// endpoints: the application's own login there would go round this one.
+    /// endpoints: the application's own login there would go round this one. Some do not look at the case.
     pub fn is_shadowed(&self, readings: &Readings<'_>) -> bool {
-        let all = std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
-        let mut named = all.filter_map(|reading| self.find(reading));
-        named.any(|own| matches!(own, OwnPath::LoginStart | OwnPath::Callback))
+        let mut all = std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
+        let is_contract = |own: &OwnPath| matches!(own, OwnPath::LoginStart | OwnPath::Callback);
+        all.any(|reading| {
+            let mut contract = self.by_path.iter().filter(|(_, own)| is_contract(own));
+            contract.any(|(path, _)| path.eq_ignore_ascii_case(reading))
+        })
     }
 
     /// Whether a path is kept from the application: an endpoint of ours, or a spelling that could be taken for one.
@@ -131,6 +136,8 @@ impl RouteSettings {
 #[derive(Debug, Clone)]
 pub struct Routes {
     list: Vec<RouteSettings>,
+    /// The exact ones under their other spelling, with a last slash or without, where no route is for that.
+    twins: Vec<RouteSettings>,
     /// The site's, which decides what default port a host may leave out.
     scheme: &'static str,
 }
@@ -150,7 +157,10 @@ impl Routes {
         let mut list: Vec<RouteSettings> =
             routes.iter().filter(|route| route.host.as_deref().is_none_or(&is_host)).cloned().collect();
         list.sort_by_key(|route| Reverse(route.specificity()));
-        Routes { list, scheme }
+        let is_exact = |path: &PathPattern| list.iter().any(|route| !route.path.is_prefix() && route.path == *path);
+        let twins = list.iter().filter_map(|route| Some(RouteSettings { path: twin(&route.path)?, ..route.clone() }));
+        let twins = twins.filter(|twin| !is_exact(&twin.path)).collect();
+        Routes { list, twins, scheme }
     }
 
     /// The most specific route of a host, a path's readings and a method, guarded as strictly as any server could read
@@ -160,9 +170,12 @@ impl Routes {
         let route = self.first(&readings.usual, asked)?;
         let others = readings.others.iter().filter_map(|reading| self.first(reading, asked));
         // Where a backend takes `/Admin/` for `/admin/`, another spelling of a route is as guarded as the route.
-        let all = std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
-        let folded = all.filter_map(|reading| self.first_ignoring_case(reading, asked));
-        let strictest = others.chain(folded).map(|route| route.access).fold(route.access, Ord::max);
+        let all = || std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
+        let folded = all().filter_map(|reading| self.first_ignoring_case(reading, asked));
+        // Nor do some look at a last slash.
+        let is_twin = |twin: &&RouteSettings| asked.may_take(twin) && all().any(|reading| twin.path.matches(reading));
+        let twins = self.twins.iter().filter(is_twin);
+        let strictest = others.chain(folded).chain(twins).map(|route| route.access).fold(route.access, Ord::max);
         Some(Matched { route, access: strictest })
     }
 
@@ -179,7 +192,7 @@ impl Routes {
         let mut candidates = self.list.iter().filter(|route| route.ignore_case);
         let mut path_folded = None;
         candidates.find(|route| {
-            let path = path_folded.get_or_insert_with(|| path.to_ascii_lowercase());
+            let path = path_folded.get_or_insert_with(|| fold_case(path));
             asked.may_take(route) && folded(&route.path).is_some_and(|pattern| pattern.matches(path))
         })
     }
@@ -209,7 +222,24 @@ impl Asked<'_> {
 }
 
 fn folded(pattern: &PathPattern) -> Option<PathPattern> {
-    PathPattern::parse(&pattern.to_string().to_ascii_lowercase())
+    PathPattern::parse(&fold_case(pattern.text()))
+}
+
+/// As those fold that go furthest: `ſ`, `K` (the Kelvin sign), `ı` and `İ` are letters of ASCII to some.
+fn fold_case(text: &str) -> String {
+    let upper = text.chars().map(|char| if char == 'İ' { 'i' } else { char }).flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).collect()
+}
+
+/// `/cart` for `/cart/`, and the other way round.
+fn twin(pattern: &PathPattern) -> Option<PathPattern> {
+    if pattern.is_prefix() {
+        return None;
+    }
+    match pattern.literal().strip_suffix('/') {
+        Some(bare) => PathPattern::parse(bare),
+        None => PathPattern::parse(&format!("{}/", pattern.literal())),
+    }
 }
 
 #[cfg(test)]

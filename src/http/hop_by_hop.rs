@@ -28,7 +28,7 @@ pub fn remove(headers: &mut HeaderMap) -> Result<Hop, AmbiguousFraming> {
         if name == TRANSFER_ENCODING {
             hop.chunked = is_exactly_chunked(headers)?;
         } else if name == TE {
-            hop.takes_trailers = headers.get(TE).is_some_and(|te| lists(te, "trailers"));
+            hop.takes_trailers = headers.get_all(TE).iter().any(|te| lists(te, "trailers"));
         } else if name == UPGRADE {
             upgrade = headers.get(UPGRADE).cloned();
         } else if name == CONNECTION {

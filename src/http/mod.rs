@@ -7,6 +7,7 @@ pub mod hop_by_hop;
 pub mod idle;
 pub mod language;
 pub mod path_pattern;
+pub mod request_end;
 pub mod request_path;
 pub mod safe_redirect;
 pub mod strip;

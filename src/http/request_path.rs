@@ -76,7 +76,9 @@ fn every_reading(raw: &str, decoded: &str) -> Result<Vec<String>, TooAmbiguous> 
     let overlong = decode(&fold_overlong(raw));
     let twice = decode(decoded);
     let as_sent = [raw.to_owned(), decoded.to_owned(), twice, overlong];
-    let steps: [fn(&str) -> String; 9] = [
+    let steps: [fn(&str) -> String; 11] = [
+        without_line_ends,
+        |path| path.replace(char::REPLACEMENT_CHARACTER, ""),
         |path| path.replace('\\', "/"),
         cut_authority,
         cut_at_nul,
@@ -136,6 +138,11 @@ fn cut_authority(path: &str) -> String {
     }
     let after = path.trim_start_matches('/');
     after.find('/').and_then(|at| after.get(at..)).unwrap_or("/").to_owned()
+}
+
+/// As the URL Standard and others after it read: tabs and line ends count nowhere.
+fn without_line_ends(path: &str) -> String {
+    path.replace(['\t', '\r', '\n'], "")
 }
 
 /// What stands before a `?` or `#` that was encoded, where what was decoded is taken apart once more.

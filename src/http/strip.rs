@@ -6,11 +6,16 @@
 use http::header::{HeaderMap, HeaderName};
 
 /// Change method, path or script name in frameworks behind us, past the route that was checked here.
-const OVERRIDES: [&str; 14] = [
+const OVERRIDES: [&str; 19] = [
     "x-original-url",
     "x-original-uri",
     "x-original-method",
     "x-original-host",
+    "x-original-path",
+    "x-envoy-original-path",
+    "x-envoy-original-method",
+    "x-host",
+    "x-rewrite-uri",
     "x-override-url",
     "x-rewrite-url",
     "x-http-method-override",
@@ -24,7 +29,7 @@ const OVERRIDES: [&str; 14] = [
 ];
 
 /// Claim where a request comes from, beside all that begin like [`FORWARDING_FAMILY`]; ours are put in their place.
-const FORWARDING: [&str; 12] = [
+const FORWARDING: [&str; 21] = [
     "forwarded",
     "x-real-ip",
     "client-ip",
@@ -34,6 +39,15 @@ const FORWARDING: [&str; 12] = [
     "x-original-forwarded-for",
     "true-client-ip",
     "x-cluster-client-ip",
+    "cluster-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "forwarded-for",
+    "x-forwarded",
+    "x-originating-ip",
+    "x-remote-addr",
+    "x-remote-ip",
+    "x-ssl-client-verify",
     "x-url-scheme",
     "x-scheme",
     "front-end-https",

@@ -128,6 +128,8 @@ pub(super) struct Row {
 pub(super) enum WayOn {
     /// Load the same address again: nothing was done.
     Retry,
+    /// The same, or give it up: the site itself is there.
+    RetryOrBack,
     /// Start over elsewhere.
     Back,
     /// The page itself says where to go.
@@ -136,7 +138,7 @@ pub(super) enum WayOn {
 
 /// The one table of errors. A new kind does not compile without its row.
 pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
-    use WayOn::{Back, Elsewhere, Retry};
+    use WayOn::{Back, Elsewhere, Retry, RetryOrBack};
     let (status, code, saying, way_on): (_, _, fn(&Texts) -> &Saying, _) = match kind {
         ErrorKind::BadRequest => (StatusCode::BAD_REQUEST, "400", |texts| &texts.bad_request, Back),
         ErrorKind::LoginNeeded => (StatusCode::UNAUTHORIZED, "4101", |texts| &texts.login_needed, Back),
@@ -150,13 +152,13 @@ pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
         ErrorKind::UnknownHost { .. } => {
             (StatusCode::MISDIRECTED_REQUEST, "421", |texts| &texts.unknown_host, Elsewhere)
         }
-        ErrorKind::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "4002", |texts| &texts.too_often, Retry),
+        ErrorKind::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "4002", |texts| &texts.too_often, RetryOrBack),
         // The code of this one was spent at the provider, so loading the same address again cannot help.
         ErrorKind::LoginFailed => (StatusCode::INTERNAL_SERVER_ERROR, "5005", |texts| &texts.login_failed, Back),
         ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "500", |texts| &texts.internal, Retry),
         ErrorKind::BadGateway => (StatusCode::BAD_GATEWAY, "502", |texts| &texts.bad_gateway, Retry),
         ErrorKind::LoginUnavailable(_) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "5000", |texts| &texts.login_unavailable, Retry)
+            (StatusCode::SERVICE_UNAVAILABLE, "5000", |texts| &texts.login_unavailable, RetryOrBack)
         }
         ErrorKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "503", |texts| &texts.overloaded, Retry),
         ErrorKind::GatewayTimeout => (StatusCode::GATEWAY_TIMEOUT, "504", |texts| &texts.gateway_timeout, Retry),
@@ -188,7 +190,7 @@ fn retry_after(kind: &ErrorKind<'_>) -> Option<u64> {
 
 pub(super) fn refusal(why: AttemptRefusal, texts: &Texts) -> &Saying {
     match why {
-        AttemptRefusal::NoCookie => &texts.no_cookie,
+        AttemptRefusal::NoCookie { .. } => &texts.no_cookie,
         AttemptRefusal::Foreign => &texts.foreign_attempt,
         AttemptRefusal::Expired => &texts.expired_attempt,
         AttemptRefusal::Used => &texts.used_attempt,
@@ -229,9 +231,10 @@ mod tests {
 
     #[test]
     fn a_login_page_that_cannot_serve_says_so_to_machines_too() {
-        let page = Page::Login { providers: &[], unavailable: Some(9) };
-        assert_eq!((page.status().as_u16(), page.code()), (503, "5000"));
-        let page = Page::Login { providers: &[], unavailable: None };
-        assert_eq!((page.status().as_u16(), page.code()), (200, "0"));
+        for (unavailable, expected) in [(Some(9), (503, "5000")), (None, (200, "0"))] {
+            let back = crate::page::Back::Home;
+            let page = Page::Login { providers: &[], unavailable, leads_back: true, known: None, back };
+            assert_eq!((page.status().as_u16(), page.code()), expected);
+        }
     }
 }

@@ -22,6 +22,12 @@ pub enum Page<'a> {
         providers: &'a [ProviderChoice],
         /// A provider or the store is down; try again after so many seconds.
         unavailable: Option<u64>,
+        /// Whether the login ends at the page it was begun on, rather than at home.
+        leads_back: bool,
+        /// Who is logged in already: text a person chose, to be escaped.
+        known: Option<&'a str>,
+        /// The way out.
+        back: Back<'a>,
     },
     /// The user pressed cancel at the provider.
     Cancelled {
@@ -89,7 +95,10 @@ pub struct ProviderChoice {
 pub enum AttemptRefusal {
     /// No attempt cookie came at all: cookies blocked, Secure over http, another host name, or another browser
     /// (on phones, the QQ app may have opened one). The page names these causes.
-    NoCookie,
+    NoCookie {
+        /// Whether the site's cookies travel over https alone.
+        is_https: bool,
+    },
     /// This browser has attempts, but not this one: most likely begun in another browser.
     Foreign,
     /// Took longer than an attempt lives.

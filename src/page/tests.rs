@@ -10,6 +10,12 @@ const LANGUAGES: [Language; 2] = [Language::Chinese, Language::English];
 /// What ends an attribute, an element, a comment or a script, and what hides.
 const HOSTILE: &str = "\"'><script>alert(1)</script><!--&amp;\0\u{202e}gnp.exe";
 
+const NO_COOKIE: AttemptRefusal = AttemptRefusal::NoCookie { is_https: true };
+
+fn login(providers: &[ProviderChoice], unavailable: Option<u64>) -> Page<'_> {
+    Page::Login { providers, unavailable, leads_back: true, known: None, back: Back::Home }
+}
+
 /// Calls `check` with every page in every language; the texts and addresses that strangers can choose are `foreign`.
 fn every_page(foreign: &str, mut check: impl FnMut(&str, &str)) {
     let sites = ["http://www.meiduo.site:8000".to_owned(), foreign.to_owned()];
@@ -18,16 +24,23 @@ fn every_page(foreign: &str, mut check: impl FnMut(&str, &str)) {
         ProviderChoice { id: foreign.into(), href: foreign.into() },
     ];
     let mut pages = vec![
-        Page::Login { providers: &providers, unavailable: None },
-        Page::Login { providers: &providers, unavailable: Some(30) },
-        Page::Login { providers: &[], unavailable: None },
+        login(&providers, None),
+        login(&providers, Some(30)),
+        login(&[], None),
+        Page::Login {
+            providers: &providers,
+            unavailable: None,
+            leads_back: false,
+            known: Some(foreign),
+            back: Back::Page(foreign),
+        },
         Page::Cancelled { login: foreign, back: Back::Page(foreign) },
         Page::Cancelled { login: foreign, back: Back::Nowhere },
         Page::LoggedOut { login: foreign },
         Page::ConfirmLogout { action: "/.menshen/logout", display_name: foreign },
         Page::ConfirmLogout { action: foreign, display_name: "" },
     ];
-    for why in [AttemptRefusal::NoCookie, AttemptRefusal::Foreign, AttemptRefusal::Expired, AttemptRefusal::Used] {
+    for why in [NO_COOKIE, AttemptRefusal::Foreign, AttemptRefusal::Expired, AttemptRefusal::Used] {
         pages.push(Page::AttemptRefused { why, login: foreign, back: Back::Page(foreign) });
     }
     for kind in [
@@ -149,7 +162,7 @@ fn an_unknown_host_is_told_its_name_the_sites_and_the_line_for_nginx() {
 #[test]
 fn unavailable_pages_say_when_to_try_again() {
     let in_english = |page: &Page<'_>| (render(page, Language::English), page.retry_after());
-    let (html, seconds) = in_english(&Page::Login { providers: &[], unavailable: Some(30) });
+    let (html, seconds) = in_english(&login(&[], Some(30)));
     assert!(html.contains("in about 30 seconds") && seconds == Some(30));
     let kind = ErrorKind::LoginUnavailable(600);
     let (html, seconds) = in_english(&Page::Error { kind, request_id: "x", login: None, back: Back::Home });
@@ -162,7 +175,7 @@ fn unavailable_pages_say_when_to_try_again() {
 
 #[test]
 fn a_refused_attempt_starts_afresh_only_when_asked() {
-    for why in [AttemptRefusal::NoCookie, AttemptRefusal::Foreign, AttemptRefusal::Expired, AttemptRefusal::Used] {
+    for why in [NO_COOKIE, AttemptRefusal::Foreign, AttemptRefusal::Expired, AttemptRefusal::Used] {
         for language in LANGUAGES {
             let page = Page::AttemptRefused { why, login: "/qq/login/?next=%2F", back: Back::Nowhere };
             let html = render(&page, language);
@@ -189,6 +202,8 @@ fn the_way_back_is_offered_where_there_is_one() {
                 Page::Cancelled { login: "/login", back },
                 refused(AttemptRefusal::Expired, back),
                 refused(AttemptRefusal::Used, back),
+                refused(NO_COOKIE, back),
+                refused(AttemptRefusal::Foreign, back),
                 failed(back),
             ] {
                 let html = render(&page, language);
@@ -205,7 +220,42 @@ fn the_way_back_is_offered_where_there_is_one() {
 fn a_site_without_a_way_to_log_in_promises_none() {
     for language in LANGUAGES {
         let texts = texts::Texts::of(language);
-        let html = render(&Page::Login { providers: &[], unavailable: None }, language);
+        let html = render(&login(&[], None), language);
         assert!(html.contains(texts.no_way_to_log_in) && !html.contains(texts.login_invitation), "{html}");
+    }
+}
+
+#[test]
+fn the_login_page_leads_out_says_who_is_logged_in_and_promises_no_way_back_where_there_is_none() {
+    let providers = [ProviderChoice { id: "qq".into(), href: "/login".into() }];
+    for language in LANGUAGES {
+        let texts = texts::Texts::of(language);
+        let page = |leads_back, known, back| {
+            render(&Page::Login { providers: &providers, unavailable: None, leads_back, known, back }, language)
+        };
+        let html = page(true, None, Back::Home);
+        assert!(
+            html.contains(texts.login_invitation) && html.contains(&format!("href=\"/\">{}<", texts.home)),
+            "{html}"
+        );
+        assert!(!page(false, None, Back::Nowhere).contains(texts.login_invitation));
+        assert_eq!(page(false, None, Back::Nowhere).matches("class=\"button").count(), 1);
+        let html = page(true, Some("<小明>"), Back::Page("/cart/"));
+        assert!(html.contains("<bdi>&#60;小明&#62;</bdi>") && html.contains("href=\"/cart/\""), "{html}");
+        assert!(html.contains(texts.logged_in_as.0) && !html.contains(texts.login_invitation), "{html}");
+    }
+}
+
+/// Regression: on plain http the page advised https, where nobody answered.
+#[test]
+fn that_cookies_need_https_is_a_cause_where_they_do() {
+    for language in LANGUAGES {
+        let texts = texts::Texts::of(language);
+        for is_https in [true, false] {
+            let why = AttemptRefusal::NoCookie { is_https };
+            let html = render(&Page::AttemptRefused { why, login: "/login", back: Back::Home }, language);
+            assert_eq!(html.contains("https://"), is_https, "{html}");
+            assert!(html.contains(texts.no_cookie_causes[0]));
+        }
     }
 }

@@ -20,10 +20,13 @@ pub fn render(page: &Page<'_>, language: Language) -> String {
     let frame =
         |heading, is_door_open| Frame { language, texts, heading, is_door_open, is_wide: false, reference: None };
     match page {
-        Page::Login { providers, unavailable } => html(&LoginView {
+        Page::Login { providers, unavailable, leads_back, known, back } => html(&LoginView {
             frame: frame(texts.login_heading, true),
             choices: providers.iter().map(Choice::of).collect(),
             retry: unavailable.map(|seconds| texts.retry_after(seconds)),
+            leads_back: *leads_back,
+            known: known.filter(|name| !name.trim().is_empty()).map(ForeignText),
+            back: Action::back(*back, texts),
         }),
         Page::Cancelled { login, back } => {
             let actions = [Action::new(login, texts.log_in)].into_iter().chain(Action::back(*back, texts)).collect();
@@ -79,6 +82,9 @@ struct LoginView<'a> {
     frame: Frame<'a>,
     choices: Vec<Choice<'a>>,
     retry: Option<Cow<'static, str>>,
+    leads_back: bool,
+    known: Option<ForeignText<'a>>,
+    back: Option<Action<'a>>,
 }
 
 struct Choice<'a> {
@@ -115,7 +121,7 @@ struct Message<'a> {
 
 struct Causes {
     heading: &'static str,
-    items: &'static [&'static str],
+    items: Vec<&'static str>,
 }
 
 struct Action<'a> {
@@ -167,12 +173,14 @@ fn refused<'a>(why: AttemptRefusal, login: &'a str, back: Back<'a>, mut frame: F
     let (login_again, back) = (Action::new(login, texts.log_in), Action::back(back, texts));
     let again = Action::new(login, texts.log_in_in_this_browser);
     let (actions, causes) = match why {
-        AttemptRefusal::NoCookie => {
+        AttemptRefusal::NoCookie { is_https } => {
             frame.is_wide = true;
-            let causes = Causes { heading: texts.no_cookie_causes_heading, items: &texts.no_cookie_causes };
-            (vec![again], Some(causes))
+            let insecure = is_https.then_some(texts.no_cookie_over_http);
+            let items = texts.no_cookie_causes.into_iter().chain(insecure).collect();
+            let causes = Causes { heading: texts.no_cookie_causes_heading, items };
+            ([again].into_iter().chain(back).collect(), Some(causes))
         }
-        AttemptRefusal::Foreign => (vec![again], None),
+        AttemptRefusal::Foreign => ([again].into_iter().chain(back).collect(), None),
         AttemptRefusal::Expired => ([login_again].into_iter().chain(back).collect(), None),
         AttemptRefusal::Used => (back.into_iter().chain([login_again]).collect(), None),
     };
@@ -198,13 +206,14 @@ fn error<'a>(
         });
     }
     let login = login.map(|login| Action::new(login, texts.log_in));
-    let way_on = match row.way_on {
-        WayOn::Retry => Some(Action::retry(texts)),
-        WayOn::Back => Action::back(back, texts),
-        WayOn::Elsewhere => None,
+    let (retry_here, back) = match row.way_on {
+        WayOn::Retry => (Some(Action::retry(texts)), None),
+        WayOn::RetryOrBack => (Some(Action::retry(texts)), Action::back(back, texts)),
+        WayOn::Back => (None, Action::back(back, texts)),
+        WayOn::Elsewhere => (None, None),
     };
     let retry = row.retry_after.map(|seconds| texts.retry_after(seconds));
-    let actions = login.into_iter().chain(way_on).collect();
+    let actions = login.into_iter().chain(retry_here).chain(back).collect();
     html(&Message { retry, ..Message::new(frame, (row.saying)(texts), actions) })
 }
 

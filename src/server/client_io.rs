@@ -21,6 +21,7 @@ use super::activity::{Activity, Phase};
 use super::core::Place;
 use super::departure::Departure;
 use crate::http::idle::IdleLimit;
+use crate::http::request_end::RequestEnd;
 
 /// How long a client may leave an answer unread before it is given up.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -33,6 +34,7 @@ const LINGER: Duration = Duration::from_secs(10);
 pub(super) struct ClientIo {
     stream: TokioIo<TcpStream>,
     activity: Activity,
+    request_end: RequestEnd,
     head_timeout: Duration,
     keep_alive: Duration,
     timer: Option<Pin<Box<Sleep>>>,
@@ -44,10 +46,17 @@ pub(super) struct ClientIo {
 }
 
 impl ClientIo {
-    pub(super) fn new(stream: TcpStream, activity: Activity, limits: &Limits, place: Place) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        activity: Activity,
+        request_end: RequestEnd,
+        limits: &Limits,
+        place: Place,
+    ) -> Self {
         ClientIo {
             stream: TokioIo::new(stream),
             activity,
+            request_end,
             head_timeout: limits.head_timeout,
             keep_alive: limits.keep_alive,
             timer: None,
@@ -104,13 +113,15 @@ impl ClientIo {
     /// nothing is left.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 4096];
+        // Nothing may lie there at this moment, and more be on its way.
+        let is_owed = self.request_end.is_owed() || self.activity.phase().0 == Phase::Head;
         loop {
             let mut rest = ReadBuf::new(&mut scratch);
             let read = Pin::new(self.stream.inner_mut()).poll_read(cx, &mut rest);
             let is_over = match read {
                 Poll::Ready(Ok(())) => rest.filled().is_empty(),
                 Poll::Ready(Err(_)) => true,
-                Poll::Pending => self.linger.is_none(),
+                Poll::Pending => self.linger.is_none() && !is_owed,
             };
             if is_over {
                 return Poll::Ready(());

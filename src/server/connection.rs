@@ -22,6 +22,7 @@ use super::client_io::ClientIo;
 use super::core::Place;
 use super::{Handler, Limits};
 use crate::http::forwarded::Client;
+use crate::http::request_end::RequestEnd;
 
 /// Serves one client until it leaves, misbehaves, or the server drains and its present request is answered.
 pub(super) async fn serve<H: Handler>(
@@ -34,9 +35,15 @@ pub(super) async fn serve<H: Handler>(
 ) {
     let activity = Activity::new();
     let client = Client::of(peer);
-    let io = ClientIo::new(stream, activity.clone(), limits, place);
-    let service = service_fn(|request: Request<Incoming>| {
+    let request_end = RequestEnd::default();
+    let io = ClientIo::new(stream, activity.clone(), request_end.clone(), limits, place);
+    let service = service_fn(|mut request: Request<Incoming>| {
         let answering = Answering::new(&activity);
+        let has_body = !request.body().is_end_stream();
+        request_end.begin(has_body);
+        if has_body {
+            request.extensions_mut().insert(request_end.clone());
+        }
         let (handler, client, activity) = (&handler, &client, &activity);
         async move {
             let version = request.version();

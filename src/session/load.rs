@@ -93,11 +93,11 @@ impl CoreSessions {
     ) -> Result<Option<Arc<Proof>>, Refused> {
         let Some(token) = tokens(headers, wire).next() else { return Ok(None) };
         let prove = |shared: &Sessions| shared.prove_api_token(token, &wire.site, now);
-        let proof = self.find(token.as_bytes(), Bearer::ApiToken, wire, prove)?;
+        let proof = self.find(token, Bearer::ApiToken, wire, prove)?;
         if proof.is_ahead(now) {
             return Err(Refused::Ahead);
         }
-        self.current(token.as_bytes(), proof, now).await.map(Some).ok_or(Refused::Revoked)
+        self.current(token, proof, now).await.map(Some).ok_or(Refused::Revoked)
     }
 
     /// Every session that the request proves, each once: by whatever tokens and cookies it brings, of whatever users, and
@@ -105,15 +105,16 @@ impl CoreSessions {
     /// user who was told that it has ended. Refused where a token is, and nothing beside it proves anything.
     ///
     /// No number of planted cookies hides one that stands behind them: to open them all costs little more than to have
-    /// read them, and the size of a request's head is limited.
+    /// read them, and the size of a request's head is limited. Nor does a clock that is wrong: a session that seems to be
+    /// over is ended like any other.
     pub fn load_all(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Result<Vec<Arc<Proof>>, Refused> {
         let by_token = tokens(headers, wire).map(|token| match self.shared.prove_api_token(token, &wire.site, now) {
-            Ok(proof) if proof.standing(now) == Standing::Revoked => Err(Refused::Revoked),
+            Ok(proof) if proof.watch.standing() == Standing::Revoked => Err(Refused::Revoked),
             proved => Ok(proved?),
         });
         let prove = |value| self.shared.prove_cookie(value, &wire.site).or_else(|| self.prove_elsewhere(value, wire));
         let by_cookie = session_cookies(headers, wire).filter_map(prove);
-        let by_cookie = by_cookie.filter(|proof| proof.standing(now) != Standing::Revoked).map(Ok);
+        let by_cookie = by_cookie.filter(|proof| proof.watch.standing() != Standing::Revoked).map(Ok);
         let (mut all, mut refused) = (Vec::<Arc<Proof>>::new(), None);
         for proved in by_token.chain(by_cookie) {
             match proved {
@@ -221,15 +222,20 @@ fn session_cookies<'r>(headers: &'r HeaderMap, wire: &Wire) -> impl Iterator<Ite
 }
 
 /// What claims to be a token of ours in any `Authorization`, under whatever scheme, and whatever stands beside it: front
-/// ends send ours under `Bearer` or under their own backend's scheme, and it is known by its issuer.
-fn tokens<'r>(headers: &'r HeaderMap, wire: &Wire) -> impl Iterator<Item = &'r str> {
-    let values = headers.get_all(AUTHORIZATION).iter();
-    let words = values.flat_map(|value| value.as_bytes().split(|byte| is_between(*byte)));
-    let words = words.filter_map(|word| std::str::from_utf8(word).ok());
-    words.filter(|word| issuer_claim::is_claimed(word, wire.issuers.iter().map(AsRef::as_ref)))
+/// ends send ours under `Bearer` or under their own backend's scheme, and it is known by its issuer. Where no word of a
+/// field claims it, the field may as a whole, to whoever skips what does not belong into a token.
+fn tokens<'r>(headers: &'r HeaderMap, wire: &Wire) -> impl Iterator<Item = &'r [u8]> {
+    let is_claimed = |text: &&[u8]| issuer_claim::is_claimed(text, wire.issuers.iter().map(AsRef::as_ref));
+    headers.get_all(AUTHORIZATION).iter().flat_map(move |value| {
+        let mut found: Vec<&[u8]> = value.as_bytes().split(|byte| is_between(*byte)).filter(is_claimed).collect();
+        if found.is_empty() {
+            found.extend(Some(value.as_bytes()).filter(is_claimed));
+        }
+        found
+    })
 }
 
-/// A byte that stands between words. Any other may be part of a token to whoever skips what does not belong there.
+/// A byte that stands between words.
 fn is_between(byte: u8) -> bool {
     byte.is_ascii_whitespace() || b",;\"'<>()".contains(&byte)
 }

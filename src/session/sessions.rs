@@ -204,14 +204,15 @@ impl Sessions {
     }
 
     /// The session that an API token proves at a site.
-    pub fn prove_api_token(&self, token: &str, site: &Arc<str>, now: Timestamp) -> Result<Arc<Proof>, ApiTokenError> {
-        if let Some(proof) = self.remembered(token.as_bytes(), Bearer::ApiToken, site) {
+    pub fn prove_api_token(&self, token: &[u8], site: &Arc<str>, now: Timestamp) -> Result<Arc<Proof>, ApiTokenError> {
+        if let Some(proof) = self.remembered(token, Bearer::ApiToken, site) {
             return if proof.expires > now { Ok(proof) } else { Err(ApiTokenError::Expired) };
         }
-        let (carried, expires): (Carried, _) = self.api.verify(site, token, now)?;
+        let text = std::str::from_utf8(token).map_err(|_| ApiTokenError::Forged)?;
+        let (carried, expires): (Carried, _) = self.api.verify(site, text, now)?;
         let text = self.sealer.open(&token_purpose(site), carried.session.as_bytes());
         let snapshot = text.and_then(|text| serde_json::from_slice(&text).ok()).ok_or(ApiTokenError::Forged)?;
-        Ok(self.remember(token.as_bytes(), self.proof(snapshot, Bearer::ApiToken, site, now, expires)))
+        Ok(self.remember(token, self.proof(snapshot, Bearer::ApiToken, site, now, expires)))
     }
 
     /// What was presented as a token proves nothing as a cookie, nor at another site.

@@ -81,7 +81,7 @@ impl Scene {
     fn by_token(&self) -> Arc<Proof> {
         let site: Arc<str> = "http://a".into();
         let token = self.sessions.api_token(&self.snapshot(), &site, self.clock.now()).unwrap();
-        self.sessions.prove_api_token(token.expose(), &site, self.clock.now()).unwrap()
+        self.sessions.prove_api_token(token.expose().as_bytes(), &site, self.clock.now()).unwrap()
     }
 
     /// A session that a cookie proves.

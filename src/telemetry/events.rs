@@ -1,12 +1,15 @@
 //! Events: what happens that is no request. They go to standard error, the access log to standard output.
 
+use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tracing::field::Field;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::{MakeWriter, format};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -114,8 +117,37 @@ where
     let filter =
         Targets::new().with_default(LevelFilter::WARN).with_target("menshen", LevelFilter::from_level(settings.level));
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false);
-    let lines = if is_json { lines.json().flatten_event(true).boxed() } else { lines.with_ansi(false).boxed() };
+    let lines = if is_json {
+        lines.json().flatten_event(true).boxed()
+    } else {
+        lines.with_ansi(false).fmt_fields(format::debug_fn(write_field).delimited(" ")).boxed()
+    };
     tracing_subscriber::registry().with(lines.with_filter(filter.and(throttle)))
+}
+
+/// `name=value`, with whatever a stranger may have chosen in quotes where it would read as another field.
+fn write_field(out: &mut format::Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    let is_plain = |char: char| !char.is_whitespace() && !char.is_control() && !matches!(char, '=' | '"');
+    if field.name() == "message" {
+        write!(out, "{value}")
+    } else if is_quoted(&value) || value.chars().all(is_plain) {
+        write!(out, "{field}={value}")
+    } else {
+        write!(out, "{field}={value:?}")
+    }
+}
+
+/// Whether a text is one in quotes, as a whole.
+fn is_quoted(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
+    let mut is_escaped = false;
+    let ends_early = inner.chars().any(|char| {
+        let ends = !is_escaped && matches!(char, '"' | '\n');
+        is_escaped = !is_escaped && char == '\\';
+        ends
+    });
+    !ends_early && !is_escaped
 }
 
 /// On a thread of its own: nothing may be written from within what decides over what is written.
@@ -228,6 +260,33 @@ mod tests {
         clock.advance(INTERVAL);
         tell(&throttle);
         assert_eq!(written.count("\"count\":3"), 1);
+    }
+
+    /// Regression: a `Host` with blanks read as further fields of the event.
+    #[test]
+    fn in_text_no_value_reads_as_another_field() {
+        let written = Written::default();
+        let writer = written.clone();
+        let settings = Settings { format: Format::Text, level: Level::INFO, access: false };
+        let throttle = Throttle::new(Clock::manual(Timestamp::from_secs(1)), Level::INFO);
+        let _listening = subscriber(&settings, false, throttle, move || writer.clone()).set_default();
+        let forged = "a level=ERROR";
+        tracing::info!(plain = %"a.example:80", forged = %forged, text = "a b", count = 7, "it happened");
+        for host in ["\"a\" b=\"c\"", "\"a\\\\\" b=\"", "a\nb", "\u{1b}[2J"] {
+            tracing::info!(%host, "it happened too");
+        }
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<&str> = text.lines().map(|line| line.split_once(" INFO ").unwrap().1).collect();
+        assert_eq!(
+            lines,
+            [
+                r#"it happened plain=a.example:80 forged="a level=ERROR" text="a b" count=7"#,
+                r#"it happened too host="\"a\" b=\"c\"""#,
+                r#"it happened too host="\"a\\\\\" b=\"""#,
+                r#"it happened too host="a\nb""#,
+                r#"it happened too host="\u{1b}[2J""#,
+            ]
+        );
     }
 
     #[test]

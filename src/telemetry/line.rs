@@ -100,8 +100,14 @@ impl Line {
     }
 }
 
+/// What stands on a line without a status.
+const UNANSWERED: &str = "the client left, or the proxy was stopped, before there was an answer";
+
 impl Drop for Line {
     fn drop(&mut self) {
+        if self.status == 0 {
+            self.broken.get_or_insert_with(|| UNANSWERED.to_owned());
+        }
         self.log.add(&Finished { line: self, duration: self.began.elapsed() });
     }
 }

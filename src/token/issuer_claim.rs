@@ -10,15 +10,15 @@ use serde_json::Value;
 
 /// Whether a token claims to be issued by one of `issuers`, read without verifying anything, and as leniently as any
 /// backend may read it that does not verify either: what is no JSON claims whatever stands in it.
-pub fn is_claimed<'a>(token: &str, issuers: impl Iterator<Item = &'a str> + Clone) -> bool {
+pub fn is_claimed<'a>(token: &[u8], issuers: impl Iterator<Item = &'a str> + Clone) -> bool {
     // Whichever part it is: with something stuck before it, the payload is not the second.
-    token.split('.').skip(1).filter(|part| !part.is_empty()).any(|part| {
+    token.split(|byte| *byte == b'.').skip(1).filter(|part| !part.is_empty()).any(|part| {
         let payload = decode_leniently(part);
         match serde_json::from_slice(&payload) {
             Ok(Issuers(claimed)) => claimed.iter().any(|claim| issuers.clone().any(|issuer| names(claim, issuer))),
             Err(_) => {
                 let text = unescape(&payload);
-                issuers.clone().any(|issuer| memchr::memmem::find(&text, issuer.as_bytes()).is_some())
+                issuers.clone().any(|issuer| holds_quoted(&text, issuer.as_bytes()))
             }
         }
     })
@@ -61,6 +61,14 @@ impl<'de> Deserialize<'de> for Issuers {
     }
 }
 
+/// Whether a text holds a word in quotes of either kind.
+fn holds_quoted(text: &[u8], word: &[u8]) -> bool {
+    let is_quote = |byte: Option<&u8>| byte.is_some_and(|byte| b"\"'".contains(byte));
+    memchr::memmem::find_iter(text, word).any(|at| {
+        is_quote(at.checked_sub(1).and_then(|before| text.get(before))) && is_quote(text.get(at + word.len()))
+    })
+}
+
 /// Undoes JSON's escapes of what an issuer can consist of: `\/` and `\u0068`.
 fn unescape(text: &[u8]) -> Vec<u8> {
     let (mut plain, mut rest) = (Vec::with_capacity(text.len()), text);
@@ -88,12 +96,12 @@ fn ascii_escape(text: &[u8]) -> Option<(u8, &[u8])> {
 
 /// Base64 of either alphabet, without regard to padding, to bits left over, and to bytes that are none of it; and without
 /// the NULs of UTF-16.
-fn decode_leniently(part: &str) -> Vec<u8> {
+fn decode_leniently(part: &[u8]) -> Vec<u8> {
     const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(DecodePaddingMode::Indifferent);
     const ENGINE: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
-    let plain = part.bytes().filter_map(|byte| match byte {
+    let plain = part.iter().filter_map(|&byte| match byte {
         b'+' => Some(b'-'),
         b'/' => Some(b'_'),
         _ => (byte.is_ascii_alphanumeric() || b"-_".contains(&byte)).then_some(byte),
@@ -139,7 +147,7 @@ mod tests {
             encode(format!(r#"{{"iss":"{}","x":NaN}}"#, ISSUER.replace('h', "\\u0068")).as_bytes()),
             encode(format!(r#"{{"iss":"x","iss":"{}"}}"#, ISSUER.replace('/', "\\/")).as_bytes()),
         ] {
-            assert!(is_claimed(&format!("{tail}.{payload}."), [ISSUER].into_iter()), "{payload}");
+            assert!(is_claimed(format!("{tail}.{payload}.").as_bytes(), [ISSUER].into_iter()), "{payload}");
         }
     }
 
@@ -153,8 +161,10 @@ mod tests {
             format!(r#"{{"iss":null,"aud":"{ISSUER}"}}"#),
         ] {
             let token = format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(&claims));
-            assert!(!is_claimed(&token, [ISSUER].into_iter()), "{claims}");
+            assert!(!is_claimed(token.as_bytes(), [ISSUER].into_iter()), "{claims}");
         }
-        assert!(!is_claimed("a.b.c", [ISSUER].into_iter()));
+        let damaged = format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(r#"{"size":"small","x":NaN}"#));
+        assert!(!is_claimed(damaged.as_bytes(), ["mall"].into_iter()), "a part of a word");
+        assert!(!is_claimed(b"a.b.c", [ISSUER].into_iter()));
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, TE, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, ORIGIN, PROXY_AUTHORIZATION, TE, UPGRADE};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::expect::Gate;
 use super::pool::Lease;
 use crate::http::idle::IdleLimit;
+use crate::http::request_end::RequestEnd;
 use crate::http::strip::StripList;
 
 /// Why a body ended before its end. The connection it was for is broken off, so that nobody takes it for whole.
@@ -85,6 +86,7 @@ pub(super) struct Upload {
     silence: IdleLimit,
     trailers: Rc<StripList>,
     progress: Rc<UploadProgress>,
+    end: Option<RequestEnd>,
 }
 
 impl RequestBody {
@@ -94,17 +96,18 @@ impl RequestBody {
     }
 
     /// A body that waits at `gate`, if there is one, and may be silent for `limit`. `trailers`: what its trailers must
-    /// not hold.
+    /// not hold. `end`: told when it has been read.
     pub(super) fn relayed(
         incoming: Incoming,
         gate: Option<Gate>,
         limit: Duration,
         trailers: Rc<StripList>,
+        end: Option<RequestEnd>,
     ) -> (Self, Progress) {
         let began = Instant::now();
         let progress = Rc::new(UploadProgress { last: Cell::new(began), side: Cell::new(ClientSide::Sending) });
         let watched = Progress { began, upload: Some(Rc::clone(&progress)) };
-        let upload = Upload { incoming, gate, silence: IdleLimit::new(limit), trailers, progress };
+        let upload = Upload { incoming, gate, silence: IdleLimit::new(limit), trailers, progress, end };
         (RequestBody::Relayed(Box::new(upload)), watched)
     }
 }
@@ -123,6 +126,9 @@ impl Upload {
             Poll::Ready(Some(Err(_))) => ClientSide::Broken,
             Poll::Pending => ClientSide::Owing,
         });
+        if let Some(end) = self.end.take_if(|_| self.progress.side.get() == ClientSide::Done) {
+            end.reached();
+        }
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.silence.heard();
@@ -145,9 +151,10 @@ fn without_identity(frame: Frame<Bytes>, list: &StripList) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
             list.apply(&mut trailers);
-            for name in [AUTHORIZATION, COOKIE, CONNECTION, EXPECT, HOST, TE, UPGRADE] {
+            for name in [AUTHORIZATION, COOKIE, CONNECTION, EXPECT, HOST, ORIGIN, PROXY_AUTHORIZATION, TE, UPGRADE] {
                 trailers.remove(name);
             }
+            trailers.remove("keep-alive");
             Frame::trailers(trailers)
         }
         Err(data) => data,

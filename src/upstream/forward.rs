@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::{EXPECT, HeaderMap};
+use http::header::{EXPECT, HeaderMap, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -25,6 +25,7 @@ use super::upgrade::Tunnel;
 use super::{Settings, expect};
 use crate::http::hop_by_hop::AmbiguousFraming;
 use crate::http::idle::IdleLimit;
+use crate::http::request_end::RequestEnd;
 use crate::http::strip::StripList;
 
 /// How often connections that have been unused for too long are closed.
@@ -124,12 +125,17 @@ impl Upstreams {
         let upstream = self.list.get(permit.upstream()).ok_or(Error::NoSuchUpstream)?;
         let settings = &upstream.settings;
         let (mut parts, incoming) = request.into_parts();
+        if !incoming.is_end_stream() {
+            // What is still to come of a body would be taken for the other protocol's, past whoever watches that.
+            parts.headers.remove(UPGRADE);
+        }
         let asked =
             outgoing::prepare(&mut parts, &settings.host, self.forwarding, visitor, permit, &settings.upgrades)?;
         let client_upgrade = parts.extensions.remove::<OnUpgrade>();
         let is_head = parts.method == Method::HEAD;
 
-        let (body, progress, opener) = self.relay(incoming, &mut parts.headers, settings);
+        let end = parts.extensions.remove::<RequestEnd>();
+        let (body, progress, opener) = self.relay(incoming, &mut parts.headers, settings, end);
         let mut request = Request::from_parts(parts, body);
         if let Some(opener) = opener {
             opener.watch(&mut request);
@@ -152,6 +158,7 @@ impl Upstreams {
         incoming: Incoming,
         headers: &mut HeaderMap,
         settings: &Settings,
+        end: Option<RequestEnd>,
     ) -> (RequestBody, Progress, Option<expect::Opener>) {
         if incoming.is_end_stream() {
             // Without a body there is nothing to wait for. Any other expectation is the application's affair.
@@ -162,7 +169,7 @@ impl Upstreams {
             return (body, progress, None);
         }
         let (gate, opener) = expect::gate(headers).unzip();
-        let (body, progress) = RequestBody::relayed(incoming, gate, settings.idle_timeout, Rc::clone(&self.strip));
+        let (body, progress) = RequestBody::relayed(incoming, gate, settings.idle_timeout, Rc::clone(&self.strip), end);
         (body, progress, opener)
     }
 }

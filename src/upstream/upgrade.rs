@@ -16,6 +16,9 @@ use tokio::time::Instant;
 
 use crate::clock::{Clock, Timestamp};
 
+/// How long a side that does not read is waited for, whatever silence is allowed: what is on its way to it would be lost.
+const UNREAD: Duration = Duration::from_secs(60);
+
 /// For each direction.
 const BUFFER: usize = 16 * 1024;
 
@@ -77,6 +80,8 @@ struct Half(Rc<HalfState>);
 #[derive(Debug, Default)]
 struct HalfState {
     last: Cell<Option<Instant>>,
+    /// Something waits to be taken.
+    is_blocked: Cell<bool>,
     closed: Notify,
 }
 
@@ -90,10 +95,18 @@ impl Half {
         }
     }
 
+    fn written(&self, is_blocked: bool) {
+        self.0.is_blocked.set(is_blocked);
+        if !is_blocked && self.0.last.get().is_some() {
+            self.0.last.set(Some(Instant::now()));
+        }
+    }
+
     /// Ready once a half is closed and the other has been silent for so long.
     async fn silent_for(&self, limit: Duration) {
         self.0.closed.notified().await;
-        while let Some(until) = self.0.last.get().map(|last| last + limit)
+        let limit = || if self.0.is_blocked.get() { limit.max(UNREAD) } else { limit };
+        while let Some(until) = self.0.last.get().map(|last| last + limit())
             && until > Instant::now()
         {
             tokio::time::sleep_until(until).await;
@@ -145,7 +158,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for Listening<I> {
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Listening<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.half.written(written.is_pending());
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

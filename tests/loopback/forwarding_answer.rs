@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::Shutdown;
 
-use crate::support::{Setup, Upstream, read_request};
+use crate::support::{Setup, Upstream, read_body, read_head, read_request};
 
 #[test]
 fn answers_to_head_keep_their_fields_and_have_no_body() {
@@ -146,6 +146,28 @@ fn an_answer_before_the_requests_end_is_passed_on() {
     client.send("POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 1000000\r\n\r\nbegun");
     let answer = client.answer();
     assert_eq!((answer.status, answer.text().as_str()), (413, "large"));
+}
+
+/// Regression: closed at once because nothing lay there at that moment, the connection answered what came next with a
+/// reset, and clients lost what they had not read yet.
+#[test]
+fn an_early_answer_is_readable_however_slowly_the_rest_of_its_request_comes() {
+    let refusing = Upstream::serving(|mut stream, connection, seen| {
+        seen.send(read_head(&mut stream, connection).unwrap()).unwrap();
+        stream.write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 5\r\n\r\nlarge").unwrap();
+        let _ = read_body(&mut stream, usize::MAX);
+    });
+    let proxy = Setup::new().route("/user/*", "required").before(&refusing);
+    for (path, status) in [("/", 413), ("/user/", 401), ("/.menshen/nothing", 404)] {
+        let mut client = proxy.connect();
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 1000000\r\n\r\n"));
+        assert_eq!(client.answer().status, status, "{path}");
+        // It is closed, and yet what still comes is taken.
+        assert!(client.is_closed(), "{path}");
+        for _ in 0..50 {
+            client.send([0; 1000]);
+        }
+    }
 }
 
 #[test]

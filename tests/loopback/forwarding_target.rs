@@ -79,6 +79,19 @@ fn a_host_that_is_missing_doubled_or_another_than_the_targets_is_400() {
     upstream.saw_nothing();
 }
 
+/// Regression: it went on with no target at all.
+#[test]
+fn a_target_in_authority_form_is_400() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for method in ["GET", "POST", "OPTIONS"] {
+        let request =
+            format!("{method} www.meiduo.site HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(proxy.connect().send(request).answer().status, 400, "{method}");
+    }
+    upstream.saw_nothing();
+}
+
 #[test]
 fn an_unknown_host_is_421_and_the_page_tells_how_to_mend_it() {
     let upstream = Upstream::hello();
@@ -217,6 +230,7 @@ fn too_many_or_too_large_fields_are_hypers_431() {
         let mut client = proxy.connect();
         let peer = client.stream().local_addr().unwrap();
         assert_eq!(client.send(request).answer().status, told);
+        drop(client);
         events().wait_for(1, &[&format!("peer={peer} "), "refused a request that is not HTTP as we speak it"]);
     }
     // The limit is looked at between reads, so that a head may exceed it by the last one.

@@ -224,6 +224,50 @@ fn no_spelling_of_the_contracts_paths_reaches_the_shops_own_login() {
 }
 
 #[test]
+fn where_case_does_not_count_no_letter_that_folds_into_another_goes_round_a_route() {
+    let upstream = Upstream::hello();
+    let proxy =
+        Setup::new().route_of("path = \"/bike-orders/*\"\naccess = \"required\"\nignore_case = true").before(&upstream);
+    for path in
+        ["/BIKE-ORDERS/1", "/bike-order%C5%BF/1", "/bi%E2%84%AAe-orders/1", "/B%C4%B1ke-orders/", "/b%C4%B0ke-orders/"]
+    {
+        assert_eq!(proxy.connect().get(path, &[SCRIPT]).answer().status, 401, "{path}");
+    }
+    upstream.saw_nothing();
+    assert_eq!(proxy.connect().get("/bike-order/1", &[SCRIPT]).answer().status, 200);
+}
+
+/// There are frameworks that do not look at a last slash.
+#[test]
+fn an_exact_route_guards_its_path_with_and_without_the_last_slash_unless_another_route_is_for_that() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new()
+        .route("/account", "required")
+        .route("/orders/", "required")
+        .route("/cart/", "required")
+        .route("/cart", "optional")
+        .before(&upstream);
+    for path in ["/account", "/account/", "/orders/", "/orders", "/cart/", "/x/../account/", "/account%2f"] {
+        assert_eq!(proxy.connect().get(path, &[SCRIPT]).answer().status, 401, "{path}");
+    }
+    upstream.saw_nothing();
+    for path in ["/cart", "/account/x", "/accounts", "/account//x"] {
+        assert_eq!(proxy.connect().get(path, &[SCRIPT]).answer().status, 200, "{path}");
+    }
+}
+
+/// Regression: who was known to the application by a cookie of its own went past a guarded route.
+#[test]
+fn no_cookie_of_anybodys_passes_with_a_preflight() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().route("/user/*", "required").before(&upstream);
+    let request = "OPTIONS /user/x HTTP/1.1\r\nHost: www.meiduo.site\r\nOrigin: http://e.test\r\n\
+        Access-Control-Request-Method: POST\r\nCookie: sessionid=the-shops-own\r\nCookie: other=1\r\n\r\n";
+    assert_eq!(proxy.connect().send(request).answer().status, 200);
+    assert_eq!(upstream.next().header("cookie"), None);
+}
+
+#[test]
 fn no_case_of_a_method_goes_round_a_route_for_that_method() {
     let upstream = Upstream::hello();
     let proxy = Setup::new()
@@ -318,6 +362,7 @@ fn endpoints_of_ours_take_their_methods_alone() {
         ("/oauth_callback/", &["GET"], "GET"),
         ("/oauth_callback", &["GET"], "GET"),
         ("/.menshen/login", &["GET", "HEAD"], "GET, HEAD"),
+        ("/.menshen/login/", &["GET", "HEAD"], "GET, HEAD"),
         ("/.menshen/logout", &["GET", "HEAD", "POST"], "GET, HEAD, POST"),
         ("/.menshen/userinfo", &["GET", "HEAD"], "GET, HEAD"),
         ("/.menshen/health", &["GET", "HEAD"], "GET, HEAD"),
@@ -331,7 +376,7 @@ fn endpoints_of_ours_take_their_methods_alone() {
             assert_eq!(answer.header("allow"), (!allowed).then_some(allow), "{method} {path}");
         }
     }
-    for path in ["/.menshen/", "/.menshen/x", "/.menshen/login/"] {
+    for path in ["/.menshen/", "/.menshen/x", "/.menshen/login/x"] {
         assert_eq!(proxy.browser().visit(path).status, 404, "{path}");
     }
     upstream.saw_nothing();

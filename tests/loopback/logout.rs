@@ -1,5 +1,7 @@
 //! Logging out: whatever a request proves is over, and nobody else's session is.
 
+use std::time::Duration;
+
 use crate::support::{Answer, PAGE, Proxy, SCRIPT, Setup, Upstream, read_head};
 
 const SESSION: &str = "menshen_session";
@@ -149,11 +151,20 @@ fn sites_that_share_a_cookie_do_not_log_each_other_out() {
 }
 
 #[test]
-fn a_prefetch_of_the_shops_link_ends_nothing() {
+fn neither_a_prefetch_nor_a_picture_of_the_shops_link_ends_anything() {
     let upstream = Upstream::hello();
     let proxy = setup().route("/logout/", "required").site("logout_paths = [\"/logout/\"]").before(&upstream);
     let cookie = format!("Cookie: {}", session_of(&proxy, "10001"));
-    for fetched_ahead in ["Sec-Purpose: prefetch", "Purpose: prefetch", "X-Moz: prefetch", "X-Purpose: preview"] {
+    for fetched_ahead in [
+        "Sec-Purpose: prefetch",
+        "Sec-Purpose: \"prefetch\"",
+        "Sec-Purpose: other, prefetch;prerender",
+        "Purpose: prefetch",
+        "X-Moz: prefetch",
+        "X-Purpose: preview",
+        "Sec-Fetch-Dest: image",
+        "Sec-Fetch-Dest: iframe",
+    ] {
         proxy.connect().get("/logout/", &[PAGE, &cookie, fetched_ahead]).answer();
         assert!(is_somebodys(&proxy, &cookie), "{fetched_ahead}");
     }
@@ -183,5 +194,45 @@ fn a_login_never_ends_at_the_shops_own_logout() {
         let browser = proxy.browser();
         let callback = browser.begin_login(next, "10001");
         assert_eq!(browser.visit(&callback).header("location"), Some("/"), "{next}");
+    }
+}
+
+/// Regression: it asked the site where the login was begun alone.
+#[test]
+fn nor_at_the_logout_of_another_site_of_ours() {
+    let upstream = Upstream::hello();
+    let proxy = setup()
+        .site("allowed_hosts = [\"http://m.meiduo.site\"]")
+        .section("[[sites]]\norigin = \"http://m.meiduo.site\"\nlogout_paths = [\"/abmelden/\"]")
+        .before(&upstream);
+    for (next, kept) in
+        [("http://m.meiduo.site/abmelden/", "/"), ("http://m.meiduo.site/cart/", "http://m.meiduo.site/cart/")]
+    {
+        let browser = proxy.browser();
+        let callback = browser.begin_login(next, "10001");
+        assert_eq!(browser.visit(&callback).header("location"), Some(kept), "{next}");
+    }
+}
+
+/// Regression: told that they had logged out, users were logged in again once the clock was right.
+#[test]
+fn a_logout_counts_under_whatever_clock() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let day = Duration::from_secs(86_400);
+    for is_ahead in [true, false] {
+        let cookie = format!("Cookie: {}", session_of(&proxy, "10001"));
+        if is_ahead {
+            proxy.advance(day)
+        } else {
+            proxy.clock.set_back(day)
+        }
+        assert_eq!(post_logout(&proxy, &[&cookie]).status, 200);
+        if is_ahead {
+            proxy.clock.set_back(day)
+        } else {
+            proxy.advance(day)
+        }
+        assert!(!is_somebodys(&proxy, &cookie), "{is_ahead}");
     }
 }

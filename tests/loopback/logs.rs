@@ -37,6 +37,24 @@ fn an_answer_that_the_client_did_not_wait_for_is_said_to_be_broken() {
     let lines = proxy.log.objects();
     let line = one(&lines, "/left");
     assert!(line["broken"].as_str().unwrap().contains("the client left"), "{line}");
+    // Nor is there an answer where the client left before it.
+    let (mute, asked) = (
+        Upstream::serving(|mut stream, connection, seen| {
+            seen.send(read_head(&mut stream, connection).unwrap()).unwrap();
+            read_body(&mut stream, 1);
+        }),
+        "/unanswered",
+    );
+    let mut proxy = Setup::new().log("access = true").before(&mute);
+    let mut client = proxy.connect();
+    client.get(asked, &[]);
+    mute.next();
+    drop(client);
+    proxy.stop();
+    let lines = proxy.log.objects();
+    let line = one(&lines, asked);
+    assert_eq!(line["status"], 0, "{line}");
+    assert!(line["broken"].as_str().unwrap().contains("before there was an answer"), "{line}");
     // What has no body, and what was taken in full, is whole.
     let whole = Upstream::hello();
     let mut proxy = Setup::new().log("access = true").before(&whole);

@@ -160,6 +160,40 @@ fn a_token_that_names_any_issuer_of_ours_is_verified_here_and_goes_no_further() 
     assert_eq!(ask("www.meiduo.site", "/", &naming("https://nobody.of.ours")), 200);
 }
 
+/// Regression: whoever drops what belongs into no token put together again what we had taken apart.
+#[test]
+fn no_junk_in_a_token_hides_that_it_claims_to_be_ours() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let api = proxy.browser().token("10001");
+    let forged = format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"iss":"{ISSUER}","sub":"admin"}}"#)));
+    for token in [&api, &forged] {
+        for junk in [&b" "[..], b"\"", b"'", b"<", b"(", b",", b";", b"\t", b"!", b"\xff", b"\xe9\x97\xa8"] {
+            let at = token.find('.').unwrap() + 5;
+            let mut request = b"GET / HTTP/1.1\r\nHost: www.meiduo.site\r\nAuthorization: Bearer ".to_vec();
+            request.extend([token[..at].as_bytes(), junk, token[at..].as_bytes(), b"\r\n\r\n"].concat());
+            assert_eq!(proxy.connect().send(request).answer().status, 401, "{junk:?}");
+        }
+    }
+    upstream.saw_nothing();
+}
+
+/// Regression: a shop's own token was refused for an address of the shop in it.
+#[test]
+fn the_shops_own_token_passes_whatever_it_says_of_the_site() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    for claims in [
+        r#"{"token_type":"access","exp":1900000000,"user_id":7}"#.to_owned(),
+        format!(r#"{{"user_id":7,"avatar":"{ISSUER}/media/7.png"}}"#),
+        format!(r#"{{"user_id":7,"aud":"{ISSUER}"}}"#),
+    ] {
+        let token = format!("Bearer e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(&claims));
+        let answer = proxy.connect().get("/", &[&format!("Authorization: {token}")]).answer();
+        assert_eq!((answer.status, upstream.next().header("authorization")), (200, Some(token.as_str())), "{claims}");
+    }
+}
+
 #[test]
 fn a_foreign_authorization_is_the_upstreams_own_affair() {
     let upstream = Upstream::hello();

@@ -112,6 +112,26 @@ fn a_refused_upgrade_leaves_both_connections_to_http() {
     }
 }
 
+/// Regression: what was announced as a body went on to the upstream after a logout had closed the tunnel.
+#[test]
+fn a_request_whose_body_is_still_to_come_is_not_upgraded() {
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let mut request = read_head(&mut stream, connection).unwrap();
+        request.body = read_body(&mut stream, 5);
+        seen.send(request).unwrap();
+        stream.write_all(SWITCHED).unwrap();
+        assert!(read_body(&mut stream, 1).is_empty());
+    });
+    let proxy = Setup::new().before(&upstream);
+    for (framing, body) in [("Content-Length: 5", "first"), ("Transfer-Encoding: chunked", "5\r\nfirst\r\n0\r\n\r\n")] {
+        let mut client = proxy.connect();
+        client.get("/ws", &[&UPGRADE, &[framing][..]].concat()).send(body);
+        assert_eq!(client.answer().status, 502, "nobody asked for it");
+        let seen = upstream.next();
+        assert_eq!((seen.header("upgrade"), seen.header("connection")), (None, None), "{framing}");
+    }
+}
+
 #[test]
 fn other_protocols_are_not_asked_for() {
     let upstream = Upstream::hello();
@@ -266,6 +286,26 @@ fn a_client_that_is_silent_after_the_upstream_has_left_is_hung_up_on() {
 }
 
 /// Regression: what a client sent after the upstream had closed its half was thrown away for ten seconds.
+/// Regression: what was on its way to a client that took it slowly was cut off, and looked whole.
+#[test]
+fn what_is_on_its_way_to_a_slow_client_is_waited_for_after_it_has_closed_its_half() {
+    const LENGTH: usize = 16 << 20;
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        let request = read_head(&mut stream, connection).unwrap();
+        stream.write_all(SWITCHED).unwrap();
+        assert!(read_body(&mut stream, 1).is_empty());
+        seen.send(request).unwrap();
+        stream.write_all(&vec![7; LENGTH]).unwrap();
+    });
+    let proxy = Setup::new().upstream("idle_timeout = \"100ms\"").before(&upstream);
+    let mut client = switched(&proxy);
+    client.finish();
+    upstream.next();
+    // As long as nobody takes anything: several times what silence is allowed.
+    std::thread::sleep(Duration::from_millis(400));
+    assert_eq!(client.swallow(LENGTH), LENGTH);
+}
+
 #[test]
 fn what_a_client_sends_after_the_upstream_has_closed_its_half_arrives() {
     let upstream = Upstream::serving(|mut stream, connection, seen| {

@@ -64,6 +64,26 @@ impl Stage {
     }
 }
 
+/// Regression: cargo refused a manifest whose benches were not sent along.
+#[test]
+fn what_docker_is_sent_is_enough_to_build_from() {
+    let context = tempfile::tempdir().unwrap();
+    let ignored = fs::read_to_string(repository(".dockerignore")).unwrap();
+    let sent: Vec<&str> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    assert!(ignored.lines().any(|line| line == "*") && sent.len() > 3, "{ignored}");
+    for name in sent {
+        let place = context.path().join(name);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        let copied = Command::new("cp").arg("-r").arg(repository(name)).arg(&place).status().unwrap();
+        assert!(copied.success(), "{name}");
+    }
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let metadata = ["metadata", "--offline", "--locked", "--no-deps", "--format-version=1"];
+    let read = Command::new(cargo).args(metadata).current_dir(context.path()).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    assert!(context.path().join("templates").is_dir() && context.path().join("scripts/image-root").is_file());
+}
+
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

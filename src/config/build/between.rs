@@ -1,12 +1,13 @@
 //! What must hold between sections, and what is odd enough to be asked about.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use url::Url;
 
 use super::{
-    aliased, cookie_reach, identities, login, redirects, routes, server, sessions, sites, unrouted, upstreams,
+    aliased, cookie_reach, identities, login, outranked, redirects, routes, server, sessions, sites, unrouted,
+    upstreams,
 };
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse;
@@ -45,6 +46,7 @@ impl Parts<'_> {
         }
         if let (Some(routes), Some(sites)) = (self.routes, self.sites) {
             aliased::check(routes, sites, log);
+            outranked::check(routes, log);
         }
         if let (Some(routes), Some(sites), Some(upstreams)) = (self.routes, self.sites, self.upstreams) {
             unrouted::check(routes, sites, upstreams, log);
@@ -203,6 +205,11 @@ impl Parts<'_> {
     }
 }
 
+/// Whether this machine has the address: only then can a socket be bound to it. Nothing is sent.
+fn is_of_this_machine(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
 /// Whether a connection to the endpoint would arrive at the listener, as far as can be told without asking the network.
 fn is_ourselves(endpoint: &Endpoint, listener: &SocketAddr, sites: &[sites::Known]) -> bool {
     if endpoint.port != listener.port() {
@@ -218,7 +225,9 @@ fn is_ourselves(endpoint: &Endpoint, listener: &SocketAddr, sites: &[sites::Know
         Err(_) if name_is_here => return listener.ip().is_loopback() || listener.ip().is_unspecified(),
         Err(_) => return false,
     };
-    let here = address.is_loopback() || address.is_unspecified();
+    let here = address.is_loopback()
+        || address.is_unspecified()
+        || (listener.ip().is_unspecified() && is_of_this_machine(address));
     address == listener.ip()
         || (here && listener.ip().is_unspecified())
         || (address.is_unspecified() && listener.ip().is_loopback())

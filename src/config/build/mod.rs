@@ -7,6 +7,7 @@ mod between;
 mod cookie_reach;
 mod identities;
 mod login;
+mod outranked;
 mod qq;
 mod redirects;
 mod routes;

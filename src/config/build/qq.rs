@@ -88,6 +88,7 @@ fn client_id(section: &Section<'_>, log: &mut Findings) -> Option<String> {
     let trimmed = given.value.trim();
     let fix = match digits(trimmed) {
         true => format!("without the blanks: {trimmed:?}"),
+        false if trimmed.is_empty() => "write it in".to_owned(),
         false => "make sure that appid and appkey have not changed places".to_owned(),
     };
     // It may be the appkey, which is not for showing.

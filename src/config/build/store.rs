@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::config::error::{Findings, Remark};
 use crate::config::read;
 use crate::config::section::{Given, Section};
+use crate::master_key::{MasterKey, MasterKeyError};
 use crate::store::sled::Settings;
 
 /// What is known of the store.
@@ -30,7 +31,25 @@ pub(super) fn read(section: &Section<'_>, log: &mut Findings) -> Option<Store> {
     }
     let path = path??;
     let master_key_file = master_key_file?.map_or_else(|| path.value.join("master.key"), |file| file.value);
-    Some(Store { settings: Settings { path: path.value, cache: cache?.value }, master_key_file })
+    let settings = Settings { path: path.value, cache: cache?.value };
+    if let Err(error) = MasterKey::examine(&master_key_file, settings.is_made()) {
+        let remark = Remark::new(error.to_string()).so("nothing would start");
+        log.error(&section.spot("master_key_file"), remark.fix(mend(&error)));
+        return None;
+    }
+    Some(Store { settings, master_key_file })
+}
+
+fn mend(error: &MasterKeyError) -> String {
+    match error {
+        MasterKeyError::Exposed { path, .. } => format!("chmod 600 {}", path.display()),
+        MasterKeyError::Missing { .. } | MasterKeyError::Malformed { .. } => {
+            "restore the file from a backup; where there is none, move the store's folder (and the file) away to begin anew: \
+             everybody is logged out, bindings are lost"
+                .to_owned()
+        }
+        MasterKeyError::File { .. } | MasterKeyError::NoRandomness(_) => "see what the system says".to_owned(),
+    }
 }
 
 /// Whether the folder is there or can be made. Nothing is written: the nearest parent that there is tells.

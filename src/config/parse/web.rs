@@ -31,12 +31,28 @@ pub(in crate::config) fn address(text: &str) -> Result<Url, Remark> {
             .so("addresses turn up in logs and in the browser, and it with them")
             .fix("leave out what stands before @"));
     }
-    let url = Url::parse(text).map_err(|error| expected().fix(format!("{error}")))?;
+    let url = Url::parse(text).map_err(|error| {
+        use url::ParseError;
+        expected().fix(match error {
+            ParseError::InvalidPort => "the port is a number, 1 to 65535".to_owned(),
+            _ if !authority.starts_with('[') && authority.matches(':').count() > 1 => {
+                "an IPv6 address stands in brackets: \"http://[::1]:8001\"".to_owned()
+            }
+            error => format!("write the host as a name or an address: {error}"),
+        })
+    })?;
+    if url.port() == Some(0) {
+        return Err(expected().fix("the port is a number, 1 to 65535"));
+    }
     let host = url.host_str().unwrap_or_default();
     if host.ends_with('.') {
         return Err(Remark::new("the host ends in a dot")
             .so("QQ compares addresses letter by letter, and would see another one")
             .fix("leave the dot out: it is understood in requests either way"));
+    }
+    let is_label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
+    if !host.starts_with('[') && !host.split('.').all(is_label) {
+        return Err(expected().fix("a host name has no empty part, and none that begins or ends with `-`"));
     }
     let is_bracketed = authority.starts_with('[');
     if authority.is_ascii() && !is_bracketed && !authority.to_ascii_lowercase().starts_with(host) {
@@ -170,6 +186,12 @@ mod tests {
             "http://a.",
             "http://[::1",
             "http://a:x",
+            "http://a:0",
+            "http://::1:8001",
+            "http://www..site",
+            "http://.meiduo.site",
+            "http://-a.b",
+            "http://a-.b",
         ];
         for text in bad {
             assert!(address(text).is_err(), "{text}");

@@ -56,6 +56,24 @@ fn a_relative_path_starts_in_the_folder_of_the_file_wherever_it_is_called_from()
     assert_eq!(folder.load(&absolute).unwrap().0.master_key_file, Path::new("/var/lib/menshen/master.key"));
 }
 
+/// Regression: it was told only once everything else was mended.
+#[test]
+fn a_master_key_that_would_be_refused_is_a_mistake_among_the_others() {
+    let folder = Folder::with(&(MINIMAL.to_owned() + "[server2]\n"));
+    std::fs::create_dir_all(folder.0.path().join("data/sled")).unwrap();
+    let said = folder.said(&[]);
+    for words in ["server2", "store.master_key_file: the store exists, but its master key's file", "2 mistakes"] {
+        assert!(said.contains(words), "{said}");
+    }
+    folder.write("data/master.key", b"not a key");
+    assert!(folder.said(&[]).contains("something else than 64 hexadecimal digits"), "{}", folder.said(&[]));
+    folder.write("data/master.key", &[b'a'; 64]);
+    assert!(folder.said(&[]).contains("1 mistake:"), "{}", folder.said(&[]));
+    let key = folder.0.path().join("data/master.key");
+    std::fs::set_permissions(key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(folder.said(&[]).contains("fix: chmod 600 data/master.key"), "{}", folder.said(&[]));
+}
+
 /// `config.toml` with every commented key written out.
 fn written_out() -> String {
     let text = std::fs::read_to_string(repository("config.toml")).unwrap();

@@ -45,7 +45,7 @@ pub(in crate::gateway) async fn answer(
         }
         Err(refusal) => {
             let way_on = WayOn::after(returning.next.as_ref(), shared, call, present.is_some());
-            respond::refused(&refusal.into(), call.here.caller, &way_on)
+            respond::refused(&refusal.into(), call.here, &way_on)
         }
     };
     add_cookies(response.headers_mut(), returning.cookies);

@@ -6,12 +6,17 @@ use url::form_urlencoded;
 use super::{Call, next, only, with_cookies};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::error::Error;
+use crate::gateway::way_on::WayOn;
 use crate::gateway::{Shared, SiteContext, cookies, respond};
 use crate::http::safe_redirect::SafeRedirect;
 use crate::page::{Page, ProviderChoice};
-use crate::session::Presented;
+use crate::session::{Presented, Proof};
 
-pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
+pub(in crate::gateway) fn answer(
+    shared: &Shared,
+    call: Call<'_>,
+    present: Option<&Proof>,
+) -> Result<Response<AnswerBody>, Error> {
     only(call.method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
     let next = next(shared, call);
     let choice = ProviderChoice {
@@ -19,7 +24,14 @@ pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Resp
         href: with_next(&shared.login.settings().start, next.as_str()),
     };
     let unavailable = shared.login.unavailable(call.here.now).map(respond::whole_seconds);
-    let page = Page::Login { providers: std::slice::from_ref(&choice), unavailable };
+    let way_on = WayOn::after(Some(&next), shared, call, present.is_some());
+    let page = Page::Login {
+        providers: std::slice::from_ref(&choice),
+        unavailable,
+        leads_back: next != SafeRedirect::home(),
+        known: present.map(|proof| proof.snapshot.display_name.as_str()),
+        back: way_on.back(),
+    };
     let mut response = respond::show(&page, call.here.caller, Some(&choice.href));
     if unavailable.is_some() {
         response.extensions_mut().insert(respond::Cause("the provider has not answered lately".to_owned()));

@@ -12,7 +12,7 @@ use crate::gateway::body::AnswerBody;
 use crate::gateway::error::Error;
 use crate::gateway::{Here, Shared, caching, cookies, origin, respond};
 use crate::page::Page;
-use crate::session::{CoreSessions, Proof};
+use crate::session::{CoreSessions, Proof, Standing};
 use crate::telemetry::ALWAYS;
 
 pub(in crate::gateway) async fn answer(
@@ -26,10 +26,12 @@ pub(in crate::gateway) async fn answer(
         return Err(Error::ForeignOrigin);
     }
     let proofs = sessions.load_all(call.headers, &call.here.site.wire, call.here.now)?;
-    let Some(proof) = proofs.first() else {
-        return Ok(logged_out(call, cookies::removed(shared, call.here.site)));
-    };
+    // What has run out is ended like the rest, but nobody is asked about it.
+    let is_over = |proof: &Proof| proof.standing(call.here.now) == Standing::Revoked;
     if call.method != Method::POST {
+        let Some(proof) = proofs.iter().find(|proof| !is_over(proof)) else {
+            return Ok(logged_out(call, cookies::removed(shared, call.here.site)));
+        };
         // There is nobody to ask, and an answer that says OK would be taken for the deed.
         if !call.here.caller.wants_page() {
             return Err(Error::MethodNotAllowed { allow: "POST".into() });

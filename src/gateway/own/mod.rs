@@ -50,10 +50,14 @@ impl Gateway {
         let call = Call { method, uri, headers, here };
         match own {
             OwnPath::LoginStart => login_start::answer(shared, call),
-            OwnPath::LoginPage => login_page::answer(shared, call),
             OwnPath::Jwks => well_known::key_set(shared, call),
             OwnPath::OpenIdConfiguration => well_known::openid_configuration(shared, call),
             OwnPath::Health => health::answer(method),
+            OwnPath::LoginPage => {
+                let session = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
+                note_user(line, &session);
+                login_page::answer(shared, call, session.session().map(AsRef::as_ref))
+            }
             OwnPath::Callback => {
                 let session = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
                 note_user(line, &session);
@@ -101,7 +105,7 @@ fn next(shared: &Shared, call: Call<'_>) -> SafeRedirect {
     let pairs = query_pairs(call.uri);
     let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
     let next = SafeRedirect::parse(next, &call.here.site.site);
-    if is_page(&next, shared) && !is_logout(&next, call.here.site) { next } else { SafeRedirect::home() }
+    if is_page(&next, shared) && !is_logout(&next, shared, call.here.site) { next } else { SafeRedirect::home() }
 }
 
 /// Whether a place is not an endpoint of ours, in any spelling, here or at another site of ours.
@@ -110,11 +114,17 @@ fn is_page(place: &SafeRedirect, shared: &Shared) -> bool {
     request_path::read(path).is_ok_and(|readings| !shared.own_paths.is_ours(path, &readings))
 }
 
-/// Whether a place is the shop's own logout link: a login that ends there would be over at once.
-fn is_logout(place: &SafeRedirect, site: &SiteContext) -> bool {
-    let path = place.path_where(|host| site.site.answers_to(host));
+/// Whether a place is a shop's own logout link, here or at another site of ours: a login that ends there would be over at
+/// once.
+fn is_logout(place: &SafeRedirect, shared: &Shared, here: &SiteContext) -> bool {
+    let mut site = Some(here);
+    let path = place.path_where(|host| {
+        site = shared.sites.find(host);
+        site.is_some()
+    });
     let readings = path.and_then(|path| request_path::read(path).ok());
-    readings.is_some_and(|readings| site.site.logout_paths.iter().any(|link| link.matches(&readings.usual)))
+    let links = site.map_or(&[][..], |site| &site.site.logout_paths);
+    readings.is_some_and(|readings| links.iter().any(|link| link.matches(&readings.usual)))
 }
 
 /// The query as decoded pairs, in order.

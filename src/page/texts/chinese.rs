@@ -48,8 +48,8 @@ pub(super) static TEXTS: Texts = Texts {
         "手机上的 QQ 打开了另一个浏览器。点下面的按钮，就在这里重新登录。",
         "浏览器拦下了 Cookie。请在设置里允许本站使用 Cookie，或退出无痕模式。",
         "开始登录时用的是另一个网址，比如一个带 www，一个不带。请始终用同一个网址。",
-        "网址以 http:// 开头，而本站的 Cookie 只能通过 https:// 传送。请改用 https:// 打开。",
     ],
+    no_cookie_over_http: "网址以 http:// 开头，而本站的 Cookie 只能通过 https:// 传送。请改用 https:// 打开。",
     foreign_attempt: Saying {
         errmsg: "登录不是在这个浏览器里开始的",
         heading: "这次登录不是从这里开始的",
@@ -121,7 +121,7 @@ pub(super) static TEXTS: Texts = Texts {
     login_failed: Saying {
         errmsg: "OAuth2.0认证失败",
         heading: "这次没能登录成功",
-        body: "登录服务没能确认你的身份。通常只是一时的问题，请再登录一次。",
+        body: "登录走到最后一步没有成功，什么都没有改变。通常只是一时的问题，请再登录一次。",
     },
     internal: Saying {
         errmsg: "服务器内部错误", heading: "我们这边出了点问题", body: "不是你的错。请过一会儿再试。"

@@ -49,8 +49,9 @@ pub(super) static TEXTS: Texts = Texts {
         "On a phone, the QQ app opened another browser. The button below starts again right here.",
         "Your browser blocks cookies. Allow them for this site, or leave private browsing.",
         "You began under another address, for example one with www and one without. Stay with one of them.",
-        "The address begins with http://, but this site's cookies travel over https:// only. Open it with https://.",
     ],
+    no_cookie_over_http: "The address begins with http://, but this site's cookies travel over https:// only. Open it with \
+                          https://.",
     foreign_attempt: Saying {
         errmsg: "the login began in another browser",
         heading: "This login began somewhere else",
@@ -132,7 +133,7 @@ pub(super) static TEXTS: Texts = Texts {
     login_failed: Saying {
         errmsg: "OAuth 2.0 authentication failed",
         heading: "The login did not work",
-        body: "The login service could not confirm who you are. This usually passes quickly: please log in once more.",
+        body: "The last step did not succeed, and nothing has changed. This usually passes quickly: please log in once more.",
     },
     internal: Saying {
         errmsg: "internal error",

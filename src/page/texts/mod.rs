@@ -44,8 +44,10 @@ pub(super) struct Texts {
     pub(super) cancelled: Saying,
     pub(super) no_cookie: Saying,
     pub(super) no_cookie_causes_heading: &'static str,
-    /// Another browser, cookies blocked, another host name, a `Secure` cookie over http.
-    pub(super) no_cookie_causes: [&'static str; 4],
+    /// Another browser, cookies blocked, another host name.
+    pub(super) no_cookie_causes: [&'static str; 3],
+    /// A `Secure` cookie over http.
+    pub(super) no_cookie_over_http: &'static str,
     pub(super) foreign_attempt: Saying,
     pub(super) expired_attempt: Saying,
     pub(super) used_attempt: Saying,

@@ -32,7 +32,8 @@ impl Log {
         };
         let text = self.0.0.lock().unwrap();
         let (text, waited) = self.0.1.wait_timeout_while(text, PATIENCE, |text| !is_there(text)).unwrap();
-        assert!(!waited.timed_out(), "{words:?} never came {count} times in {}", String::from_utf8_lossy(&text));
+        let (text, timed_out) = (String::from_utf8_lossy(&text).into_owned(), waited.timed_out());
+        assert!(!timed_out, "{words:?} never came {count} times in {text}");
     }
 }
 

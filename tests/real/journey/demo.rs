@@ -23,6 +23,18 @@ fn the_demo_lets_a_newcomer_log_in_and_leaves_nothing_behind() {
     assert!(!config.parent().unwrap().exists(), "the demo left {config:?} behind");
 }
 
+/// Regression: closing the terminal left store, key and secret behind.
+#[test]
+fn the_demo_ends_with_its_terminal_and_leaves_nothing_behind() {
+    let mut demo = Program::start(Command::new(env!("CARGO_BIN_EXE_menshen")).args(["demo", "--port", "0"]));
+    demo.wait_for_words("Ctrl-C");
+    let banner = demo.said();
+    let config = Path::new(banner.split_whitespace().find(|word| word.ends_with("/config.toml")).unwrap());
+    demo.signal("HUP");
+    assert!(demo.ended().success());
+    assert!(!config.parent().unwrap().exists(), "the demo left {config:?} behind");
+}
+
 /// The origin on the banner's line about this.
 fn address<'b>(banner: &'b str, about: &str) -> &'b str {
     let line = banner.lines().find(|line| line.contains(about)).unwrap_or_else(|| panic!("{about}? {banner}"));

@@ -174,7 +174,7 @@ fn tell(throttle: &Throttle) {
 fn tell_lost(lost: &AtomicU64) {
     let count = lost.swap(0, Ordering::Relaxed);
     if count > 0 {
-        tracing::warn!(target: ALWAYS, count, "events were lost: nobody read them fast enough");
+        tracing::warn!(target: ALWAYS, count, "events were lost: nobody read them fast enough, or the disk is full");
     }
 }
 

@@ -23,6 +23,7 @@ mod forwarding_pool;
 mod forwarding_stream;
 mod forwarding_target;
 mod gate;
+mod gate_paths;
 mod identity;
 mod login;
 mod logout;

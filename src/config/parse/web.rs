@@ -32,13 +32,12 @@ pub(in crate::config) fn address(text: &str) -> Result<Url, Remark> {
             .fix("leave out what stands before @"));
     }
     let url = Url::parse(text).map_err(|error| {
-        use url::ParseError;
-        expected().fix(match error {
-            ParseError::InvalidPort => "the port is a number, 1 to 65535".to_owned(),
-            _ if !authority.starts_with('[') && authority.matches(':').count() > 1 => {
-                "an IPv6 address stands in brackets: \"http://[::1]:8001\"".to_owned()
-            }
-            error => format!("write the host as a name or an address: {error}"),
+        expected().fix(if error == url::ParseError::InvalidPort {
+            "the port is a number, 1 to 65535".to_owned()
+        } else if !authority.starts_with('[') && authority.matches(':').count() > 1 {
+            "an IPv6 address stands in brackets: \"http://[::1]:8001\"".to_owned()
+        } else {
+            format!("write the host as a name or an address: {error}")
         })
     })?;
     if url.port() == Some(0) {

@@ -1,7 +1,9 @@
 //! Request bodies: `Expect`, trailers, sizes.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::support::{Setup, Upstream, read_body, read_head};
 

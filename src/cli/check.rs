@@ -176,7 +176,7 @@ mod tests {
         path = "/*"
         [[routes]]
         path = "/orders/*"
-        methods = ["GET", "POST"]
+        methods = ["PUT", "POST"]
         access = "required"
     "#;
 
@@ -188,7 +188,7 @@ mod tests {
             "listens on   0.0.0.0:8000",
             "site         https://shop.example",
             "QQ returns to https://shop.example/oauth_callback",
-            "GET,POST /orders/*  -> mall ([::1]:8001); required, identity \"default\"",
+            "PUT,POST /orders/*  -> mall ([::1]:8001); required, identity \"default\"",
             "sessions     end after 12h without a request, and after 14d in any case",
         ] {
             assert!(text.contains(line), "{line}\n{text}");

@@ -59,7 +59,7 @@ impl MasterKey {
     /// for whoever starts at the same time makes the key first.
     pub fn open_or_create(path: &Path, is_used: bool) -> Result<Self, MasterKeyError> {
         let failed = |source| MasterKeyError::File { path: path.to_owned(), source };
-        match fs::read(path) {
+        match read(path) {
             Ok(text) => Self::check_mode(path).and_then(|()| Self::parse(path, &Secret::new(text))),
             Err(error) if error.kind() == io::ErrorKind::NotFound && is_used => {
                 Err(MasterKeyError::Missing { path: path.to_owned() })
@@ -79,7 +79,7 @@ impl MasterKey {
     /// What [`MasterKey::open_or_create`] would refuse, found out without making anything. A file that only the proxy's own
     /// user may read is left to him.
     pub fn examine(path: &Path, is_used: bool) -> Result<(), MasterKeyError> {
-        match fs::read(path) {
+        match read(path) {
             Ok(text) => {
                 Self::check_mode(path)?;
                 Self::parse(path, &Secret::new(text)).map(drop)
@@ -133,6 +133,11 @@ impl MasterKey {
         }
         Secret::new(key)
     }
+}
+
+/// To read a pipe might wait for ever.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.is_file() { fs::read(path) } else { Err(io::Error::other("it is no regular file")) }
 }
 
 /// On disk before anything is sealed under it, and whole from the first moment it has its name: whoever is killed

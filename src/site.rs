@@ -7,6 +7,7 @@ use std::fmt;
 use url::Url;
 
 use crate::http::path_pattern::PathPattern;
+use crate::http::request_path::Readings;
 
 /// Scheme, host and port (RFC 6454), as browsers write it in `Origin`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -122,6 +123,18 @@ impl Site {
         authority.is_some_and(|authority| self.answers_to(authority))
     }
 
+    /// Whether a path is one of the shop's own logout links to some server, with a last slash or without: a session that
+    /// goes on behind the back of a user who has logged out is worse than one that ends for no reason.
+    pub fn is_logout_link(&self, readings: &Readings<'_>) -> bool {
+        let mut all = std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
+        let is_link = |path: &str| {
+            self.logout_paths
+                .iter()
+                .any(|link| link.matches(path) || link.twin().is_some_and(|twin| twin.matches(path)))
+        };
+        all.any(is_link)
+    }
+
     /// Whether a `Host` value names this site.
     pub fn answers_to(&self, host: &str) -> bool {
         let scheme = self.origin.scheme();
@@ -130,10 +143,9 @@ impl Site {
     }
 }
 
-/// The name in a `host[:port]`, without its root dot.
+/// The name in a `host[:port]`.
 pub(crate) fn host_name(authority: &str) -> &str {
-    let (name, _) = split_port(authority);
-    name.strip_suffix('.').unwrap_or(name)
+    split_port(authority).0
 }
 
 /// Compares a configured `host[:port]` with one from a client.

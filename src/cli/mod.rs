@@ -43,7 +43,7 @@ Exit codes:
 #[cfg(feature = "demo")]
 const DEMO_HELP: &str = "\
 Examples:
-  menshen demo               at http://localhost:8000
+  menshen demo               at http://127.0.0.1:8000
   menshen demo --port 9000   where 8000 is taken
 
 Exit codes:

@@ -44,9 +44,9 @@ impl Signals {
         Self::catch(false)
     }
 
-    /// For what runs in somebody's terminal.
+    /// For what runs in somebody's terminal, unless it was started to outlive that (`nohup`).
     pub(super) fn of_a_terminal() -> std::io::Result<Self> {
-        Self::catch(true)
+        Self::catch(!is_hangup_ignored())
     }
 
     /// The name of the first that comes, or has come.
@@ -75,6 +75,13 @@ impl Signals {
         });
         Ok(how)
     }
+}
+
+/// Whether whoever started us has SIGHUP ignored (proc(5), `SigIgn`).
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 async fn next(

@@ -28,7 +28,7 @@ impl Section<'_> {
                     exposure::check_secret(&file, log);
                     Some(Some(Given { value, spot: file.spot }))
                 }
-                Err(_) if self.looks_like_a_secret(&file_name) => {
+                Err(_) if self.looks_like_a_secret(&file_name) && !file.value.exists() => {
                     let remark = Remark::new("names no file that can be read").so("there would be no secret");
                     let fix =
                         format!("if it is the secret itself, write it to {name}; a path is told by its `/` or `.`");
@@ -89,11 +89,15 @@ impl Section<'_> {
     }
 }
 
-/// `${NAME}`, `$(NAME)`, `{{ name }}`, `<name>`: what was left for another program to fill in.
+/// `$NAME`, `${NAME}`, `$(NAME)`, `{{ name }}`, `<name>`, `%NAME%`: what was left for another program to fill in.
 fn is_placeholder(text: &str) -> bool {
-    [("${", "}"), ("$(", ")"), ("{{", "}}"), ("<", ">")]
-        .iter()
-        .any(|(begin, end)| text.starts_with(begin) && text.ends_with(end))
+    let name = text.strip_prefix('$').unwrap_or_default();
+    let is_name =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    (!name.is_empty() && is_name(name))
+        || [("${", "}"), ("$(", ")"), ("{{", "}}"), ("<", ">"), ("%", "%")]
+            .iter()
+            .any(|(begin, end)| text.starts_with(begin) && text.ends_with(end))
 }
 
 /// A file's bytes, less one end of line at the end.

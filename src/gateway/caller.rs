@@ -166,7 +166,8 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
 /// Whether a page only loads this for itself, as an image or a style: no user has gone there, and no script has called.
 pub(super) fn is_embedded(headers: &HeaderMap) -> bool {
     let kind = headers.get(&SEC_FETCH_DEST).map(HeaderValue::as_bytes);
-    kind.is_some_and(|kind| ![&b"document"[..], b"empty"].contains(&kind))
+    let embedded = [&b"image"[..], b"style", b"script", b"font", b"audio", b"video", b"track", b"manifest", b"xslt"];
+    kind.is_some_and(|kind| embedded.contains(&kind))
 }
 
 /// A list's fields as one (RFC 9110, 5.3).

@@ -23,6 +23,9 @@ pub(super) enum Error {
         /// As sent.
         host: String,
     },
+    /// The client: a target of a form that its method does not have.
+    #[error("the request target has a form that its method does not have")]
+    TargetForm,
     /// The client: a target longer than the limit.
     #[error("the request target is too long")]
     TargetTooLong,

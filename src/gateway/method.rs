@@ -1,6 +1,6 @@
 //! Which methods pass, and what is said of those that do not.
 
-use http::Method;
+use http::{Method, Uri};
 
 use super::error::Error;
 use super::route::{Matched, Routes};
@@ -27,6 +27,12 @@ pub(super) fn find<'r>(
     }
     let allow = allowed(routes, host, readings);
     Err(if allow.is_empty() { Error::NotFound } else { Error::MethodNotAllowed { allow: allow.into() } })
+}
+
+/// Whether a target has a form that is this method's: `host:port` is CONNECT's alone, and `*` is OPTIONS' (RFC 9112, 3.2).
+pub(super) fn has_form(method: &Method, target: &Uri) -> bool {
+    let is_authority = target.authority().is_some() && target.scheme().is_none();
+    (!is_authority || method == Method::CONNECT) && (target.path() != "*" || method == Method::OPTIONS)
 }
 
 /// Whether a method is passed on: neither CONNECT nor TRACE, and no standard one in another case. Methods have a case

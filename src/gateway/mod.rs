@@ -166,6 +166,7 @@ impl Gateway {
         let here = Here { site, caller, now };
         let answered = match own {
             _ if self.is_too_long(request.uri()) => Err(Error::TargetTooLong),
+            _ if !method::has_form(request.method(), request.uri()) => Err(Error::TargetForm),
             Some(own) => self.answer_own(own, &request, here, line).await,
             None => self.pass(request, here, line).await,
         };
@@ -186,7 +187,7 @@ impl Gateway {
         }
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let matched = method::find(&here.site.routes, host, &readings, request.method())?;
-        let is_link = || here.site.site.logout_paths.iter().any(|link| link.matches(&readings.usual));
+        let is_link = || here.site.site.is_logout_link(&readings);
         // A preflight acts for nobody, a browser that fetches ahead and whoever looks at the head alone were not asked to,
         // and neither a picture's address nor another site's form is the user's wish.
         let is_asked = here.caller.kind != Kind::Preflight
@@ -273,11 +274,6 @@ impl Gateway {
             }
             None => return Err(Error::NoHost),
         };
-        // `GET host:port`: a form that CONNECT alone has (RFC 9112, 3.2.3), and no path.
-        let is_authority_form = request.uri().scheme().is_none() && request.method() != Method::CONNECT;
-        if request.uri().authority().is_some() && is_authority_form {
-            return Err(Error::NoHost);
-        }
         if let Some(authority) = request.uri().authority()
             && !authority.as_str().eq_ignore_ascii_case(host)
         {

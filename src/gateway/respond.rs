@@ -58,7 +58,7 @@ fn answer(
     let with_login = |kind| Page::Error { kind, request_id: &id, login: Some(login), back };
     let refused = |why| Page::AttemptRefused { why, login, back };
     let shown = match error {
-        Error::NoHost | Error::Ambiguous(_) | Error::Prefetch => kind(ErrorKind::BadRequest),
+        Error::NoHost | Error::TargetForm | Error::Ambiguous(_) | Error::Prefetch => kind(ErrorKind::BadRequest),
         Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
         Error::TargetTooLong => kind(ErrorKind::TargetTooLong),
         Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
@@ -244,6 +244,7 @@ fn log(error: &Error, caller: &Caller) {
             | Refusal::Used,
         ) => tracing::info!(request_id = %id, reason = %chain, "a callback ended in no login"),
         Error::NoHost
+        | Error::TargetForm
         | Error::TargetTooLong
         | Error::Ambiguous(_)
         | Error::MethodNotAllowed { .. }

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use http::Method;
 
 use super::{Access, RouteSettings};
+use crate::http::fold_case::fold_case;
 use crate::http::path_pattern::PathPattern;
 use crate::http::request_path::Readings;
 use crate::site::same_authority;
@@ -104,7 +105,7 @@ impl OwnPaths {
         let is_contract = |own: &OwnPath| matches!(own, OwnPath::LoginStart | OwnPath::Callback);
         all.any(|reading| {
             let mut contract = self.by_path.iter().filter(|(_, own)| is_contract(own));
-            contract.any(|(path, _)| path.eq_ignore_ascii_case(reading))
+            contract.any(|(path, _)| path == reading || *path == fold_case(reading))
         })
     }
 
@@ -136,10 +137,20 @@ impl RouteSettings {
 #[derive(Debug, Clone)]
 pub struct Routes {
     list: Vec<RouteSettings>,
-    /// The exact ones under their other spelling, with a last slash or without, where no route is for that.
-    twins: Vec<RouteSettings>,
+    /// Those for which case does not count, by their folded paths.
+    folded: Vec<RouteSettings>,
+    /// The exact ones under their other spelling, with a last slash or without.
+    twins: Vec<Twin>,
     /// The site's, which decides what default port a host may leave out.
     scheme: &'static str,
+}
+
+/// An exact route under its other spelling.
+#[derive(Debug, Clone)]
+struct Twin {
+    route: RouteSettings,
+    /// Where case does not count.
+    folded: Option<PathPattern>,
 }
 
 /// The route a request takes, and how it is guarded.
@@ -157,10 +168,15 @@ impl Routes {
         let mut list: Vec<RouteSettings> =
             routes.iter().filter(|route| route.host.as_deref().is_none_or(&is_host)).cloned().collect();
         list.sort_by_key(|route| Reverse(route.specificity()));
-        let is_exact = |path: &PathPattern| list.iter().any(|route| !route.path.is_prefix() && route.path == *path);
-        let twins = list.iter().filter_map(|route| Some(RouteSettings { path: twin(&route.path)?, ..route.clone() }));
-        let twins = twins.filter(|twin| !is_exact(&twin.path)).collect();
-        Routes { list, twins, scheme }
+        let under = |path, route: &RouteSettings| RouteSettings { path, ..route.clone() };
+        let anyhow = list.iter().filter(|route| route.ignore_case);
+        let folded_list = anyhow.filter_map(|route| Some(under(folded(&route.path)?, route))).collect();
+        let twins = list.iter().filter_map(|route| {
+            let twin = under(route.path.twin()?, route);
+            Some(Twin { folded: folded(&twin.path).filter(|_| twin.ignore_case), route: twin })
+        });
+        let twins = twins.collect();
+        Routes { list, folded: folded_list, twins, scheme }
     }
 
     /// The most specific route of a host, a path's readings and a method, guarded as strictly as any server could read
@@ -169,12 +185,11 @@ impl Routes {
         let asked = Asked { host, method, scheme: self.scheme };
         let route = self.first(&readings.usual, asked)?;
         let others = readings.others.iter().filter_map(|reading| self.first(reading, asked));
-        // Where a backend takes `/Admin/` for `/admin/`, another spelling of a route is as guarded as the route.
         let all = || std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
+        // Where a backend takes `/Admin/` for `/admin/`, another spelling of a route is as guarded as the route.
         let folded = all().filter_map(|reading| self.first_ignoring_case(reading, asked));
         // Nor do some look at a last slash.
-        let is_twin = |twin: &&RouteSettings| asked.may_take(twin) && all().any(|reading| twin.path.matches(reading));
-        let twins = self.twins.iter().filter(is_twin);
+        let twins = all().flat_map(|reading| self.twins_of(reading, asked));
         let strictest = others.chain(folded).chain(twins).map(|route| route.access).fold(route.access, Ord::max);
         Some(Matched { route, access: strictest })
     }
@@ -189,12 +204,26 @@ impl Routes {
     }
 
     fn first_ignoring_case(&self, path: &str, asked: Asked<'_>) -> Option<&RouteSettings> {
-        let mut candidates = self.list.iter().filter(|route| route.ignore_case);
-        let mut path_folded = None;
-        candidates.find(|route| {
-            let path = path_folded.get_or_insert_with(|| fold_case(path));
-            asked.may_take(route) && folded(&route.path).is_some_and(|pattern| pattern.matches(path))
-        })
+        if self.folded.is_empty() {
+            return None;
+        }
+        let path = fold_case(path);
+        self.folded.iter().find(|route| asked.may_take(route) && route.path.matches(&path))
+    }
+
+    fn twins_of(&self, path: &str, asked: Asked<'_>) -> impl Iterator<Item = &RouteSettings> {
+        let folded_path = self.twins.iter().any(|twin| twin.folded.is_some()).then(|| fold_case(path));
+        let matching = self.twins.iter().filter(move |twin| {
+            let folded = twin.folded.as_ref().zip(folded_path.as_ref());
+            twin.route.path.matches(path) || folded.is_some_and(|(pattern, path)| pattern.matches(path))
+        });
+        let routes = matching.map(|twin| &twin.route);
+        routes.filter(move |twin| asked.may_take(twin) && !self.is_spelt_out(twin.path.literal(), asked))
+    }
+
+    /// Whether a route is for this very spelling.
+    fn is_spelt_out(&self, literal: &str, asked: Asked<'_>) -> bool {
+        self.list.iter().any(|route| route.path.literal() == literal && asked.may_take(route))
     }
 }
 
@@ -223,23 +252,6 @@ impl Asked<'_> {
 
 fn folded(pattern: &PathPattern) -> Option<PathPattern> {
     PathPattern::parse(&fold_case(pattern.text()))
-}
-
-/// As those fold that go furthest: `ſ`, `K` (the Kelvin sign), `ı` and `İ` are letters of ASCII to some.
-fn fold_case(text: &str) -> String {
-    let upper = text.chars().map(|char| if char == 'İ' { 'i' } else { char }).flat_map(char::to_uppercase);
-    upper.flat_map(char::to_lowercase).collect()
-}
-
-/// `/cart` for `/cart/`, and the other way round.
-fn twin(pattern: &PathPattern) -> Option<PathPattern> {
-    if pattern.is_prefix() {
-        return None;
-    }
-    match pattern.literal().strip_suffix('/') {
-        Some(bare) => PathPattern::parse(bare),
-        None => PathPattern::parse(&format!("{}/", pattern.literal())),
-    }
 }
 
 #[cfg(test)]

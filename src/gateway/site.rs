@@ -65,8 +65,15 @@ impl SiteContext {
     /// Whether the cookies that a visitor gets under this `Host` are there again when the provider sends the browser
     /// back.
     pub fn cookies_come_back(&self, host: &str) -> bool {
-        let there = self.redirect_uri.host_str();
-        self.site.cookie_domain.is_some() || there.is_none_or(|there| host_name(host).eq_ignore_ascii_case(there))
+        // A root dot written out makes another host to browsers.
+        let name = host_name(host).to_ascii_lowercase();
+        match (&self.site.cookie_domain, self.redirect_uri.host_str()) {
+            (Some(domain), _) => {
+                name.strip_suffix(domain.as_str()).is_some_and(|sub| sub.is_empty() || sub.ends_with('.'))
+            }
+            (None, Some(there)) => name == there,
+            (None, None) => true,
+        }
     }
 }
 

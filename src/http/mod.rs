@@ -2,6 +2,7 @@
 
 pub mod cookie;
 pub mod encode;
+pub mod fold_case;
 pub mod forwarded;
 pub mod hop_by_hop;
 pub mod idle;

@@ -37,6 +37,17 @@ impl PathPattern {
         }
     }
 
+    /// `/cart` for `/cart/`, and the other way round; of an exact pattern alone.
+    pub fn twin(&self) -> Option<Self> {
+        if self.is_prefix {
+            return None;
+        }
+        match self.literal().strip_suffix('/') {
+            Some(bare) => Self::parse(bare),
+            None => Self::parse(&format!("{}/", self.literal())),
+        }
+    }
+
     /// Exact patterns before prefixes, longer ones before shorter ones.
     pub fn specificity(&self) -> (bool, usize) {
         (!self.is_prefix, self.literal().len())

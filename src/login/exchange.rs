@@ -92,3 +92,34 @@ fn says_no(error: &provider::Error) -> bool {
         | provider::Error::Malformed { .. } => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::provider::{ProviderId, RefusedBy};
+    use crate::store::{self, UserId};
+
+    /// What tells of the provider, and what of the visitor.
+    #[test]
+    fn each_failure_is_held_against_whoever_it_is_of() {
+        let provider = || ProviderId::new("qq");
+        let reason = String::new;
+        let refused = RefusedBy { provider: provider(), step: "token", code: "100019".into(), meaning: "" };
+        for (error, expected, counts) in [
+            (provider::Error::Local { provider: provider(), reason: reason() }, None, false),
+            (provider::Error::Unavailable { provider: provider(), reason: reason() }, Some(Sign::Fails), false),
+            (provider::Error::Busy { provider: provider(), reason: reason() }, Some(Sign::Fails), false),
+            (provider::Error::Malformed { provider: provider(), step: "me", reason: "" }, Some(Sign::Fails), false),
+            (provider::Error::Refused(refused), Some(Sign::Answers), true),
+            (provider::Error::ForeignClient { provider: provider() }, Some(Sign::Answers), true),
+        ] {
+            let told = Err(error);
+            assert_eq!(sign(&told), expected, "{told:?}");
+            let Err(error) = told else { continue };
+            assert_eq!(ExchangeError::from(error).counts(), counts);
+        }
+        let down = SignInError::Store(store::Error::Unavailable { reason: reason() });
+        assert!(!ExchangeError::from(down).counts());
+        assert!(ExchangeError::from(SignInError::Blocked(UserId::from_bytes([1; 16]))).counts());
+    }
+}

@@ -244,8 +244,8 @@ impl Login {
             let place = Arc::clone(&self.exchanges).try_acquire_owned().map_err(|_| Refusal::Busy)?;
             let pass = self.breaker.enter(now).map_err(Refusal::ProviderDown)?;
             // Last: what is turned away for another reason costs no call, and takes nobody's place.
-            self.pace.exchange(from, now)?;
-            Ok::<_, Refusal>((place, pass))
+            let charge = self.pace.exchange(from, now)?;
+            Ok::<_, Refusal>((place, pass, charge))
         };
         let mut result = match self.spent.spend(attempt.state(), now, good_until, place)? {
             Turn::Used => return Err(Refusal::Used),
@@ -253,14 +253,14 @@ impl Login {
                 tracing::debug!("a doubled callback waits for the first one's result");
                 result
             }
-            Turn::First(teller, (place, pass)) => {
+            Turn::First(teller, (place, pass, charge)) => {
                 let (login, attempt) = (Arc::clone(self), attempt.clone());
                 // On its own task: the browser may leave, the user is made all the same.
                 let exchange = self.parts.control.spawn(async move {
                     let result = login.exchange(&attempt, code, pass).await;
                     drop(place);
-                    if result.as_ref().is_err_and(ExchangeError::counts) {
-                        login.pace.failed(from, login.parts.clock.now());
+                    if !result.as_ref().is_err_and(ExchangeError::counts) {
+                        charge.hand_back();
                     }
                     let result = Arc::new(result.map(Arc::new).map_err(Arc::new));
                     teller.tell(Arc::clone(&result));

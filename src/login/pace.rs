@@ -68,16 +68,31 @@ impl Pace {
         own.charge(now).map_err(TooFast::Address)
     }
 
-    /// An exchange is about to be made. It costs its address nothing unless it [fails](Pace::failed).
-    pub(super) fn exchange(&self, from: IpAddr, now: Timestamp) -> Result<(), TooFast> {
-        self.failures.of(from).room(now).map_err(TooFast::Address)?;
-        self.exchanges.charge(now).map_err(TooFast::All)
+    /// An exchange is about to be made. What it costs its address is to be handed back unless it fails by the visitor's
+    /// own code.
+    pub(super) fn exchange(&self, from: IpAddr, now: Timestamp) -> Result<Charge, TooFast> {
+        let own = self.failures.of(from);
+        own.charge(now).map_err(TooFast::Address)?;
+        let charge = Charge(own);
+        match self.exchanges.charge(now) {
+            Ok(()) => Ok(charge),
+            Err(wait) => {
+                charge.hand_back();
+                Err(TooFast::All(wait))
+            }
+        }
     }
+}
 
-    /// An exchange has failed.
-    pub(super) fn failed(&self, from: IpAddr, now: Timestamp) {
-        // Where others of the address have failed meanwhile there may be no room any more: then it is full, as it should.
-        let _ = self.failures.of(from).charge(now);
+/// What an exchange has cost its address.
+#[must_use = "an exchange that did not fail costs nothing"]
+pub(super) struct Charge(Meter);
+
+impl Charge {
+    /// As if it had not been made.
+    pub(super) fn hand_back(self) {
+        let Meter { interval, due } = &self.0;
+        let _ = due.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| Some(due.saturating_sub(*interval)));
     }
 }
 
@@ -214,14 +229,20 @@ mod tests {
     fn exchanges_cost_all_together_each_and_their_address_only_if_they_fail() {
         let pace = Pace::new(PACES);
         let from = address("192.0.2.1");
-        (0..9).for_each(|_| pace.exchange(from, NOW).unwrap());
-        (0..3).for_each(|_| pace.failed(from, NOW));
-        assert_eq!(pace.exchange(from, NOW), Err(TooFast::Address(seconds(20))));
-        pace.failed(from, NOW);
-        assert_eq!(pace.exchange(from, NOW), Err(TooFast::Address(seconds(20))), "full is full");
+        let told = |from| pace.exchange(from, NOW).err();
+        (0..6).for_each(|_| pace.exchange(from, NOW).unwrap().hand_back());
+        // Under way, or failed.
+        let charges = [(); 3].map(|()| pace.exchange(from, NOW).unwrap());
+        assert_eq!(told(from), Some(TooFast::Address(seconds(20))));
+        let [failed, well, ..] = charges;
+        drop(failed);
+        well.hand_back();
+        assert!(pace.exchange(from, NOW).is_ok());
+        assert_eq!(told(from), Some(TooFast::Address(seconds(20))));
+        // All together have had their ten, and who is turned away for that is not charged.
         let other = address("192.0.2.2");
-        pace.exchange(other, NOW).unwrap();
-        assert_eq!(pace.exchange(other, NOW), Err(TooFast::All(seconds(6))));
+        (0..5).for_each(|_| assert_eq!(told(other), Some(TooFast::All(seconds(6)))));
+        (0..3).for_each(|_| drop(pace.exchange(other, NOW.plus(seconds(60))).unwrap()));
     }
 
     /// Regression: a core whose clock had been read a moment earlier emptied what was full.

@@ -30,6 +30,10 @@ const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// would answer the rest with a reset, at which clients throw the answer away unread (RFC 9112, 9.6).
 const LINGER: Duration = Duration::from_secs(10);
 
+/// hyper closes after an answer whose request it could not read to its end at once. A connection that has idled for longer
+/// is not closed for that.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
 /// The socket of one client.
 pub(super) struct ClientIo {
     stream: TokioIo<TcpStream>,
@@ -41,6 +45,8 @@ pub(super) struct ClientIo {
     unread: IdleLimit,
     departure: Departure,
     linger: Option<Pin<Box<Sleep>>>,
+    /// Since a head has begun to arrive: what hyper says of one that it refuses.
+    has_answered: bool,
     /// Held until the socket is closed, which for an upgraded connection is long after HTTP has ended.
     _place: Place,
 }
@@ -63,6 +69,7 @@ impl ClientIo {
             unread: IdleLimit::new(UNREAD_TIMEOUT),
             departure: Departure::default(),
             linger: None,
+            has_answered: false,
             _place: place,
         }
     }
@@ -98,6 +105,7 @@ impl ClientIo {
 
     fn poll_written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
+            self.has_answered = true;
             // What was left in the buffer when its answer had ended counts as idle only now.
             if self.unread.is_running() && self.activity.phase().0 == Phase::Idle {
                 self.activity.enter(Phase::Idle);
@@ -109,12 +117,21 @@ impl ClientIo {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
     }
 
+    /// Whether more of a request may be on its way that has been answered, though nothing lies there at this moment.
+    fn is_owed(&self) -> bool {
+        match self.activity.phase() {
+            (Phase::Head, _) => self.has_answered,
+            (Phase::Idle, since) => self.request_end.is_owed() && since.elapsed() < AT_ONCE,
+            (Phase::Busy, _) => self.request_end.is_owed(),
+            (Phase::Fresh | Phase::Upgraded, _) => false,
+        }
+    }
+
     /// Reads and drops what is left of a request, until the client has closed or the time is up. Ready at once where
     /// nothing is left.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scratch = [0; 4096];
-        // Nothing may lie there at this moment, and more be on its way.
-        let is_owed = self.request_end.is_owed() || self.activity.phase().0 == Phase::Head;
+        let is_owed = self.is_owed();
         loop {
             let mut rest = ReadBuf::new(&mut scratch);
             let read = Pin::new(self.stream.inner_mut()).poll_read(cx, &mut rest);
@@ -155,6 +172,7 @@ impl Read for ClientIo {
                 // The end of the stream counts as a head as well: nothing follows that the timer could end.
                 if matches!(self.activity.phase().0, Phase::Fresh | Phase::Idle) {
                     self.activity.enter(Phase::Head);
+                    self.has_answered = false;
                 }
                 Poll::Ready(result)
             }

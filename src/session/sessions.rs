@@ -238,7 +238,7 @@ impl Sessions {
 
     /// Remembers a proof, or finds that another core was quicker: all of them share one, and what upstreams are told is made
     /// once.
-    fn remember(&self, presented: &[u8], proof: Arc<Proof>) -> Arc<Proof> {
+    pub(super) fn remember(&self, presented: &[u8], proof: Arc<Proof>) -> Arc<Proof> {
         let key: Box<[u8]> = presented.into();
         match self.proofs.get_or_insert_with(&key, || Ok::<_, Infallible>(Arc::clone(&proof))) {
             Ok(first) if first.bearer == proof.bearer && first.site == proof.site => first,

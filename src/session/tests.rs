@@ -228,3 +228,16 @@ async fn of_all_who_refresh_a_session_one_asks_and_all_share_the_answer() {
     *scene.store.user.lock().unwrap() = Some(scene.user(2));
     assert_eq!(scene.sessions.refresh(b"cookie", &first).await.unwrap().snapshot.generation, 2);
 }
+
+/// Two cores that meet a session at the same moment both prove it: the second to say so takes over what the first has.
+#[tokio::test]
+async fn two_cores_that_prove_one_session_at_once_share_the_proof() {
+    let scene = scene();
+    let (first, second) = (scene.by_cookie(), scene.by_cookie());
+    assert!(!Arc::ptr_eq(&first, &second), "two cookies");
+    assert!(Arc::ptr_eq(&scene.sessions.remember(b"one cookie", Arc::clone(&first)), &first));
+    assert!(Arc::ptr_eq(&scene.sessions.remember(b"one cookie", second), &first));
+    // What was remembered as a cookie is no token.
+    let token = scene.by_token();
+    assert!(Arc::ptr_eq(&scene.sessions.remember(b"one cookie", Arc::clone(&token)), &token));
+}

@@ -143,7 +143,7 @@ fn is_quoted(text: &str) -> bool {
     let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else { return false };
     let mut is_escaped = false;
     let ends_early = inner.chars().any(|char| {
-        let ends = !is_escaped && matches!(char, '"' | '\n');
+        let ends = !is_escaped && (char == '"' || char.is_control());
         is_escaped = !is_escaped && char == '\\';
         ends
     });
@@ -272,7 +272,7 @@ mod tests {
         let _listening = subscriber(&settings, false, throttle, move || writer.clone()).set_default();
         let forged = "a level=ERROR";
         tracing::info!(plain = %"a.example:80", forged = %forged, text = "a b", count = 7, "it happened");
-        for host in ["\"a\" b=\"c\"", "\"a\\\\\" b=\"", "a\nb", "\u{1b}[2J"] {
+        for host in ["\"a\" b=\"c\"", "\"a\\\\\" b=\"", "a\nb", "\u{1b}[2J", "\"a\tb\""] {
             tracing::info!(%host, "it happened too");
         }
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
@@ -285,6 +285,7 @@ mod tests {
                 r#"it happened too host="\"a\\\\\" b=\"""#,
                 r#"it happened too host="a\nb""#,
                 r#"it happened too host="\u{1b}[2J""#,
+                r#"it happened too host="\"a\tb\"""#,
             ]
         );
     }

@@ -8,15 +8,22 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::http::fold_case::fold_case;
+
 /// Whether a token claims to be issued by one of `issuers`, read without verifying anything, and as leniently as any
 /// backend may read it that does not verify either: what is no JSON claims whatever stands in it.
 pub fn is_claimed<'a>(token: &[u8], issuers: impl Iterator<Item = &'a str> + Clone) -> bool {
     // Whichever part it is: with something stuck before it, the payload is not the second.
     token.split(|byte| *byte == b'.').skip(1).filter(|part| !part.is_empty()).any(|part| {
-        let payload = decode_leniently(part);
+        let mut payload = decode_leniently(part);
+        // Of UTF-16, what is left without its NULs shows what is said, and not where.
+        let is_wide = payload.contains(&0);
+        payload.retain(|byte| *byte != 0);
         match serde_json::from_slice(&payload) {
-            Ok(Issuers(claimed)) => claimed.iter().any(|claim| issuers.clone().any(|issuer| names(claim, issuer))),
-            Err(_) => {
+            Ok(Issuers(claimed)) if !is_wide => {
+                claimed.iter().any(|claim| issuers.clone().any(|issuer| names(claim, issuer)))
+            }
+            Ok(_) | Err(_) => {
                 let text = unescape(&payload);
                 issuers.clone().any(|issuer| holds_quoted(&text, issuer.as_bytes()))
             }
@@ -49,7 +56,7 @@ impl<'de> Deserialize<'de> for Issuers {
             fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Issuers, M::Error> {
                 let mut issuers = Vec::new();
                 while let Some(name) = members.next_key::<String>()? {
-                    match name.eq_ignore_ascii_case("iss") {
+                    match fold_case(&name) == "iss" {
                         true => issuers.push(members.next_value()?),
                         false => drop(members.next_value::<IgnoredAny>()?),
                     }
@@ -94,8 +101,7 @@ fn ascii_escape(text: &[u8]) -> Option<(u8, &[u8])> {
     Some((code, after))
 }
 
-/// Base64 of either alphabet, without regard to padding, to bits left over, and to bytes that are none of it; and without
-/// the NULs of UTF-16.
+/// Base64 of either alphabet, without regard to padding, to bits left over, and to bytes that are none of it.
 fn decode_leniently(part: &[u8]) -> Vec<u8> {
     const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
@@ -110,9 +116,7 @@ fn decode_leniently(part: &[u8]) -> Vec<u8> {
     if plain.len() % 4 == 1 {
         plain.pop();
     }
-    let mut text = ENGINE.decode(plain).unwrap_or_default();
-    text.retain(|byte| *byte != 0);
-    text
+    ENGINE.decode(plain).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -128,6 +132,17 @@ mod tests {
     fn no_lenient_reading_of_a_token_hides_that_it_claims_to_be_ours() {
         let plain = format!(r#"{{"iss":"{ISSUER}","sub":"admin"}}"#);
         let utf_16: Vec<u8> = plain.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        // Read without its NULs, the issuer would stand where it does not count.
+        let hiding = |bytes: &str| -> Vec<u8> { bytes.bytes().collect() };
+        let wide = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+        let nested = [
+            wide(r#"{"a":""#),
+            hiding(r#"","z":{"q":""#),
+            wide(&format!(r#"","iss":"{ISSUER}","b":""#)),
+            hiding(r#""} ,"c":""#),
+            wide(r#"","sub":"admin"}"#),
+        ]
+        .concat();
         let encode = |text: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(text);
         let (head, tail) = (encode(plain.as_bytes()), encode(b"x"));
         let (first, last) = head.split_at(7);
@@ -136,6 +151,8 @@ mod tests {
             format!("{head}=="),
             format!("{first}!{last}"),
             encode(&utf_16),
+            encode(&nested),
+            encode(format!(r#"{{"iſſ":"{ISSUER}"}}"#).as_bytes()),
             encode(format!("\u{feff}{plain}").as_bytes()),
             encode(format!(r#"{{"iss":"a","iss":"{ISSUER}"}}"#).as_bytes()),
             encode(format!(r#"{{"iss":"{ISSUER}","iss":"a"}}"#).as_bytes()),

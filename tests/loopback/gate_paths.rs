@@ -77,6 +77,15 @@ fn an_exact_route_guards_its_path_with_and_without_the_last_slash_unless_another
         assert_eq!(proxy.connect().get(path, &[SCRIPT]).answer().status, 401, "{path}");
     }
     upstream.saw_nothing();
+    let folding = Setup::new()
+        .route_of("path = \"/account\"\naccess = \"required\"\nignore_case = true")
+        .route_of("path = \"/orders/\"\nmethods = [\"POST\"]\naccess = \"optional\"")
+        .route("/orders", "required")
+        .before(&upstream);
+    for path in ["/ACCOUNT/", "/Account", "/account/", "/%C4%B0ccount/../ACCOUNT/", "/orders/", "/orders"] {
+        assert_eq!(folding.connect().get(path, &[SCRIPT]).answer().status, 401, "{path}");
+    }
+    upstream.saw_nothing();
     for path in ["/cart", "/account/x", "/accounts", "/account//x"] {
         assert_eq!(proxy.connect().get(path, &[SCRIPT]).answer().status, 200, "{path}");
     }

@@ -217,7 +217,7 @@ fn a_login_that_begins_under_another_name_goes_on_where_its_cookies_come_back() 
         proxy.connect().send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{accept}\r\n\r\n")).answer()
     };
     let there = format!("http://{SITE}/qq/login/?next=%2Fcart%2F%3Fa%3Db&sent-on=1");
-    for host in ["meiduo.site", "MEIDUO.site.:80"] {
+    for host in ["meiduo.site", "MEIDUO.site.:80", "www.meiduo.site."] {
         let sent = at(host, "/qq/login/?next=%2Fcart%2F%3Fa%3Db", PAGE);
         assert_eq!((sent.status, sent.header("location")), (302, Some(there.as_str())), "{host}");
         assert_eq!((sent.all("set-cookie").len(), sent.header("cache-control")), (0, Some("no-store")));

@@ -163,10 +163,21 @@ fn neither_a_prefetch_nor_a_picture_of_the_shops_link_ends_anything() {
         "X-Moz: prefetch",
         "X-Purpose: preview",
         "Sec-Fetch-Dest: image",
-        "Sec-Fetch-Dest: iframe",
+        "Sec-Fetch-Dest: style",
     ] {
         proxy.connect().get("/logout/", &[PAGE, &cookie, fetched_ahead]).answer();
         assert!(is_somebodys(&proxy, &cookie), "{fetched_ahead}");
+    }
+}
+
+#[test]
+fn the_shops_link_is_known_by_whatever_spelling_the_shop_would_know_it_by() {
+    let upstream = Upstream::hello();
+    let proxy = setup().site("logout_paths = [\"/logout/\"]").before(&upstream);
+    for path in ["/logout/", "/logout", "//logout/", "/x/../logout/", "/logout/;x", "/%6cogout"] {
+        let cookie = format!("Cookie: {}", session_of(&proxy, "10001"));
+        proxy.connect().get(path, &[PAGE, &cookie, "Sec-Fetch-Dest: iframe", "Sec-Fetch-Mode: navigate"]).answer();
+        assert!(!is_somebodys(&proxy, &cookie), "{path}");
     }
 }
 

@@ -33,6 +33,7 @@ mod qq_down;
 mod refusals;
 mod sessions;
 mod support;
+mod targets;
 mod timing;
 mod tokens;
 mod upgrade;

@@ -115,8 +115,8 @@ fn what_qq_fails_at_is_not_the_visitors_failure() {
 #[test]
 fn who_leaves_before_a_login_ends_well_has_not_failed() {
     let upstream = Upstream::hello();
-    let proxy = limited("failed_callbacks_per_address = 1", &upstream);
-    for round in 1..=3 {
+    let proxy = limited("failed_callbacks_per_address = 3", &upstream);
+    for round in [1, 3, 5, 7, 9] {
         let browser = proxy.browser();
         let callback = browser.begin_login("/", "10001");
         proxy.qq.set(Switch::once(Endpoint::Token, Effect::Wire(WireFault::Hold)));
@@ -124,11 +124,8 @@ fn who_leaves_before_a_login_ends_well_has_not_failed() {
         leaving.get(&callback, &[PAGE, &format!("Cookie: {}", browser.cookie_header().unwrap())]);
         proxy.qq_asked(Endpoint::Token, round);
         drop(leaving);
-        // Shares the exchange that is under way.
-        let mut second = proxy.connect();
-        second.get(&callback, &[PAGE, &format!("Cookie: {}", browser.cookie_header().unwrap())]);
         proxy.qq.release();
-        assert_eq!(second.answer().status, 303);
+        assert_eq!(proxy.browser().log_in("10002").status, 303);
     }
 }
 

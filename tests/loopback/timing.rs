@@ -68,6 +68,27 @@ fn neither_timer_ends_a_request_that_is_being_answered() {
     assert_eq!(client.send("go").answer().text(), "ok");
 }
 
+/// Regression: a connection whose last request we had answered ourselves was read from for ten seconds more, and so was
+/// one on which half a head had come.
+#[test]
+fn stopping_waits_for_nothing_that_an_idle_connection_may_still_say() {
+    let upstream = Upstream::hello();
+    let mut proxy = Setup::new().route("/user/*", "required").server_drain("1m").before(&upstream);
+    let mut clients = ["POST /user/ HTTP/1.1", "POST /.menshen/nothing HTTP/1.1"].map(|line| {
+        let mut client = proxy.connect();
+        client.send(format!("{line}\r\nHost: www.meiduo.site\r\nContent-Length: 3\r\n\r\nabc"));
+        assert!(client.answer().status >= 400);
+        client
+    });
+    clients[0].send("GET / HTT");
+    // Until it is no answer that has just been given any more.
+    thread::sleep(Duration::from_millis(200));
+    let begun = tokio::time::Instant::now();
+    proxy.stop();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(clients[1].is_closed());
+}
+
 #[test]
 fn stopping_closes_idle_connections_and_lets_a_running_answer_end() {
     let (finish, wait) = mpsc::channel::<()>();

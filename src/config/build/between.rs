@@ -1,6 +1,6 @@
 //! What must hold between sections, and what is odd enough to be asked about.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use url::Url;
@@ -205,9 +205,15 @@ impl Parts<'_> {
     }
 }
 
-/// Whether this machine has the address: only then can a socket be bound to it. Nothing is sent.
+/// Whether this machine has the address: only then would it talk to it from the same one. Nothing is sent.
 fn is_of_this_machine(address: IpAddr) -> bool {
-    UdpSocket::bind((address, 0)).is_ok()
+    let anywhere =
+        if address.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
+    let talking = UdpSocket::bind((anywhere, 0)).and_then(|socket| {
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    });
+    talking.is_ok_and(|from| from.ip() == address)
 }
 
 /// Whether a connection to the endpoint would arrive at the listener, as far as can be told without asking the network.

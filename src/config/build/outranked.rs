@@ -2,7 +2,9 @@
 
 use super::routes::{Known, Matcher};
 use crate::config::error::{Findings, Remark};
+use crate::config::section::Given;
 use crate::gateway::Access;
+use crate::http::path_pattern::PathPattern;
 
 /// Warns of every open route for one host that takes precedence of guarded ones, and of every guarded one for some methods
 /// whose other methods an open one takes.
@@ -18,7 +20,8 @@ fn at_one_host(open: &Route<'_>, routes: &[Known], log: &mut Findings) {
         there.any(|other| covers(other.matcher, route.matcher))
     };
     let passed_over = of_access(routes, true).filter(|guarded| {
-        guarded.host().is_none() && covers(open.matcher, guarded.matcher) && !is_guarded_there(guarded)
+        let is_same = guarded.host().is_none() && guarded.upstream == open.upstream;
+        is_same && covers(open.matcher, guarded.matcher) && !is_guarded_there(guarded)
     });
     let names: Vec<String> = passed_over.map(|guarded| format!("{:?}", guarded.matcher.path.text())).collect();
     if names.is_empty() {
@@ -32,11 +35,15 @@ fn at_one_host(open: &Route<'_>, routes: &[Known], log: &mut Findings) {
 
 fn by_other_methods(guarded: &Route<'_>, routes: &[Known], log: &mut Findings) {
     let methods = &guarded.matcher.methods;
-    let takes_any = |other: &Route<'_>| other.matcher.methods.is_empty() && covers(other.matcher, guarded.matcher);
+    let takes_any = |other: &Route<'_>| {
+        let is_there = other.host().is_none() || other.host() == guarded.host();
+        is_there && other.matcher.methods.is_empty() && covers(other.matcher, guarded.matcher)
+    };
     if !methods.contains(&http::Method::GET) || of_access(routes, true).any(|other| takes_any(&other)) {
         return;
     }
-    let Some(open) = of_access(routes, false).find(takes_any) else { return };
+    let leads_there = |open: &Route<'_>| takes_any(open) && open.upstream == guarded.upstream;
+    let Some(open) = of_access(routes, false).find(leads_there) else { return };
     let methods: Vec<&str> = methods.iter().map(http::Method::as_str).collect();
     let remark = Remark::new(format!("is guarded for {} alone", methods.join(", "))).so(format!(
         "by any other method, OPTIONS or one that nobody knows, {:?} leads to the application without a login",
@@ -48,7 +55,8 @@ fn by_other_methods(guarded: &Route<'_>, routes: &[Known], log: &mut Findings) {
 /// A route that is whole enough to be compared.
 struct Route<'r> {
     matcher: &'r Matcher,
-    path: &'r crate::config::section::Given<crate::http::path_pattern::PathPattern>,
+    path: &'r Given<PathPattern>,
+    upstream: Option<usize>,
 }
 
 impl Route<'_> {
@@ -61,7 +69,9 @@ fn of_access(routes: &[Known], is_guarded: bool) -> impl Iterator<Item = Route<'
     let routes = routes
         .iter()
         .filter(move |route| route.access.is_some_and(|access| (access == Access::Required) == is_guarded));
-    routes.filter_map(|route| Some(Route { matcher: route.matcher.as_ref()?, path: route.path.as_ref()? }))
+    routes.filter_map(|route| {
+        Some(Route { matcher: route.matcher.as_ref()?, path: route.path.as_ref()?, upstream: route.upstream })
+    })
 }
 
 /// Whether one's path holds all of the other's, by some method that the other takes.

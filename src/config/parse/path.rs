@@ -74,7 +74,7 @@ pub(in crate::config) fn pattern(text: &str) -> Result<PathPattern, Remark> {
 /// Whether a segment is what other programs' configurations write for any segment, or a piece of a regular expression:
 /// `:id`, `{id}`, `<int:id>`, `(.*)`, `[0-9]+`, `$`. Brackets alone are not: `/wiki/Menshen_(god)` is an address.
 fn is_placeholder(segment: &str) -> bool {
-    const EXPRESSION: [&str; 11] = [".*", ".+", "\\", "(?", "0-9", "a-z", "A-Z", "]+", "]*", ")+", ")?"];
+    const EXPRESSION: [&str; 12] = ["|", ".*", ".+", "\\", "(?", "0-9", "a-z", "A-Z", "]+", "]*", ")+", ")?"];
     let is_wrapped =
         |open, close| segment.find(open).is_some_and(|at| segment.get(at..).unwrap_or_default().contains(close));
     let name = segment.strip_prefix(':');
@@ -83,6 +83,8 @@ fn is_placeholder(segment: &str) -> bool {
         || is_wrapped('<', '>')
         || ((is_wrapped('[', ']') || is_wrapped('(', ')')) && EXPRESSION.iter().any(|piece| segment.contains(piece)))
         || segment.contains("[^")
+        || segment.contains(".*")
+        || (segment.starts_with('[') && segment.ends_with(']'))
         || segment.ends_with('$')
         || segment.starts_with('^')
 }
@@ -115,6 +117,10 @@ mod tests {
             ("/a/[^/]+", "/a/*"),
             ("/a/b$", "/a/*"),
             ("/{id}", "/orders/*"),
+            ("/u/[id]", "/u/*"),
+            ("/u/[...slug]", "/u/*"),
+            ("/a/(b|c)", "/a/*"),
+            ("/a/.*", "/a/*"),
         ] {
             let told = format!("{:?}", pattern(written).unwrap_err());
             assert!(told.contains(&format!("patterns know no placeholders: \\\"{meant}\\\"")), "{written}: {told}");

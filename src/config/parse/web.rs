@@ -44,13 +44,8 @@ pub(in crate::config) fn address(text: &str) -> Result<Url, Remark> {
         return Err(expected().fix("the port is a number, 1 to 65535"));
     }
     let host = url.host_str().unwrap_or_default();
-    if host.ends_with('.') {
-        return Err(Remark::new("the host ends in a dot")
-            .so("QQ compares addresses letter by letter, and would see another one")
-            .fix("leave the dot out: it is understood in requests either way"));
-    }
     let is_label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
-    if !host.starts_with('[') && !host.split('.').all(is_label) {
+    if !host.starts_with('[') && !host.strip_suffix('.').unwrap_or(host).split('.').all(is_label) {
         return Err(expected().fix("a host name has no empty part, and none that begins or ends with `-`"));
     }
     let is_bracketed = authority.starts_with('[');
@@ -63,6 +58,15 @@ pub(in crate::config) fn address(text: &str) -> Result<Url, Remark> {
     Ok(url)
 }
 
+fn without_root_dot(url: Url) -> Result<Url, Remark> {
+    match url.host_str() {
+        Some(host) if host.ends_with('.') => Err(Remark::new("the host ends in a dot")
+            .so("QQ and browsers compare addresses letter by letter, and would see another one")
+            .fix("leave the dot out: it is understood in requests either way")),
+        Some(_) | None => Ok(url),
+    }
+}
+
 /// Scheme, host and port alone.
 pub(in crate::config) fn origin(text: &str) -> Result<Origin, Remark> {
     if text == "*" || text.contains("://*") {
@@ -70,7 +74,7 @@ pub(in crate::config) fn origin(text: &str) -> Result<Origin, Remark> {
             .so("no address is equal to it, and it would never match")
             .fix("list every address by itself"));
     }
-    let url = address(text)?;
+    let url = without_root_dot(address(text)?)?;
     Origin::parse(text).ok_or_else(|| {
         let origin = Origin::of(&url).map(|origin| origin.to_string()).unwrap_or_default();
         Remark::new("expected scheme, host and port, and nothing behind them")
@@ -86,7 +90,7 @@ pub(in crate::config) fn redirect_uri(text: &str) -> Result<Url, Remark> {
             .so("each login sends QQ one, word for word")
             .fix("of those registered, separated by `;`, write the one for this site"));
     }
-    let url = address(text)?;
+    let url = without_root_dot(address(text)?)?;
     if url.fragment().is_some() {
         return Err(Remark::new("holds a `#`").so("QQ refuses it, error 100010").fix("leave out `#` and what follows"));
     }
@@ -182,7 +186,6 @@ mod tests {
             "ftp://a",
             "http://u:p@a",
             "http://a:99999",
-            "http://a.",
             "http://[::1",
             "http://a:x",
             "http://a:0",
@@ -195,7 +198,14 @@ mod tests {
         for text in bad {
             assert!(address(text).is_err(), "{text}");
         }
-        for text in ["http://a", "HTTPS://A.b:8443/c?d#e", "http://[::1]:80", "http://[0:0::1]", "http://门神.cn/"] {
+        for text in [
+            "http://a",
+            "HTTPS://A.b:8443/c?d#e",
+            "http://[::1]:80",
+            "http://[0:0::1]",
+            "http://门神.cn/",
+            "http://web.:80",
+        ] {
             assert!(address(text).is_ok(), "{text}");
         }
     }

@@ -123,8 +123,7 @@ fn is_logout(place: &SafeRedirect, shared: &Shared, here: &SiteContext) -> bool 
         site.is_some()
     });
     let readings = path.and_then(|path| request_path::read(path).ok());
-    let links = site.map_or(&[][..], |site| &site.site.logout_paths);
-    readings.is_some_and(|readings| links.iter().any(|link| link.matches(&readings.usual)))
+    site.zip(readings).is_some_and(|(site, readings)| site.site.is_logout_link(&readings))
 }
 
 /// The query as decoded pairs, in order.

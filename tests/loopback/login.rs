@@ -208,6 +208,19 @@ fn a_page_that_was_refused_is_where_the_login_returns_to() {
 }
 
 /// Regression: cookies do not know ports, and a login at one site removed those that were under way at the other.
+#[test]
+fn nobody_may_frame_our_pages() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    for path in ["/.menshen/login", "/.menshen/logout", "/.menshen/nothing", "/oauth_callback/?code=a"] {
+        let answer = browser.visit(path);
+        let policy = answer.header("content-security-policy").unwrap_or_default();
+        assert!(answer.status == 303 || policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+    }
+}
+
 /// Regression: the attempt's cookie stayed at the alias, and every first try ended on the page about missing cookies.
 #[test]
 fn a_login_that_begins_under_another_name_goes_on_where_its_cookies_come_back() {

@@ -156,3 +156,42 @@ fn a_callback_that_the_breaker_turns_away_takes_nobodys_place() {
     let callback = browser.begin_login("/", "10001");
     assert_eq!(browser.get(&callback, &[SCRIPT]).status, 503);
 }
+
+#[test]
+fn all_together_have_their_limits_too() {
+    let upstream = Upstream::hello();
+    let proxy = limited("logins = 2\ncallbacks = 2", &upstream);
+    let callbacks = [1, 2].map(|_| {
+        let browser = proxy.browser();
+        let callback = browser.begin_login("/", "10001");
+        (browser, callback)
+    });
+    let answer = proxy.browser().get("/qq/login/", &[SCRIPT]);
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("30")));
+    for (browser, callback) in &callbacks {
+        assert_eq!(browser.get(callback, &[PAGE]).status, 303);
+    }
+    // What proves no attempt takes nobody's place, and is told as ever.
+    assert_eq!(proxy.browser().get("/oauth_callback/?code=a&state=b", &[SCRIPT]).status, 403);
+    proxy.advance(Duration::from_secs(30));
+    let late = proxy.browser();
+    let callback = late.begin_login("/", "10001");
+    assert_eq!(late.get(&callback, &[PAGE]).status, 303);
+}
+
+/// Regression: the answer that told to try again took the attempt away.
+#[test]
+fn a_callback_beyond_the_limit_for_all_spends_nothing() {
+    let upstream = Upstream::hello();
+    let proxy = limited("callbacks = 2", &upstream);
+    let browser = proxy.browser();
+    let callback = browser.begin_login("/", "10001");
+    (0..2).for_each(|_| assert_eq!(proxy.browser().log_in("10001").status, 303));
+    for fields in [[PAGE], [SCRIPT]] {
+        let answer = browser.get(&callback, &fields);
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("30")));
+        assert!(answer.all("set-cookie").is_empty());
+    }
+    proxy.advance(Duration::from_secs(30));
+    assert_eq!(browser.get(&callback, &[PAGE]).status, 303);
+}

@@ -105,7 +105,10 @@ impl OwnPaths {
         let is_contract = |own: &OwnPath| matches!(own, OwnPath::LoginStart | OwnPath::Callback);
         all.any(|reading| {
             let mut contract = self.by_path.iter().filter(|(_, own)| is_contract(own));
-            contract.any(|(path, _)| path == reading || *path == fold_case(reading))
+            contract.any(|(path, _)| match reading.is_ascii() {
+                true => path.eq_ignore_ascii_case(reading),
+                false => fold_case(path) == fold_case(reading),
+            })
         })
     }
 

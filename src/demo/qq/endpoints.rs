@@ -6,7 +6,7 @@ use super::answer::{self, Format};
 use super::page;
 use super::problem::Problem;
 use super::query::Query;
-use super::redirect;
+use super::redirect::{self, CallbackFault};
 use super::state::State;
 use super::switch::{Effect, Endpoint};
 use super::wire::Reply;
@@ -80,10 +80,13 @@ fn approve(state: &mut State, asked: &Asked<'_>, effects: &[Effect]) -> Reply {
     }
     let user = form.text("user").unwrap_or_default();
     let fault = effects.iter().find_map(|effect| if let Effect::Callback(fault) = effect { Some(fault) } else { None });
-    Reply::redirect(&match state.approve(&authorized, user, asked.now) {
-        Ok(code) => redirect::to_app(&authorized, &code, fault),
-        Err(problem) => redirect::to_error(display(&query), &problem, original),
-    })
+    match state.approve(&authorized, user, asked.now) {
+        Ok(code) if matches!(fault, Some(CallbackFault::Twice)) => {
+            Reply::new(page::twice(&redirect::to_app(&authorized, &code, fault)))
+        }
+        Ok(code) => Reply::redirect(&redirect::to_app(&authorized, &code, fault)),
+        Err(problem) => Reply::redirect(&redirect::to_error(display(&query), &problem, original)),
+    }
 }
 
 fn token(state: &mut State, asked: &Asked<'_>, effects: &[Effect]) -> Reply {

@@ -74,6 +74,7 @@ fn callbacks() -> impl Iterator<Item = CallbackFault> {
         CallbackFault::UserCancel,
         CallbackFault::Error(100_044),
         CallbackFault::CodeAndMessage(100_044),
+        CallbackFault::Twice,
     ]
     .into_iter()
 }

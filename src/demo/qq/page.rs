@@ -33,6 +33,17 @@ pub(super) fn closed(language: Language) -> String {
     render(&Notice { line: words.closed, detail: words.closed_detail, words })
 }
 
+/// Goes to one address twice at once, in a frame and as a whole.
+pub(super) fn twice(location: &str) -> String {
+    render(&Twice { location })
+}
+
+#[derive(Template)]
+#[template(path = "demo/qq/twice.html")]
+struct Twice<'a> {
+    location: &'a str,
+}
+
 #[derive(Template)]
 #[template(path = "demo/qq/login.html")]
 struct Login<'a> {

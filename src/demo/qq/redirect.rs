@@ -24,6 +24,8 @@ pub enum CallbackFault {
     Error(i64),
     /// With an error in the older names, `code` and `msg`.
     CodeAndMessage(i64),
+    /// Twice at once, as apps and careless browsers do.
+    Twice,
 }
 
 /// QQ's page for a login: the query goes along untouched.
@@ -46,7 +48,8 @@ pub(super) fn to_app(asked: &Authorization, code: &str, fault: Option<&CallbackF
             | CallbackFault::TwoCodes
             | CallbackFault::UserCancel
             | CallbackFault::Error(_)
-            | CallbackFault::CodeAndMessage(_),
+            | CallbackFault::CodeAndMessage(_)
+            | CallbackFault::Twice,
         )
         | None => asked.state.as_deref(),
     };
@@ -60,7 +63,7 @@ pub(super) fn to_app(asked: &Authorization, code: &str, fault: Option<&CallbackF
         Some(CallbackFault::CodeAndMessage(number)) => {
             format!("code={number}&msg={}", encode(Problem::new(*number).text.as_bytes()))
         }
-        Some(CallbackFault::State(_) | CallbackFault::NoState) | None => format!("code={code}"),
+        Some(CallbackFault::State(_) | CallbackFault::NoState | CallbackFault::Twice) | None => format!("code={code}"),
     };
     returning(asked, result, state)
 }

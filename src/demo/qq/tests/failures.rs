@@ -132,6 +132,11 @@ async fn the_browser_can_be_sent_back_in_every_wrong_way() {
         assert_eq!(query.replace(code.unwrap_or("no code"), "CODE"), expected);
     }
     assert!(simulator.log_in(&url, "10001").unwrap().ends_with("&state=s"));
+
+    simulator.set(Switch::once(Endpoint::Approve, Effect::Callback(CallbackFault::Twice)));
+    let form = format!("query={}&answer=approve&user=10001", query::encode(authorize_query("&state=s").as_bytes()));
+    let page = post(&simulator, "/oauth2.0/authorize", &form).await.body;
+    assert_eq!(page.matches("/oauth_callback?code=").count(), 2, "{page}");
 }
 
 #[tokio::test]

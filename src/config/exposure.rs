@@ -11,7 +11,9 @@ use super::tree::{Entry, Table};
 
 /// Warns of the first secret written into a configuration that others can read.
 pub(super) fn check(path: &Path, tree: &Table, log: &mut Findings) {
-    let Some(spot) = is_open(path).then(|| first_secret(tree, "", "")).flatten() else { return };
+    let Some(spot) = (is_open(path) && !is_handed_in(path)).then(|| first_secret(tree, "", "")).flatten() else {
+        return;
+    };
     let remark = Remark::new("is a secret in a file that every user of this machine can read")
         .so("whoever gets into any account here can act in its name");
     let file = path.display();
@@ -34,7 +36,7 @@ pub(super) fn check_secret(file: &Given<PathBuf>, log: &mut Findings) {
 fn is_handed_in(path: &Path) -> bool {
     use rustix::fs::{StatVfsMountFlags, statvfs};
 
-    path.starts_with("/run/secrets")
+    path.canonicalize().is_ok_and(|path| path.starts_with("/run/secrets"))
         || statvfs(path).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 

@@ -94,10 +94,10 @@ fn is_placeholder(text: &str) -> bool {
     let name = text.strip_prefix('$').unwrap_or_default();
     let is_name =
         |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    (!name.is_empty() && is_name(name))
+    (name.len() > 1 && name.starts_with(|first: char| first.is_ascii_uppercase()) && is_name(name))
         || [("${", "}"), ("$(", ")"), ("{{", "}}"), ("<", ">"), ("%", "%")]
             .iter()
-            .any(|(begin, end)| text.starts_with(begin) && text.ends_with(end))
+            .any(|(begin, end)| text.len() > 2 && text.starts_with(begin) && text.ends_with(end))
 }
 
 /// A file's bytes, less one end of line at the end.

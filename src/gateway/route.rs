@@ -224,9 +224,9 @@ impl Routes {
         routes.filter(move |twin| asked.may_take(twin) && !self.is_spelt_out(twin.path.literal(), asked))
     }
 
-    /// Whether a route is for this very spelling.
+    /// Whether the route that takes this very spelling is for it.
     fn is_spelt_out(&self, literal: &str, asked: Asked<'_>) -> bool {
-        self.list.iter().any(|route| route.path.literal() == literal && asked.may_take(route))
+        self.first(literal, asked).is_some_and(|route| route.path.literal() == literal)
     }
 }
 

@@ -11,9 +11,9 @@ use percent_encoding::percent_decode_str;
 /// Longest path whose readings are worked out; a longer ambiguous one has none, and is refused.
 const MAX_AMBIGUOUS: usize = 2048;
 
-/// Most bytes that all readings of a path may take together; a path with more has none, and is refused. Those of paths
-/// that anybody uses take a few hundred.
-const MAX_READ: usize = 32 * 1024;
+/// Most readings, and most bytes that all of them may take together; a path with more has none, and is refused. Paths that
+/// anybody uses have a few, of a few hundred bytes.
+const MAX_READINGS: (usize, usize) = (128, 32 * 1024);
 
 /// Every way a server could read one path.
 #[derive(Debug, PartialEq, Eq)]
@@ -99,9 +99,7 @@ fn every_reading(raw: &str, decoded: &str) -> Result<Vec<String>, TooAmbiguous> 
         readings.extend(stepped);
         readings.sort_unstable();
         readings.dedup();
-        if readings.iter().map(String::len).sum::<usize>() > MAX_READ {
-            return Err(TooAmbiguous);
-        }
+        bounded(&readings)?;
     }
     // Decoding after the dots are resolved, and after parameters are cut.
     let late: Vec<String> = readings.iter().map(|path| resolve_dots(&decode(path))).collect();
@@ -109,7 +107,13 @@ fn every_reading(raw: &str, decoded: &str) -> Result<Vec<String>, TooAmbiguous> 
     readings.extend(late);
     readings.sort_unstable();
     readings.dedup();
+    bounded(&readings)?;
     Ok(readings)
+}
+
+fn bounded(readings: &[String]) -> Result<(), TooAmbiguous> {
+    let size = (readings.len(), readings.iter().map(String::len).sum::<usize>());
+    if size.0 > MAX_READINGS.0 || size.1 > MAX_READINGS.1 { Err(TooAmbiguous) } else { Ok(()) }
 }
 
 fn decode(text: &str) -> String {
@@ -296,6 +300,9 @@ mod tests {
         assert_eq!(read(&format!("/;{}", "a".repeat(20_000))), Err(TooAmbiguous));
         let twisted = format!("{}%2f..%2f", "//a;b%00c%3fd%20\\..%252e%c0%af/.;x".repeat(40));
         assert!(read(&twisted).is_err(), "in too many ways");
+        assert!(read(&"//a;b%00c%3fd%20\\..%252e%c0%af/.;x".repeat(8)).is_err(), "short, and in too many ways");
+        let long = format!("//h/%252e%252e/%5c%c0%af;a{}", "/b//".repeat(505));
+        assert!(read(&long).is_err(), "in too many bytes");
     }
 
     #[test]

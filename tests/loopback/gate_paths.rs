@@ -49,6 +49,18 @@ fn no_spelling_of_the_contracts_paths_reaches_the_shops_own_login() {
     upstream.saw_nothing();
 }
 
+/// Regression: only the reading was folded, and not the path it was compared with.
+#[test]
+fn nor_where_the_contracts_paths_are_configured_in_capitals() {
+    let upstream = Upstream::hello();
+    let login = "[login]\nstart = \"/QQ/Login/\"\ncallback = \"/OAuth_Callback/\"";
+    let proxy = Setup::new().section(login).before(&upstream);
+    for path in ["/oauth_callback?code=1&state=2", "/OAUTH_CALLBACK/", "/qq/login/", "/qq//Login/", "/%51Q/Login%2f"] {
+        assert_eq!(proxy.connect().get(path, &[SCRIPT]).answer().status, 404, "{path}");
+    }
+    upstream.saw_nothing();
+}
+
 #[test]
 fn where_case_does_not_count_no_letter_that_folds_into_another_goes_round_a_route() {
     let upstream = Upstream::hello();
@@ -82,6 +94,17 @@ fn an_exact_route_guards_its_path_with_and_without_the_last_slash_unless_another
         .route_of("path = \"/orders/\"\nmethods = [\"POST\"]\naccess = \"optional\"")
         .route("/orders", "required")
         .before(&upstream);
+    // A prefix that another route outranks takes nothing, and so gives no exact route's twin away.
+    let hosts = Setup::new()
+        .site("aliases = [\"m.meiduo.site\"]")
+        .route("/x/*", "required")
+        .route_of("host = \"m.meiduo.site\"\npath = \"/*\"")
+        .route_of("host = \"m.meiduo.site\"\npath = \"/x\"\naccess = \"required\"")
+        .before(&upstream);
+    for path in ["/x", "/x/", "/x%2f"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: m.meiduo.site\r\nAccept: */*\r\n\r\n");
+        assert_eq!(hosts.connect().send(request).answer().status, 401, "{path}");
+    }
     for path in ["/ACCOUNT/", "/Account", "/account/", "/%C4%B0ccount/../ACCOUNT/", "/orders/", "/orders"] {
         assert_eq!(folding.connect().get(path, &[SCRIPT]).answer().status, 401, "{path}");
     }

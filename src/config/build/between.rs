@@ -205,8 +205,14 @@ impl Parts<'_> {
     }
 }
 
-/// Whether this machine has the address: only then would it talk to it from the same one. Nothing is sent.
+/// Whether this machine has the address: only then can a socket be bound to it, unless the system lets sockets be bound to
+/// any; and only then would it talk to it from the same one. Nothing is sent.
 fn is_of_this_machine(address: IpAddr) -> bool {
+    let version = if address.is_ipv4() { "ipv4" } else { "ipv6" };
+    let setting = std::fs::read_to_string(format!("/proc/sys/net/{version}/ip_nonlocal_bind"));
+    if setting.is_ok_and(|setting| setting.trim() == "0") {
+        return UdpSocket::bind((address, 0)).is_ok();
+    }
     let anywhere =
         if address.is_ipv4() { IpAddr::V4(Ipv4Addr::UNSPECIFIED) } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
     let talking = UdpSocket::bind((anywhere, 0)).and_then(|socket| {
@@ -225,7 +231,8 @@ fn is_ourselves(endpoint: &Endpoint, listener: &SocketAddr, sites: &[sites::Know
     if sites.iter().any(|known| known.answers_to(&authority)) {
         return true;
     }
-    let name_is_here = endpoint.host == "localhost" || endpoint.host.ends_with(".localhost");
+    let name = endpoint.host.trim_end_matches('.');
+    let name_is_here = name == "localhost" || name.ends_with(".localhost");
     let address = match endpoint.host.parse::<IpAddr>() {
         Ok(address) => address.to_canonical(),
         Err(_) if name_is_here => return listener.ip().is_loopback() || listener.ip().is_unspecified(),

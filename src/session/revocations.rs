@@ -82,9 +82,14 @@ impl Shared {
             Revoked::Session(session) => (self.by_session.get(&session), Standing::Revoked),
             Revoked::User(user) => (self.by_user.get(&user), Standing::Revoked),
             Revoked::Changed(user, _) => (self.by_user.get(&user), Standing::Stale),
+            Revoked::Everybody => {
+                let began_by = |mark: &&Arc<Mark>| mark.began <= revocation.at;
+                let marks = self.by_session.values().flatten().filter(began_by);
+                return marks.for_each(|mark| mark.worsen(Standing::Revoked));
+            }
         };
         let is_meant = |mark: &&Arc<Mark>| match revocation.subject {
-            Revoked::Session(_) => true,
+            Revoked::Session(_) | Revoked::Everybody => true,
             Revoked::User(_) => mark.began <= revocation.at,
             Revoked::Changed(_, generation) => mark.generation < generation,
         };
@@ -108,6 +113,8 @@ struct Known {
     users: HashMap<UserId, (Timestamp, Timestamp)>,
     /// The least generation that is not stale.
     generations: HashMap<UserId, (u32, Timestamp)>,
+    /// Up to when everybody's sessions have been ended. It never runs out: it is one entry.
+    everybody: Option<Timestamp>,
     /// When to look whether an entry has run out, the earliest first.
     ends: BinaryHeap<Reverse<(Timestamp, Entry)>>,
 }
@@ -125,6 +132,9 @@ impl Known {
         if self.sessions.contains_key(&snapshot.session) {
             return Standing::Revoked;
         }
+        if self.everybody.is_some_and(|at| snapshot.began <= at) {
+            return Standing::Revoked;
+        }
         if self.users.get(&snapshot.user).is_some_and(|(at, _)| snapshot.began <= *at) {
             return Standing::Revoked;
         }
@@ -138,6 +148,11 @@ impl Known {
     fn add(&mut self, revocation: &Revocation) -> bool {
         let until = revocation.until;
         let (entry, is_news) = match revocation.subject {
+            Revoked::Everybody => {
+                let is_news = self.everybody < Some(revocation.at);
+                self.everybody = self.everybody.max(Some(revocation.at));
+                return is_news;
+            }
             Revoked::Session(session) => {
                 (Entry::Session(session), raise(self.sessions.entry(session).or_default(), until))
             }
@@ -249,6 +264,14 @@ mod tests {
         assert_eq!(standing(of_user(1), &snapshot(1, 1, 1000)), Standing::Revoked);
         assert_eq!(standing(of_user(1), &snapshot(1, 1, 1001)), Standing::Good);
         assert_eq!(standing(of_user(1), &snapshot(1, 2, 500)), Standing::Good);
+    }
+
+    #[test]
+    fn revoking_everybody_ends_what_began_before_and_not_what_begins_after() {
+        let of_everybody = Revocation { subject: Revoked::Everybody, at: NOW, until: Timestamp::from_secs(2000) };
+        assert_eq!(standing(of_everybody.clone(), &snapshot(1, 1, 1000)), Standing::Revoked);
+        assert_eq!(standing(of_everybody.clone(), &snapshot(2, 7, 500)), Standing::Revoked);
+        assert_eq!(standing(of_everybody, &snapshot(1, 1, 1001)), Standing::Good);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    BindError, Binding, Cursor, Error, IdentityKey, NewUser, Profile, Revocation, SignedIn, Store, StoredKey, User,
-    UserId,
+    Actor, AuditEntry, AuditPage, AuditPosition, BindError, Binding, Cursor, Error, IdentityKey, ImportRow, Imported,
+    KeyPurpose, NewUser, Profile, Revocation, SessionsEnd, SignedIn, Store, StoredKey, User, UserId, UserState,
 };
 use crate::clock::Timestamp;
 
@@ -77,6 +77,55 @@ impl Store for Double {
         self.down()
     }
 
+    async fn users(&self, _: Option<UserId>, _: usize) -> Result<Vec<User>, Error> {
+        self.down()
+    }
+
+    async fn bindings_of(&self, _: UserId) -> Result<Vec<Binding>, Error> {
+        self.down()
+    }
+
+    async fn set_state(
+        &self,
+        _: UserId,
+        _: UserState,
+        _: Actor,
+        _: Timestamp,
+        _: SessionsEnd,
+    ) -> Result<User, Error> {
+        self.down()
+    }
+
+    async fn unbind(
+        &self,
+        _: &IdentityKey,
+        _: Actor,
+        _: Timestamp,
+        _: SessionsEnd,
+    ) -> Result<Option<Binding>, Error> {
+        self.down()
+    }
+
+    async fn import(&self, _: ImportRow, _: bool, _: Actor, _: Timestamp, _: SessionsEnd) -> Result<Imported, Error> {
+        self.down()
+    }
+
+    async fn erase(&self, _: UserId, _: Actor, _: Timestamp, _: SessionsEnd) -> Result<bool, Error> {
+        self.down()
+    }
+
+    async fn record(&self, _: AuditEntry) -> Result<(), Error> {
+        self.down()
+    }
+
+    async fn audit(&self, _: AuditPage, _: usize) -> Result<Vec<(AuditPosition, AuditEntry)>, Error> {
+        self.down()
+    }
+
+    async fn forget_audit(&self, _: Timestamp) -> Result<usize, Error> {
+        self.down()
+    }
+
     async fn revoke(&self, revocation: Revocation) -> Result<(), Error> {
         let outcome = if self.is_down.load(Ordering::SeqCst) {
             self.down()
@@ -97,6 +146,18 @@ impl Store for Double {
     }
 
     async fn keys_or_first(&self, _: StoredKey) -> Result<Vec<StoredKey>, Error> {
+        self.down()
+    }
+
+    async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        self.down()
+    }
+
+    async fn rotate_key(&self, _: StoredKey, _: Actor) -> Result<(), Error> {
+        self.down()
+    }
+
+    async fn forget_key(&self, _: &str, _: KeyPurpose) -> Result<(), Error> {
         self.down()
     }
 

@@ -3,18 +3,22 @@
 //! A backend knows neither cookies nor providers' protocols, asks no clock and makes no random numbers. Each promise
 //! of [`Store`] is a check in [`conformance`], which every backend is put through.
 
+mod audit;
 pub mod conformance;
 #[cfg(test)]
 pub(crate) mod double;
+mod import;
 mod model;
 pub mod record;
 pub mod sled;
 
 use async_trait::async_trait;
 
+pub use self::audit::{Act, Actor, AuditEntry, AuditPage, AuditPosition};
+pub use self::import::{ImportRow, Imported};
 pub use self::model::{
-    Binding, Cursor, IdentityKey, KeyPurpose, NewUser, Profile, Revocation, Revoked, SessionId, SignedIn, StoredKey,
-    User, UserId, UserState,
+    Binding, Cursor, IdentityKey, KeyPurpose, NewUser, Profile, Revocation, Revoked, SessionId, SessionsEnd, SignedIn,
+    StoredKey, User, UserId, UserState,
 };
 use crate::clock::Timestamp;
 use crate::units::ByteSize;
@@ -62,9 +66,10 @@ pub enum BindError {
     Store(#[from] Error),
 }
 
-/// Users, the identities bound to them, what has been revoked, and the keys.
+/// Users, the identities bound to them, what has been revoked, the keys, and the audit trail.
 ///
-/// What is answered `Ok` is on disk and survives both a kill and a power cut.
+/// What is answered `Ok` is on disk and survives both a kill and a power cut. Whatever changes who may log in as whom adds
+/// its entry to the audit trail in the same step.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The user to whom this identity is bound.
@@ -99,6 +104,55 @@ pub trait Store: Send + Sync + 'static {
     /// The bindings after `after` in the store's own steady order, at most `limit` of them: a page, never a whole table.
     async fn bindings(&self, after: Option<&IdentityKey>, limit: usize) -> Result<Vec<Binding>, Error>;
 
+    /// The users after `after` in the order of their ids, at most `limit` of them: a page, never a whole table.
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Error>;
+
+    /// Every binding of a user; none if there is no such user.
+    async fn bindings_of(&self, user: UserId) -> Result<Vec<Binding>, Error>;
+
+    /// Blocks a user or lets them in again. Only a real change counts up [`User::generation`], writes, and tells the
+    /// feed; blocking also ends sessions, by a [`Revoked::User`].
+    async fn set_state(
+        &self,
+        user: UserId,
+        state: UserState,
+        by: Actor,
+        now: Timestamp,
+        end: SessionsEnd,
+    ) -> Result<User, Error>;
+
+    /// Removes a binding and ends its user's sessions. Returns it; `None` if the identity was bound to nobody.
+    async fn unbind(
+        &self,
+        identity: &IdentityKey,
+        by: Actor,
+        now: Timestamp,
+        end: SessionsEnd,
+    ) -> Result<Option<Binding>, Error>;
+
+    /// Takes in a binding from elsewhere, with its user. What is there already is left and told; with `replace` it gives
+    /// way, and the sessions of everybody concerned are over.
+    async fn import(
+        &self,
+        row: ImportRow,
+        replace: bool,
+        by: Actor,
+        now: Timestamp,
+        end: SessionsEnd,
+    ) -> Result<Imported, Error>;
+
+    /// Removes a user, every binding of theirs and their sessions. False if there was no such user.
+    async fn erase(&self, user: UserId, by: Actor, now: Timestamp, end: SessionsEnd) -> Result<bool, Error>;
+
+    /// Adds to the audit trail what changes nothing else here.
+    async fn record(&self, entry: AuditEntry) -> Result<(), Error>;
+
+    /// A piece of the audit trail, at most `limit` entries.
+    async fn audit(&self, page: AuditPage, limit: usize) -> Result<Vec<(AuditPosition, AuditEntry)>, Error>;
+
+    /// Forgets the entries of the audit trail that were made before `before`. Returns how many went.
+    async fn forget_audit(&self, before: Timestamp) -> Result<usize, Error>;
+
     /// Adds to the revocation feed.
     async fn revoke(&self, revocation: Revocation) -> Result<(), Error>;
 
@@ -111,6 +165,16 @@ pub trait Store: Send + Sync + 'static {
     /// All keys of one purpose, oldest first; if there are none of this algorithm, `first` is kept and returned among
     /// them. Of racing calls one key is kept, and all return it.
     async fn keys_or_first(&self, first: StoredKey) -> Result<Vec<StoredKey>, Error>;
+
+    /// All keys, those of one purpose oldest first.
+    async fn keys(&self) -> Result<Vec<StoredKey>, Error>;
+
+    /// Keeps a key; the others of its purpose and algorithm that were not superseded are so from its
+    /// [`StoredKey::active_from`] on.
+    async fn rotate_key(&self, new: StoredKey, by: Actor) -> Result<(), Error>;
+
+    /// Forgets a key, if it is there.
+    async fn forget_key(&self, id: &str, purpose: KeyPurpose) -> Result<(), Error>;
 
     /// Whether the backend can serve, for the readiness page and before an exchange is begun.
     async fn ping(&self) -> Result<(), Error>;

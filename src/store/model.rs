@@ -191,8 +191,19 @@ pub enum Revoked {
     Session(SessionId),
     /// Every session of a user that began at or before [`Revocation::at`].
     User(UserId),
+    /// Every session of everybody that began at or before [`Revocation::at`].
+    Everybody,
     /// The user's record has changed: sessions of a lower generation are refreshed from the store.
     Changed(UserId, u32),
+}
+
+/// Which sessions of a user are over by a change to the user, and for how long that has to be known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SessionsEnd {
+    /// Those that began at or before this time: see [`Revoked::User`].
+    pub began_by: Timestamp,
+    /// See [`Revocation::until`].
+    pub until: Timestamp,
 }
 
 /// How far a reader of the revocation feed has come.

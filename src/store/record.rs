@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Binding, Error, Revocation, StoredKey, User};
+use super::{AuditEntry, Binding, Error, Revocation, StoredKey, User};
 use crate::units::ByteSize;
 
 /// The largest record a store takes. sled writes values above 128 KiB to files that it never syncs, so this stays far
@@ -33,6 +33,10 @@ impl Record for Binding {
 
 impl Record for Revocation {
     const KIND: &'static str = "revocation";
+}
+
+impl Record for AuditEntry {
+    const KIND: &'static str = "audit entry";
 }
 
 impl Record for StoredKey {
@@ -73,7 +77,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Timestamp;
-    use crate::store::{IdentityKey, KeyPurpose, Revoked, SessionId, UserId, UserState};
+    use crate::store::{Act, Actor, IdentityKey, KeyPurpose, Revoked, SessionId, UserId, UserState};
 
     const MADE: Timestamp = Timestamp::from_millis(1_700_000_000_123);
 
@@ -132,14 +136,27 @@ mod tests {
     fn revocations_of_version_1_are_read() {
         let of = |subject| Revocation { subject, at: MADE, until: Timestamp::from_millis(1_700_086_400_123) };
         let session = SessionId::from_bytes(std::array::from_fn(|byte| u8::try_from(byte).unwrap()));
-        let fixtures: [(&[u8], Revoked); 3] = [
+        let fixtures: [(&[u8], Revoked); 4] = [
             (include_bytes!("../../tests/data/records/revocation-session.v1"), Revoked::Session(session)),
             (include_bytes!("../../tests/data/records/revocation-user.v1"), Revoked::User(id())),
             (include_bytes!("../../tests/data/records/revocation-changed.v1"), Revoked::Changed(id(), 7)),
+            (include_bytes!("../../tests/data/records/revocation-everybody.v1"), Revoked::Everybody),
         ];
         for (fixture, subject) in fixtures {
             assert_kept(fixture, &of(subject));
         }
+    }
+
+    #[test]
+    fn audit_entries_of_version_1_are_read() {
+        let full = AuditEntry {
+            session: Some(SessionId::from_bytes([7; 16])),
+            request: Some("00c0ffee00c0ffee".to_owned()),
+            ..AuditEntry::new(MADE, Act::SessionsRevoked, Actor::Operator(1000)).of(id()).with("one")
+        };
+        assert_kept(include_bytes!("../../tests/data/records/audit.v1"), &full);
+        let bare = AuditEntry::new(MADE, Act::Reloaded, Actor::System);
+        assert_kept(include_bytes!("../../tests/data/records/audit-bare.v1"), &bare);
     }
 
     #[test]

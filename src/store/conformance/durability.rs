@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::scene::{During, LATER, MUCH_LATER, NOW, identity, key, logout, new_user, present, profile, user_id};
+use super::scene::{
+    BY, During, END, LATER, MUCH_LATER, NOW, identity, key, logout, new_user, present, profile, row, user_id,
+};
 use super::{DurabilityCheck, Place, Verdict, ensure, promises};
-use crate::store::{Cursor, KeyPurpose, Store};
+use crate::clock::Timestamp;
+use crate::store::{AuditPage, AuditPosition, Cursor, KeyPurpose, Store, UserState};
 
 /// Every check of durability.
 pub const CHECKS: &[DurabilityCheck] = promises![DurabilityCheck:
@@ -15,6 +18,7 @@ pub const CHECKS: &[DurabilityCheck] = promises![DurabilityCheck:
     revocations_last_and_a_cursor_stays_good,
     what_was_swept_stays_forgotten_and_no_number_is_given_twice,
     keys_last,
+    what_operators_did_lasts,
 ];
 
 async fn users_and_bindings_last(place: Arc<dyn Place>) -> Verdict {
@@ -83,6 +87,31 @@ async fn keys_last(place: Arc<dyn Place>) -> Verdict {
     let second = key("00000002", KeyPurpose::Seal, "A256GCM-SIV", LATER);
     let keys = store.keys_or_first(second).await.during("keys_or_first")?;
     ensure!(keys == kept && keys == [first], "{kept:?} has become {keys:?}");
+    Ok(())
+}
+
+async fn what_operators_did_lasts(place: Arc<dyn Place>) -> Verdict {
+    let store = place.open().await?;
+    for (number, subject) in [(1, "a"), (2, "b"), (3, "c")] {
+        store.create_bound(&identity(subject), new_user(number), NOW).await.during("create_bound")?;
+    }
+    let blocked = store.set_state(user_id(1), UserState::Blocked, BY, LATER, END).await.during("set_state")?;
+    store.unbind(&identity("b"), BY, LATER, END).await.during("unbind")?;
+    store.erase(user_id(3), BY, LATER, END).await.during("erase")?;
+    store.import(row("d", 4, "42"), false, BY, LATER, END).await.during("import")?;
+    store.rotate_key(key("00000001", KeyPurpose::Seal, "A256GCM-SIV", NOW), BY).await.during("rotate_key")?;
+    let start = AuditPage::After(AuditPosition::before(Timestamp::EPOCH));
+    let trail = store.audit(start, 100).await.during("audit")?;
+    let store = again(&place, store).await?;
+    let user = present(store.user(user_id(1)).await.during("user")?, "the blocked user")?;
+    ensure!(user == blocked, "{blocked:?} has become {user:?}");
+    ensure!(store.find_user(&identity("b")).await.during("find_user")?.is_none(), "what was unbound is bound again");
+    ensure!(store.user(user_id(3)).await.during("user")?.is_none(), "who was erased is back");
+    let imported = store.bindings_of(user_id(4)).await.during("bindings_of")?;
+    ensure!(imported.len() == 1, "of the imported user these bindings are left: {imported:?}");
+    ensure!(store.keys().await.during("keys")?.len() == 1, "the new key is gone");
+    let kept = store.audit(start, 100).await.during("audit")?;
+    ensure!(kept == trail && trail.len() == 8, "the trail {trail:?} has become {kept:?}");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
-use super::scene::{During, LATER, MUCH_LATER, NOW, key};
+use super::scene::{BY, During, LATER, MUCH_LATER, NOW, key};
 use super::{Check, Verdict, ensure, promises};
 use crate::store::{KeyPurpose, Store, StoredKey};
 
@@ -14,6 +14,8 @@ pub(super) const CHECKS: &[Check] = promises![Check:
     of_racing_first_keys_one_is_kept_and_all_get_it,
     keys_of_one_purpose_are_never_seen_by_another,
     another_algorithm_gets_its_own_key_oldest_first,
+    a_new_key_supersedes_those_of_its_kind_alone,
+    a_forgotten_key_is_gone_and_no_other,
 ];
 
 async fn the_first_key_is_kept_and_found_unchanged(store: Arc<dyn Store>) -> Verdict {
@@ -74,5 +76,46 @@ async fn another_algorithm_gets_its_own_key_oldest_first(store: Arc<dyn Store>) 
     let keys = store.keys_or_first(middle.clone()).await.during("keys_or_first")?;
     let expected = [oldest, middle, newest];
     ensure!(keys == expected, "the keys are {keys:?} instead of {expected:?}");
+    Ok(())
+}
+
+async fn a_new_key_supersedes_those_of_its_kind_alone(store: Arc<dyn Store>) -> Verdict {
+    let first = key("00000001", KeyPurpose::Upstream, "ES256", NOW);
+    let other_algorithm = key("00000002", KeyPurpose::Upstream, "EdDSA", NOW);
+    let other_purpose = key("00000003", KeyPurpose::Api, "ES256", NOW);
+    for kept in [&first, &other_algorithm, &other_purpose] {
+        store.keys_or_first(kept.clone()).await.during("keys_or_first")?;
+    }
+    let second = StoredKey { active_from: MUCH_LATER, ..key("00000004", KeyPurpose::Upstream, "ES256", LATER) };
+    store.rotate_key(second.clone(), BY).await.during("rotate_key")?;
+    let superseded = StoredKey { superseded_at: Some(MUCH_LATER), ..first };
+    let expected = [superseded.clone(), other_algorithm.clone(), second.clone()];
+    let keys = store.keys_or_first(second.clone()).await.during("keys_or_first")?;
+    ensure!(keys == expected, "the keys are {keys:?} instead of {expected:?}");
+    let all = store.keys().await.during("keys")?;
+    let is_all = all.len() == 4 && expected.iter().chain([&other_purpose]).all(|key| all.contains(key));
+    ensure!(is_all, "all keys are {all:?}");
+    let third = key("00000005", KeyPurpose::Upstream, "ES256", MUCH_LATER);
+    store.rotate_key(third, BY).await.during("rotate_key")?;
+    let all = store.keys().await.during("keys")?;
+    ensure!(all.contains(&superseded), "what was superseded once is so anew: {all:?}");
+    Ok(())
+}
+
+async fn a_forgotten_key_is_gone_and_no_other(store: Arc<dyn Store>) -> Verdict {
+    let kept = [
+        key("00000001", KeyPurpose::Seal, "A256GCM-SIV", NOW),
+        key("00000001", KeyPurpose::Api, "EdDSA", NOW),
+        key("00000002", KeyPurpose::Upstream, "ES256", NOW),
+    ];
+    for key in &kept {
+        store.keys_or_first(key.clone()).await.during("keys_or_first")?;
+    }
+    store.forget_key("00000009", KeyPurpose::Seal).await.during("forget_key")?;
+    ensure!(store.keys().await.during("keys")?.len() == 3, "a key was forgotten that was not named");
+    store.forget_key("00000001", KeyPurpose::Seal).await.during("forget_key")?;
+    let left = store.keys().await.during("keys")?;
+    let is_right = left.len() == 2 && kept.iter().skip(1).all(|key| left.contains(key));
+    ensure!(is_right, "left are {left:?}");
     Ok(())
 }

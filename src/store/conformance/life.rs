@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 
-use super::scene::{During, LATER, MUCH_LATER, NOW, identity, key, logout, new_user, profile, user_id};
+use super::scene::{BY, During, END, LATER, MUCH_LATER, NOW, identity, key, logout, new_user, profile, row, user_id};
 use super::{Check, Verdict, ensure, promises};
-use crate::store::{BindError, Cursor, Error, KeyPurpose, Store};
+use crate::store::{
+    Act, AuditEntry, AuditPage, AuditPosition, BindError, Cursor, Error, KeyPurpose, Store, UserState,
+};
 
 pub(super) const CHECKS: &[Check] = promises![Check:
     an_open_store_can_serve,
@@ -55,7 +57,19 @@ async fn a_closed_store_answers_unavailable(store: Arc<dyn Store>) -> Verdict {
         ("revoke", store.revoke(logout(1, LATER)).await.err()),
         ("revocations", store.revocations(Cursor::default(), NOW).await.err()),
         ("sweep", store.sweep(NOW).await.err()),
-        ("keys_or_first", store.keys_or_first(seal).await.err()),
+        ("users", store.users(None, 10).await.err()),
+        ("bindings_of", store.bindings_of(user).await.err()),
+        ("set_state", store.set_state(user, UserState::Blocked, BY, NOW, END).await.err()),
+        ("unbind", store.unbind(&identity("a"), BY, NOW, END).await.err()),
+        ("import", store.import(row("d", 4, "42"), false, BY, NOW, END).await.err()),
+        ("erase", store.erase(user, BY, NOW, END).await.err()),
+        ("record", store.record(AuditEntry::new(NOW, Act::LoggedIn, BY)).await.err()),
+        ("audit", store.audit(AuditPage::Before(AuditPosition::END), 10).await.err()),
+        ("forget_audit", store.forget_audit(NOW).await.err()),
+        ("keys_or_first", store.keys_or_first(seal.clone()).await.err()),
+        ("keys", store.keys().await.err()),
+        ("rotate_key", store.rotate_key(seal, BY).await.err()),
+        ("forget_key", store.forget_key("00000001", KeyPurpose::Seal).await.err()),
     ];
     for (call, error) in outcomes {
         ensure!(matches!(error, Some(Error::Unavailable { .. })), "after close, {call} ended with {error:?}");

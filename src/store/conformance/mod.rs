@@ -4,10 +4,13 @@
 //! A check tells what was broken as a sentence. That the checks notice is itself tested, against stores that break one
 //! promise each (`broken/`).
 
+mod audit;
 mod bindings;
 mod durability;
+mod import;
 mod keys;
 mod life;
+mod operator;
 mod revocations;
 mod scene;
 mod users;
@@ -52,7 +55,17 @@ pub trait Place: Send + Sync + 'static {
 
 /// Every check but those of durability.
 pub fn checks() -> impl Iterator<Item = Check> {
-    [users::CHECKS, bindings::CHECKS, revocations::CHECKS, keys::CHECKS, life::CHECKS].into_iter().flatten().copied()
+    let all = [
+        users::CHECKS,
+        bindings::CHECKS,
+        operator::CHECKS,
+        import::CHECKS,
+        audit::CHECKS,
+        revocations::CHECKS,
+        keys::CHECKS,
+        life::CHECKS,
+    ];
+    all.into_iter().flatten().copied()
 }
 
 /// A list of checks, each named like its function.

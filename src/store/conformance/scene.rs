@@ -2,8 +2,8 @@
 
 use crate::clock::Timestamp;
 use crate::store::{
-    BindError, Error, IdentityKey, KeyPurpose, NewUser, Profile, Revocation, Revoked, SessionId, StoredKey, User,
-    UserId,
+    Actor, BindError, Error, IdentityKey, ImportRow, KeyPurpose, NewUser, Profile, Revocation, Revoked, SessionId,
+    SessionsEnd, StoredKey, User, UserId, UserState,
 };
 
 /// When the checks take place.
@@ -14,6 +14,12 @@ pub(super) const LATER: Timestamp = Timestamp::from_secs(1_800_003_600);
 
 /// Two hours later.
 pub(super) const MUCH_LATER: Timestamp = Timestamp::from_secs(1_800_007_200);
+
+/// Who does what operators do.
+pub(super) const BY: Actor = Actor::Operator(1000);
+
+/// Which sessions end by that.
+pub(super) const END: SessionsEnd = SessionsEnd { began_by: LATER, until: MUCH_LATER };
 
 pub(super) fn identity(subject: &str) -> IdentityKey {
     IdentityKey { provider: "qq".to_owned(), client_id: "101000001".to_owned(), subject: subject.to_owned() }
@@ -35,6 +41,22 @@ pub(super) fn new_user(number: u64) -> NewUser {
 
 pub(super) fn profile(display_name: &str) -> Profile {
     Profile { display_name: Some(display_name.to_owned()), avatar: None }
+}
+
+/// A row from elsewhere for a subject; `fresh` is the number of the user that has to be made.
+pub(super) fn row(subject: &str, fresh: u64, upstream_id: &str) -> ImportRow {
+    ImportRow {
+        identity: identity(subject),
+        user: None,
+        fresh: user_id(fresh),
+        upstream_id: Some(upstream_id.to_owned()),
+        username: Some(format!("shopper-{upstream_id}")),
+        display_name: "顾客".to_owned(),
+        avatar: None,
+        state: UserState::Active,
+        unionid: Some(format!("UID_{subject}")),
+        created_at: None,
+    }
 }
 
 /// The revocation of session `number`, which may be forgotten at `until`.

@@ -11,12 +11,15 @@
 //! | an error sticks until it is reopened | dropped and reopened with growing pauses | `keeper.rs` |
 //! | its lock is void on network filesystems | they are refused | `filesystem.rs` |
 
+mod audit;
 mod bindings;
+mod change;
 mod committer;
 mod create;
 mod failure;
 mod filesystem;
 mod folder;
+mod import;
 mod keeper;
 mod lock;
 mod open;
@@ -26,6 +29,7 @@ mod state;
 mod stored_keys;
 mod tree_key;
 mod trees;
+mod upgrade;
 mod users;
 
 use std::path::PathBuf;
@@ -45,8 +49,8 @@ use self::open::Opener;
 use self::state::State;
 use self::trees::Trees;
 use super::{
-    BindError, Binding, Cursor, Error, IdentityKey, NewUser, Profile, Revocation, SignedIn, Store, StoredKey, User,
-    UserId,
+    Actor, AuditEntry, AuditPage, AuditPosition, BindError, Binding, Cursor, Error, IdentityKey, ImportRow, Imported,
+    KeyPurpose, NewUser, Profile, Revocation, SessionsEnd, SignedIn, Store, StoredKey, User, UserId, UserState,
 };
 use crate::clock::Timestamp;
 use crate::units::ByteSize;
@@ -186,6 +190,94 @@ impl Store for SledStore {
         Ok(found)
     }
 
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Error> {
+        let mut found: Vec<User> = Vec::new();
+        while found.len() < limit {
+            let after = found.last().map(|last| last.id).or(after);
+            let wanted = PAGE.min(limit - found.len());
+            let page = self.call(Access::Read, move |trees| users::page(trees, after, wanted)).await?;
+            let last = page.len() < wanted;
+            found.extend(page);
+            if last {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn bindings_of(&self, user: UserId) -> Result<Vec<Binding>, Error> {
+        self.call(Access::Read, move |trees| bindings::of_user(trees, user)).await
+    }
+
+    async fn set_state(
+        &self,
+        user: UserId,
+        state: UserState,
+        by: Actor,
+        now: Timestamp,
+        end: SessionsEnd,
+    ) -> Result<User, Error> {
+        self.call(Access::Write, move |trees| users::set_state(trees, user, state, by, now, end)).await
+    }
+
+    async fn unbind(
+        &self,
+        identity: &IdentityKey,
+        by: Actor,
+        now: Timestamp,
+        end: SessionsEnd,
+    ) -> Result<Option<Binding>, Error> {
+        let identity = identity.clone();
+        self.call(Access::Write, move |trees| bindings::unbind(trees, &identity, by, now, end)).await
+    }
+
+    async fn import(
+        &self,
+        row: ImportRow,
+        replace: bool,
+        by: Actor,
+        now: Timestamp,
+        end: SessionsEnd,
+    ) -> Result<Imported, Error> {
+        self.call(Access::Write, move |trees| import::import(trees, &row, replace, by, now, end)).await
+    }
+
+    async fn erase(&self, user: UserId, by: Actor, now: Timestamp, end: SessionsEnd) -> Result<bool, Error> {
+        self.call(Access::Write, move |trees| users::erase(trees, user, by, now, end)).await
+    }
+
+    async fn record(&self, entry: AuditEntry) -> Result<(), Error> {
+        self.call(Access::Write, move |trees| audit::add(trees, &entry)).await
+    }
+
+    async fn audit(&self, page: AuditPage, limit: usize) -> Result<Vec<(AuditPosition, AuditEntry)>, Error> {
+        let (mut page, mut found) = (page, Vec::new());
+        while found.len() < limit {
+            let wanted = PAGE.min(limit - found.len());
+            let piece = self.call(Access::Read, move |trees| audit::page(trees, page, wanted)).await?;
+            let last = piece.len() < wanted;
+            if let Some((at, _)) = piece.last() {
+                page = page.moved_to(*at);
+            }
+            found.extend(piece);
+            if last {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn forget_audit(&self, before: Timestamp) -> Result<usize, Error> {
+        let mut forgotten = 0;
+        loop {
+            let went = self.call(Access::Write, move |trees| audit::forget(trees, before, PAGE)).await?;
+            forgotten += went;
+            if went < PAGE {
+                return Ok(forgotten);
+            }
+        }
+    }
+
     async fn revoke(&self, revocation: Revocation) -> Result<(), Error> {
         self.call(Access::Write, move |trees| revocations::add(trees, &revocation)).await
     }
@@ -216,6 +308,19 @@ impl Store for SledStore {
 
     async fn keys_or_first(&self, first: StoredKey) -> Result<Vec<StoredKey>, Error> {
         self.call(Access::Write, move |trees| stored_keys::all_or_first(trees, &first)).await
+    }
+
+    async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        self.call(Access::Read, stored_keys::all).await
+    }
+
+    async fn rotate_key(&self, new: StoredKey, by: Actor) -> Result<(), Error> {
+        self.call(Access::Write, move |trees| stored_keys::rotate(trees, &new, by)).await
+    }
+
+    async fn forget_key(&self, id: &str, purpose: KeyPurpose) -> Result<(), Error> {
+        let id = id.to_owned();
+        self.call(Access::Write, move |trees| stored_keys::forget(trees, &id, purpose)).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

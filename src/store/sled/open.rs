@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::folder::Folder;
 use super::lock::{self, Lock};
 use super::trees::{self, Trees};
-use super::{Settings, create, repair};
+use super::{Settings, create, repair, upgrade};
+use crate::store;
 use crate::units::ByteSize;
 
 /// Why a store could not be opened. Each is for an operator to read and act on.
@@ -87,6 +88,9 @@ pub enum OpenError {
          a copy of them, and restore a backup"
     )]
     Database(#[from] sled::Error),
+    /// A record that is needed to bring the database to the present format cannot be read.
+    #[error("the store cannot be brought to the format of this version; the version before can still use it")]
+    Record(#[source] store::Error),
     /// A file of the store could not be used.
     #[error("the store's files cannot be used")]
     Files(#[from] io::Error),
@@ -152,11 +156,22 @@ impl Opener {
         if torn > 0 {
             tracing::info!(torn, "snapshots deleted that an interrupted start had left unfinished");
         }
-        match open_trees(&database, self.cache, log, trees::check_schema) {
+        let trees = self.open_whole(&database, log)?;
+        match upgrade::upgrade(&trees) {
+            Ok(()) => Ok(trees),
+            Err(error) => {
+                trees.release();
+                Err(error)
+            }
+        }
+    }
+
+    fn open_whole(&self, database: &Path, log: &File) -> Result<Trees, OpenError> {
+        match open_trees(database, self.cache, log, trees::check_schema) {
             Err(OpenError::Damaged { reason, .. }) => {
-                let moved = repair::set_snapshots_aside(&database, &self.folder.aside())?;
+                let moved = repair::set_snapshots_aside(database, &self.folder.aside())?;
                 tracing::warn!(reason, moved, "the store cannot be read; trying once more without its snapshots");
-                open_trees(&database, self.cache, log, trees::check_schema)
+                open_trees(database, self.cache, log, trees::check_schema)
             }
             opened => opened,
         }

@@ -1,10 +1,9 @@
 //! The revocation feed: numbered in the order of writing, and filed a second time under the time each runs out.
 
-use std::convert::Infallible;
-
-use sled::transaction::{ConflictableTransactionError, Transactional, TransactionalTree};
+use sled::transaction::Transactional;
 use sled::{Batch, IVec};
 
+use super::change::Change;
 use super::failure::Failure;
 use super::tree_key;
 use super::trees::Trees;
@@ -13,46 +12,13 @@ use crate::store::{Cursor, Error, Revocation, record};
 
 /// Where [`Trees::meta`] keeps the last sequence number given. Kept apart from the feed, so that a number is never given
 /// twice even when its entry has been swept: a reader's cursor would stand beyond it.
-const LAST_SEQUENCE: &[u8] = b"revocation-sequence";
+pub(super) const LAST_SEQUENCE: &[u8] = b"revocation-sequence";
 
 /// Adds to the feed.
 pub(super) fn add(trees: &Trees, revocation: &Revocation) -> Result<(), Failure> {
-    let entry = Entry::next(trees, revocation)?;
-    (&trees.revocations, &trees.expiry, &trees.meta)
-        .transaction(|(feed, expiry, meta)| entry.add(feed, expiry, meta))?;
-    Ok(())
-}
-
-/// One entry, ready to be written together with whatever it is about.
-pub(super) struct Entry {
-    key: [u8; 8],
-    expiry_key: [u8; 16],
-    record: Vec<u8>,
-}
-
-impl Entry {
-    /// The feed's next entry. Only one is made at a time: they are made and written on one thread.
-    pub(super) fn next(trees: &Trees, revocation: &Revocation) -> Result<Self, Failure> {
-        let sequence = last_sequence(trees)?.saturating_add(1);
-        Ok(Entry {
-            key: tree_key::of_revocation(sequence),
-            expiry_key: tree_key::of_expiry(revocation.until, sequence),
-            record: record::encode(revocation)?,
-        })
-    }
-
-    /// Writes the entry within a transaction.
-    pub(super) fn add(
-        &self,
-        feed: &TransactionalTree,
-        expiry: &TransactionalTree,
-        meta: &TransactionalTree,
-    ) -> Result<(), ConflictableTransactionError<Infallible>> {
-        feed.insert(&self.key, self.record.as_slice())?;
-        expiry.insert(&self.expiry_key, &[])?;
-        meta.insert(LAST_SEQUENCE, &self.key)?;
-        Ok(())
-    }
+    let mut change = Change::new(trees);
+    change.revoke(revocation)?;
+    change.write()
 }
 
 /// A piece of the feed.
@@ -104,7 +70,7 @@ pub(super) fn sweep(trees: &Trees, now: Timestamp, limit: usize) -> Result<usize
     Ok(expired.len())
 }
 
-fn last_sequence(trees: &Trees) -> Result<u64, Failure> {
+pub(super) fn last_sequence(trees: &Trees) -> Result<u64, Failure> {
     match trees.meta.get(LAST_SEQUENCE)? {
         Some(bytes) => Ok(tree_key::sequence(&bytes).ok_or_else(|| unreadable("the last sequence number is damaged"))?),
         None => Ok(0),

@@ -1,7 +1,7 @@
 //! What records are filed under. Numbers are big-endian, so that sled's order is theirs.
 
 use crate::clock::Timestamp;
-use crate::store::{Error, IdentityKey, KeyPurpose, StoredKey};
+use crate::store::{Error, IdentityKey, KeyPurpose, StoredKey, UserId};
 use crate::units::ByteSize;
 
 /// The longest key. A QQ openid has 32 characters; nothing a provider sends in earnest comes near.
@@ -26,6 +26,28 @@ pub(super) fn of_binding(identity: &IdentityKey) -> Result<Vec<u8>, Error> {
     Ok(key)
 }
 
+/// Where the identity's key stands in the list of a user's: behind the id.
+pub(super) fn of_binding_by_user(user: UserId, binding: &[u8]) -> Vec<u8> {
+    [user.as_bytes().as_slice(), binding].concat()
+}
+
+/// The identity's key in such a key, if it is one.
+pub(super) fn binding_of(key: &[u8]) -> Option<&[u8]> {
+    key.get(16..)
+}
+
+/// The key of an entry in the audit trail.
+pub(super) fn of_audit(at: Timestamp, number: u64) -> [u8; 16] {
+    at_and(at, number)
+}
+
+/// When, and the number, in such a key, if it is one.
+pub(super) fn at_and_number(key: &[u8]) -> Option<(Timestamp, u64)> {
+    let key = u128::from_be_bytes(key.try_into().ok()?);
+    let at = Timestamp::from_millis(u64::try_from(key >> 64).ok()?);
+    Some((at, u64::try_from(key & u128::from(u64::MAX)).ok()?))
+}
+
 /// The key of an entry in the revocation feed.
 pub(super) fn of_revocation(sequence: u64) -> [u8; 8] {
     sequence.to_be_bytes()
@@ -38,14 +60,16 @@ pub(super) fn sequence(key: &[u8]) -> Option<u64> {
 
 /// The key that files a revocation under the time it runs out.
 pub(super) fn of_expiry(until: Timestamp, sequence: u64) -> [u8; 16] {
-    let number = u128::from(until.as_millis()) << 64 | u128::from(sequence);
-    number.to_be_bytes()
+    at_and(until, sequence)
+}
+
+fn at_and(at: Timestamp, number: u64) -> [u8; 16] {
+    (u128::from(at.as_millis()) << 64 | u128::from(number)).to_be_bytes()
 }
 
 /// The sequence number in such a key, if it is one.
 pub(super) fn expiring(key: &[u8]) -> Option<u64> {
-    let number = u128::from_be_bytes(key.try_into().ok()?);
-    u64::try_from(number & u128::from(u64::MAX)).ok()
+    at_and_number(key).map(|(_, number)| number)
 }
 
 /// The key of a key: all of one purpose together, oldest first.

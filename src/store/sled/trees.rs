@@ -11,7 +11,7 @@ use sled::{Db, Tree};
 use super::open::OpenError;
 
 /// What this program writes. Raised when an older program could no longer read it.
-pub(super) const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 2;
 
 /// The name of [`Trees::meta`].
 const META: &str = "meta";
@@ -28,13 +28,17 @@ pub(super) struct Trees {
     pub(super) users: Tree,
     /// Identity → binding.
     pub(super) bindings: Tree,
+    /// User id, identity → nothing.
+    pub(super) by_user: Tree,
     /// Sequence → revocation.
     pub(super) revocations: Tree,
     /// Time of running out, sequence → nothing: what [`sweep`](super::revocations::sweep) walks.
     pub(super) expiry: Tree,
+    /// Time, number → entry of the audit trail.
+    pub(super) audit: Tree,
     /// Purpose, time of making, id → key.
     pub(super) keys: Tree,
-    /// The schema's number; the last sequence given to a revocation.
+    /// The schema's number; the last numbers given to a revocation and to an entry of the audit trail.
     pub(super) meta: Tree,
     db: Db,
     file: File,
@@ -47,8 +51,10 @@ impl Trees {
         Ok(Trees {
             users: db.open_tree("users")?,
             bindings: db.open_tree("bindings")?,
+            by_user: db.open_tree("bindings-by-user")?,
             revocations: db.open_tree("revocations")?,
             expiry: db.open_tree("expiry")?,
+            audit: db.open_tree("audit")?,
             keys: db.open_tree("keys")?,
             meta: db.open_tree(META)?,
             db,
@@ -63,7 +69,13 @@ impl Trees {
         self.file.sync_data().map_err(sled::Error::Io)
     }
 
-    /// Marks a new database as ours.
+    /// The schema's number, if it is one.
+    pub(super) fn schema(&self) -> Result<Option<u32>, sled::Error> {
+        let number = self.meta.get(SCHEMA_KEY)?;
+        Ok(number.and_then(|number| number.as_ref().try_into().ok().map(u32::from_be_bytes)))
+    }
+
+    /// Marks a database as ours, in the present format.
     pub(super) fn write_schema(&self) -> Result<(), sled::Error> {
         self.meta.insert(SCHEMA_KEY, &SCHEMA.to_be_bytes()).map(drop)
     }

@@ -1,14 +1,15 @@
 //! Users, and the first login that makes them.
 
-use sled::transaction::Transactional;
+use std::ops::Bound;
 
+use super::bindings;
+use super::change::Change;
 use super::failure::Failure;
-use super::revocations;
 use super::trees::Trees;
-use super::{bindings, tree_key};
 use crate::clock::Timestamp;
 use crate::store::{
-    Binding, Error, IdentityKey, NewUser, Profile, Revocation, Revoked, SignedIn, User, UserId, UserState, record,
+    Act, Actor, AuditEntry, Binding, Error, IdentityKey, NewUser, Profile, SessionsEnd, SignedIn, User, UserId,
+    UserState, record,
 };
 
 /// The user with this id.
@@ -53,13 +54,11 @@ pub(super) fn create_bound(
         created_at: now,
         updated_at: now,
     };
-    let key = tree_key::of_binding(identity)?;
-    let (binding, record) = (record::encode(&binding)?, record::encode(&user)?);
-    (&trees.users, &trees.bindings).transaction(|(users, bindings)| {
-        users.insert(user.id.as_bytes(), record.as_slice())?;
-        bindings.insert(key.as_slice(), binding.as_slice())?;
-        Ok(())
-    })?;
+    let mut change = Change::new(trees);
+    change.put_user(&user)?;
+    change.put_binding(&binding)?;
+    change.audit(&AuditEntry::new(now, Act::Bound, Actor::Visitor).of(user.id))?;
+    change.write()?;
     Ok(SignedIn { user, created: true })
 }
 
@@ -79,12 +78,66 @@ pub(super) fn update_profile(
     }
     let generation = old.generation.saturating_add(1);
     let user = User { display_name, avatar, generation, updated_at: now, ..old };
-    let record = record::encode(&user)?;
-    let subject = Revoked::Changed(id, generation);
-    let entry = revocations::Entry::next(trees, &Revocation { subject, at: now, until: revoke_until })?;
-    (&trees.users, &trees.revocations, &trees.expiry, &trees.meta).transaction(|(users, feed, expiry, meta)| {
-        users.insert(id.as_bytes(), record.as_slice())?;
-        entry.add(feed, expiry, meta)
-    })?;
+    let mut change = Change::new(trees);
+    change.change_user(&user, revoke_until)?;
+    change.write()?;
     Ok(user)
+}
+
+/// The first users after `after` in the order of their ids.
+pub(super) fn page(trees: &Trees, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Failure> {
+    let start = after.map_or(Bound::Unbounded, |id| Bound::Excluded(*id.as_bytes()));
+    let records = trees.users.range::<[u8; 16], _>((start, Bound::Unbounded)).values().take(limit);
+    records.map(|bytes| Ok(record::decode(&bytes?)?)).collect()
+}
+
+/// Blocks a user, or lets them in again; a blocked user's sessions are over.
+pub(super) fn set_state(
+    trees: &Trees,
+    id: UserId,
+    state: UserState,
+    by: Actor,
+    now: Timestamp,
+    end: SessionsEnd,
+) -> Result<User, Failure> {
+    let old = find(trees, id)?.ok_or(Error::NoSuchUser(id))?;
+    if old.state == state {
+        return Ok(old);
+    }
+    let user = User { state, generation: old.generation.saturating_add(1), updated_at: now, ..old };
+    let mut change = Change::new(trees);
+    // A login that looked the user up before this is written may yet make a session: it holds the older generation.
+    change.change_user(&user, end.until)?;
+    let act = match state {
+        UserState::Blocked => {
+            change.end_sessions(id, end)?;
+            Act::Blocked
+        }
+        UserState::Active => Act::Unblocked,
+    };
+    change.audit(&AuditEntry::new(now, act, by).of(id))?;
+    change.write()?;
+    Ok(user)
+}
+
+/// Removes a user and every binding of theirs. False if there is no such user.
+pub(super) fn erase(
+    trees: &Trees,
+    id: UserId,
+    by: Actor,
+    now: Timestamp,
+    end: SessionsEnd,
+) -> Result<bool, Failure> {
+    let Some(user) = find(trees, id)? else { return Ok(false) };
+    let mut change = Change::new(trees);
+    for binding in bindings::of_user(trees, id)? {
+        change.remove_binding(&binding)?;
+    }
+    change.remove_user(id);
+    let gone = User { generation: user.generation.saturating_add(1), updated_at: now, ..user };
+    change.tell_change(&gone, end.until)?;
+    change.end_sessions(id, end)?;
+    change.audit(&AuditEntry::new(now, Act::Erased, by).of(id))?;
+    change.write()?;
+    Ok(true)
 }

@@ -11,8 +11,9 @@ use super::{Flaw, sled_at};
 use crate::clock::Timestamp;
 use crate::store::sled::SledStore;
 use crate::store::{
-    BindError, Binding, Cursor, Error, IdentityKey, KeyPurpose, NewUser, Profile, Revocation, Revoked, SignedIn, Store,
-    StoredKey, User, UserId, UserState,
+    Act, Actor, AuditEntry, AuditPage, AuditPosition, BindError, Binding, Cursor, Error, IdentityKey, ImportRow,
+    Imported, KeyPurpose, NewUser, Profile, Revocation, Revoked, SessionsEnd, SignedIn, Store, StoredKey, User, UserId,
+    UserState,
 };
 
 /// A good store behind one flaw.
@@ -178,6 +179,114 @@ impl Store for Broken {
         Ok(page)
     }
 
+    async fn users(&self, after: Option<UserId>, limit: usize) -> Result<Vec<User>, Error> {
+        let mut page = self.inner.users(after, limit).await?;
+        if self.has(Flaw::SkipsAUser) {
+            page.pop();
+        }
+        Ok(page)
+    }
+
+    async fn bindings_of(&self, user: UserId) -> Result<Vec<Binding>, Error> {
+        if self.has(Flaw::ListsOthersBindings) {
+            return self.inner.bindings(None, 10).await;
+        }
+        self.inner.bindings_of(user).await
+    }
+
+    async fn set_state(
+        &self,
+        id: UserId,
+        state: UserState,
+        by: Actor,
+        now: Timestamp,
+        end: SessionsEnd,
+    ) -> Result<User, Error> {
+        let before = self.inner.user(id).await?;
+        let is_so = before.as_ref().is_some_and(|before| before.state == state);
+        match (self.flaw, before) {
+            (Flaw::BlocksNobody, None) => return Ok(made_up(id)),
+            (Flaw::BlocksInNameOnly, Some(before)) => return Ok(User { state, ..before }),
+            (Flaw::BlocksAgain, Some(_)) if is_so => {
+                self.inner.set_state(id, UserState::Active, by.clone(), now, end).await?;
+            }
+            (Flaw::RecordsWhatDidNotChange, Some(_)) if is_so => {
+                self.inner.record(AuditEntry::new(now, Act::Blocked, by.clone())).await?;
+            }
+            (Flaw::EndsSessionsOfTheUnblocked, _) if state == UserState::Active => {
+                self.inner.revoke(Revocation { subject: Revoked::User(id), at: now, until: end.until }).await?;
+            }
+            _ => {}
+        }
+        self.inner.set_state(id, state, by, now, end).await
+    }
+
+    async fn unbind(
+        &self,
+        identity: &IdentityKey,
+        by: Actor,
+        now: Timestamp,
+        end: SessionsEnd,
+    ) -> Result<Option<Binding>, Error> {
+        let made_up = || Binding {
+            identity: identity.clone(),
+            user: UserId::from_bytes([1; 16]),
+            unionid: None,
+            created_at: now,
+        };
+        if self.has(Flaw::UnbindsInNameOnly) {
+            return Ok(Some(made_up()));
+        }
+        let removed = self.inner.unbind(identity, by, now, end).await?;
+        Ok(removed.or_else(|| self.has(Flaw::UnbindsNothing).then(made_up)))
+    }
+
+    async fn import(
+        &self,
+        mut row: ImportRow,
+        replace: bool,
+        by: Actor,
+        now: Timestamp,
+        end: SessionsEnd,
+    ) -> Result<Imported, Error> {
+        let replace = (replace || self.has(Flaw::ReplacesUnasked)) && !self.has(Flaw::NeverReplaces);
+        match self.flaw {
+            Flaw::ImportsInNameOnly => return Ok(Imported::Created(row.user.unwrap_or(row.fresh))),
+            Flaw::ImportsEachRowAnew => row.identity.subject.push_str(&row.fresh.to_string()),
+            Flaw::GivesEachRowAUser => row.user = None,
+            Flaw::ClearsWhatARowDoesNotSay => row.upstream_id = Some(row.upstream_id.unwrap_or_default()),
+            _ => {}
+        }
+        self.inner.import(row, replace, by, now, end).await
+    }
+
+    async fn erase(&self, user: UserId, by: Actor, now: Timestamp, end: SessionsEnd) -> Result<bool, Error> {
+        if self.has(Flaw::ErasesInNameOnly) {
+            return Ok(true);
+        }
+        Ok(self.inner.erase(user, by, now, end).await? || self.has(Flaw::SaysErasedToAll))
+    }
+
+    async fn record(&self, mut entry: AuditEntry) -> Result<(), Error> {
+        entry.detail = entry.detail.filter(|_| !self.has(Flaw::DropsDetails));
+        self.inner.record(entry).await
+    }
+
+    async fn audit(&self, page: AuditPage, limit: usize) -> Result<Vec<(AuditPosition, AuditEntry)>, Error> {
+        let mut trail = self.inner.audit(page, limit).await?;
+        match self.flaw {
+            Flaw::KeepsNoTrail => trail.clear(),
+            Flaw::TellsTheTrailBackwards => trail.reverse(),
+            _ => {}
+        }
+        Ok(trail)
+    }
+
+    async fn forget_audit(&self, before: Timestamp) -> Result<usize, Error> {
+        let all = self.has(Flaw::ForgetsTheWholeTrail);
+        self.inner.forget_audit(if all { Timestamp::from_millis(u64::MAX) } else { before }).await
+    }
+
     async fn revoke(&self, revocation: Revocation) -> Result<(), Error> {
         let under_way = self.begun.fetch_add(1, Ordering::Relaxed);
         let lost = self.has(Flaw::ForgetsRevocations) || self.has(Flaw::LosesRacingRevocations) && under_way > 0;
@@ -195,6 +304,7 @@ impl Store for Broken {
         match self.flaw {
             Flaw::TellsTheFeedBackwards => feed.reverse(),
             Flaw::CutsTheFeedShort => feed.truncate(100),
+            Flaw::EndsNoSessions => feed.retain(|entry| !matches!(entry.subject, Revoked::User(_))),
             Flaw::HidesChangesFromTheFeed => feed.retain(|entry| !matches!(entry.subject, Revoked::Changed(..))),
             Flaw::NeverMovesTheCursor => cursor = since,
             Flaw::MovesTheCursorTooFar => cursor.0 += 1,
@@ -231,6 +341,27 @@ impl Store for Broken {
             _ => {}
         }
         Ok(keys)
+    }
+
+    async fn keys(&self) -> Result<Vec<StoredKey>, Error> {
+        self.inner.keys().await
+    }
+
+    async fn rotate_key(&self, new: StoredKey, by: Actor) -> Result<(), Error> {
+        if self.has(Flaw::RotatesInNameOnly) { Ok(()) } else { self.inner.rotate_key(new, by).await }
+    }
+
+    async fn forget_key(&self, id: &str, purpose: KeyPurpose) -> Result<(), Error> {
+        match self.flaw {
+            Flaw::ForgetsNoKey => Ok(()),
+            Flaw::ForgetsEveryKey => {
+                for key in self.inner.keys().await? {
+                    self.inner.forget_key(&key.id, key.purpose).await?;
+                }
+                Ok(())
+            }
+            _ => self.inner.forget_key(id, purpose).await,
+        }
     }
 
     async fn ping(&self) -> Result<(), Error> {

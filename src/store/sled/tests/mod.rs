@@ -4,6 +4,7 @@ mod failing;
 mod load;
 mod opening;
 mod starting;
+mod upgrading;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -51,7 +51,7 @@ fn main() {
 
     let config = config(&folder);
     let began = Instant::now();
-    let proxy = App::start(&config, Clock::System).unwrap();
+    let proxy = App::start(&config, Clock::System, None).unwrap();
     let answer = health(proxy.addresses()[0]);
     println!("the whole proxy answers after {:.2} s: {answer}", began.elapsed().as_secs_f64());
     proxy.stop();

@@ -42,7 +42,7 @@ fn main() {
     let settings = qq::Settings { apps: vec![app], users, ..qq::Settings::default() };
     let simulator = Arc::new(around.block_on(Simulator::start(settings, Clock::System)).unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let proxy = App::start(&config(&folder, port, &simulator), Clock::System).unwrap();
+    let proxy = App::start(&config(&folder, port, &simulator), Clock::System, None).unwrap();
 
     println!("{logins} logins, {at_once} at once");
     for round in ["first logins", "repeated logins"] {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`cli`] | one file for each command |
 //! | [`app`] | where everything is put together |
+//! | [`admin`] | what operators do |
 //! | [`config`] | `config.toml`, from text to finished settings |
 //! | [`server`] | listening, one runtime for each core, draining |
 //! | [`gateway`] | what happens to a request: the hot path |
@@ -13,7 +14,7 @@
 //! | [`identity`] | how an upstream learns who is logged in |
 //! | [`token`] | JWTs and their keys |
 //! | [`upstream`] | connections to the application, and forwarding |
-//! | [`store`] | users, bindings, revocations, keys |
+//! | [`store`] | users, bindings, revocations, keys, the audit trail |
 //! | [`page`] | what visitors read |
 //! | [`telemetry`] | what operators read |
 //! | [`http`] | helpers that know no policy |
@@ -21,6 +22,7 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -43,5 +45,6 @@ pub mod site;
 pub mod store;
 pub mod telemetry;
 pub mod token;
+pub mod trail;
 pub mod units;
 pub mod upstream;

@@ -50,10 +50,10 @@ fn demo(port: u16) -> anyhow::Result<Stopped> {
     let config = scene.write_config(folder.path()).context("no configuration can be written")?;
     let (config, _) = Config::load(&config, std::iter::empty::<(String, String)>())?;
     let _events = telemetry::init(&config.log).context("nothing can be logged")?;
-    let app = App::start(&config, Clock::System).context("the proxy cannot start")?;
+    let app = App::start(&config, Clock::System, None).context("the proxy cannot start")?;
     let mut signals = Signals::of_a_terminal().context("signals cannot be waited for")?;
     println!("{}", banner(&origin, &simulator, &mall, &folder));
-    signals.wait();
+    signals.wait(|| {});
     signals.stop(app).context("the proxy cannot be stopped")
 }
 

@@ -3,6 +3,7 @@
 pub mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod operate;
 mod serve;
 mod signals;
 
@@ -10,6 +11,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use self::operate::Which;
 
 /// QQ login for a web application, without changing one line of it.
 #[derive(Debug, Parser)]
@@ -24,6 +27,7 @@ Examples:
   menshen demo                          try everything on this machine, offline
   menshen check --config config.toml    find every mistake before it goes live
   menshen serve --config config.toml    run the proxy
+  menshen users list                    who has logged in
 
 Exit codes:
   0  done
@@ -65,6 +69,74 @@ Exit codes:
      end short
   2  the file cannot be read, or the command line is wrong";
 
+const USERS_HELP: &str = "\
+WHO is a user's id, or an openid. A proxy that runs is asked through its socket; where none runs, its store is opened.
+
+Examples:
+  menshen users list                                     everybody
+  menshen users show A1B2C3D4E5F60718293A4B5C6D7E8F90    by openid
+  menshen users block 0190a5b2-3c4d-7e8f-9a0b-112233445566
+
+Exit codes:
+  0  done
+  1  there is no such user, or it could not be done
+  2  the command line or the configuration cannot be read";
+
+const BINDINGS_HELP: &str = "\
+Examples:
+  menshen bindings import shop.csv       openid,upstream_id,username: from the shop's own table
+  menshen bindings export                to standard output: add > backup.jsonl
+  menshen bindings import backup.jsonl
+  menshen bindings unbind A1B2C3D4E5F60718293A4B5C6D7E8F90
+
+Exit codes:
+  0  done; everything that was to be imported is there
+  1  rows were left out, and told; or it could not be done
+  2  the command line or the configuration cannot be read";
+
+const KEYS_HELP: &str = "\
+Examples:
+  menshen keys list
+  menshen keys rotate upstream           a new one signs in ten minutes, when every backend can know it
+  menshen keys rotate seal --drop-old    it has leaked: everybody logs in again
+
+Exit codes:
+  0  done
+  1  it could not be done
+  2  the command line or the configuration cannot be read";
+
+const SESSIONS_HELP: &str = "\
+Examples:
+  menshen sessions revoke 0f1e2d3c4b5a69788796a5b4c3d2e1f0
+  menshen sessions revoke --user A1B2C3D4E5F60718293A4B5C6D7E8F90
+  menshen sessions revoke --everybody --yes
+
+Exit codes:
+  0  done
+  1  it could not be done
+  2  the command line or the configuration cannot be read";
+
+const AUDIT_HELP: &str = "\
+Examples:
+  menshen audit                 the last hundred entries
+  menshen audit --since 7d --json
+  menshen audit --user 0190a5b2-3c4d-7e8f-9a0b-112233445566
+
+Exit codes:
+  0  done
+  1  it could not be done
+  2  the command line or the configuration cannot be read";
+
+const RELOAD_HELP: &str = "\
+Examples:
+  menshen reload
+  menshen reload --config /etc/menshen.toml
+
+Exit codes:
+  0  the configuration is in use
+  1  it has mistakes and the old one stays in use, or no proxy runs
+  2  the command line or the configuration cannot be read";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Say what is wrong with a configuration, all of it at once, and what it does if it is good.
@@ -85,6 +157,52 @@ enum Command {
         #[arg(long, default_value_t = 8000)]
         port: u16,
     },
+    /// What was done to whose account: logins, bindings, and what operators did.
+    #[command(after_help = AUDIT_HELP)]
+    Audit {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        wanted: operate::audit::Wanted,
+    },
+    /// Which QQ user is which user of the shop: list, unbind, export, import.
+    #[command(after_help = BINDINGS_HELP)]
+    Bindings {
+        #[command(flatten)]
+        which: Which,
+        #[command(subcommand)]
+        command: operate::bindings::Command,
+    },
+    /// The keys by which Menshen seals and signs: list, rotate.
+    #[command(after_help = KEYS_HELP)]
+    Keys {
+        #[command(flatten)]
+        which: Which,
+        #[command(subcommand)]
+        command: operate::keys::Command,
+    },
+    /// Have the running proxy read its configuration again. A file with mistakes changes nothing.
+    #[command(after_help = RELOAD_HELP)]
+    Reload {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Sessions: end one, all of a user's, or everybody's.
+    #[command(after_help = SESSIONS_HELP)]
+    Sessions {
+        #[command(flatten)]
+        which: Which,
+        #[command(subcommand)]
+        command: operate::sessions::Command,
+    },
+    /// Users: list, show, block, log out, export, erase.
+    #[command(after_help = USERS_HELP)]
+    Users {
+        #[command(flatten)]
+        which: Which,
+        #[command(subcommand)]
+        command: operate::users::Command,
+    },
     /// Run the proxy until SIGTERM or Ctrl-C.
     #[command(after_help = SERVE_HELP)]
     Serve {
@@ -103,6 +221,12 @@ pub fn run(cli: Cli) -> ExitCode {
         }
         #[cfg(feature = "demo")]
         Command::Demo { port } => demo::run(port),
+        Command::Audit { which, wanted } => operate::audit::execute(&which, wanted),
+        Command::Bindings { which, command } => operate::bindings::execute(&which, command),
+        Command::Keys { which, command } => operate::keys::execute(&which, command),
+        Command::Reload { which } => operate::reload::execute(&which),
+        Command::Sessions { which, command } => operate::sessions::execute(&which, command),
+        Command::Users { which, command } => operate::users::execute(&which, command),
         Command::Serve { config } => serve::run(&config),
     }
 }

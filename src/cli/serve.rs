@@ -1,13 +1,13 @@
 //! `menshen serve`: the proxy, until SIGTERM or Ctrl-C.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 
 use super::check::Verdict;
 use super::signals::{Signals, Stopped};
-use crate::app::App;
+use crate::app::{App, Source};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::server::descriptors;
@@ -34,7 +34,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    match serve(&config) {
+    match serve(&config, path.to_owned()) {
         Ok(Stopped::Drained) => ExitCode::SUCCESS,
         Ok(Stopped::CutShort) => ExitCode::FAILURE,
         Err(error) => {
@@ -44,14 +44,15 @@ pub(super) fn run(path: &Path) -> ExitCode {
     }
 }
 
-fn serve(config: &Config) -> anyhow::Result<Stopped> {
+fn serve(config: &Config, path: PathBuf) -> anyhow::Result<Stopped> {
     make_room(config.server.limits.connections);
-    let app = App::start(config, Clock::System).context("the proxy cannot start")?;
+    let source: Source = Box::new(move || Config::load(&path, std::env::vars_os()));
+    let app = App::start(config, Clock::System, Some(source)).context("the proxy cannot start")?;
     let mut signals = Signals::of_a_service().context("signals cannot be waited for")?;
     for address in app.addresses() {
         tracing::info!(%address, "listening");
     }
-    let name = signals.wait();
+    let name = signals.wait(|| drop(app.reload()));
     tracing::info!(signal = name, "going down: open requests may end");
     signals.stop(app).context("the proxy cannot be stopped")
 }

@@ -49,9 +49,15 @@ impl Signals {
         Self::catch(!is_hangup_ignored())
     }
 
-    /// The name of the first that comes, or has come.
-    pub(super) fn wait(&mut self) -> &'static str {
-        self.runtime.block_on(next(&mut self.terminate, &mut self.interrupt, &mut self.hangup, self.ends_with_terminal))
+    /// The name of the first that comes, or has come, and asks for an end. For each hang-up before it that does not,
+    /// `reload` is called.
+    pub(super) fn wait(&mut self, reload: impl Fn()) -> &'static str {
+        loop {
+            match self.runtime.block_on(next(&mut self.terminate, &mut self.interrupt, &mut self.hangup)) {
+                HANGUP if !self.ends_with_terminal => reload(),
+                name => return name,
+            }
+        }
     }
 
     /// Stops the proxy, at once if another signal comes meanwhile.
@@ -64,10 +70,18 @@ impl Signals {
         };
         thread::Builder::new().name("stop".to_owned()).spawn(stopping)?;
         let how = runtime.block_on(async {
+            // A terminal that goes says so more than once, and who asks for a reload now is too late.
+            let another = async {
+                loop {
+                    match next(&mut terminate, &mut interrupt, &mut hangup).await {
+                        HANGUP => {}
+                        name => return name,
+                    }
+                }
+            };
             tokio::select! {
                 _ = stopped => Stopped::Drained,
-                // A terminal that goes says so more than once.
-                name = next(&mut terminate, &mut interrupt, &mut hangup, false) => {
+                name = another => {
                     tracing::warn!(signal = name, "a second signal: going down at once, open requests are cut off");
                     Stopped::CutShort
                 }
@@ -84,20 +98,12 @@ fn is_hangup_ignored() -> bool {
     ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
-async fn next(
-    terminate: &mut Signal,
-    interrupt: &mut Signal,
-    hangup: &mut Signal,
-    ends_with_terminal: bool,
-) -> &'static str {
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return "SIGTERM",
-            _ = interrupt.recv() => return "SIGINT",
-            _ = hangup.recv() => match ends_with_terminal {
-                true => return "SIGHUP",
-                false => tracing::warn!("SIGHUP changes nothing: there is no reload yet; restart instead"),
-            },
-        }
+const HANGUP: &str = "SIGHUP";
+
+async fn next(terminate: &mut Signal, interrupt: &mut Signal, hangup: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+        _ = hangup.recv() => HANGUP,
     }
 }

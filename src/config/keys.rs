@@ -127,6 +127,8 @@ pub(super) const KEYS: &[Key] = &[
     key("store.path", File, Is(r#""data""#)),
     key("store.master_key_file", File, Derived("master.key in store.path")),
     key("store.cache", Size(sled::Settings::MIN_CACHE, ByteSize::mib(1024 * 1024)), Is(r#""1GiB""#)),
+    key("admin.socket", File, Derived("admin/menshen.sock in store.path")),
+    key("admin.audit_kept", Kind::Duration(DAY, TEN_YEARS), Is(r#""180d""#)),
     key("discovery.jwks", Flag, Is("true")),
     key("discovery.openid_configuration", Flag, Is("true")),
     key("log.format", Choice(&["auto", "json", "text"]), Is(r#""auto""#)),
@@ -176,6 +178,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Browsers keep no cookie for longer than 400 days.
 const YEAR: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+const TEN_YEARS: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 const TIMEOUT: Kind = Kind::Duration(Duration::from_millis(1), Duration::from_secs(10 * 60));
 
 const fn key(path: &'static str, kind: Kind, absent: Absent) -> Key {

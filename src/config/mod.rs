@@ -39,7 +39,8 @@ use self::error::Findings;
 pub use self::error::{ConfigError, Report, Warning};
 pub use self::value::show_duration;
 use crate::login::provider::{ProviderId, qq};
-use crate::{gateway, identity, login, server, session, site, store, telemetry, token, upstream};
+use crate::store::IdentityKey;
+use crate::{admin, gateway, identity, login, server, session, site, store, telemetry, token, upstream};
 
 /// A whole configuration, checked: what can be used rather than what was written.
 #[derive(Debug, Clone)]
@@ -70,6 +71,8 @@ pub struct Config {
     pub store: store::sled::Settings,
     /// The master secret's file; made on first start.
     pub master_key_file: PathBuf,
+    /// How operators reach it.
+    pub admin: admin::Settings,
     /// What is published about the keys.
     pub discovery: token::DiscoverySettings,
     /// Logs.
@@ -102,11 +105,22 @@ impl Config {
         log.finish(config)
     }
 
+    /// Who somebody is at the configured QQ app, by an openid; `None` if it is none.
+    pub fn identity(&self, openid: &str) -> Option<IdentityKey> {
+        let subject = qq::OpenId::parse(openid)?.into_string();
+        Some(IdentityKey { provider: self.qq.id.as_str().to_owned(), client_id: self.qq.client_id.clone(), subject })
+    }
+
     /// The address a provider sends the browser back to, word for word as it has to be registered there: the site's own
     /// entry for it, or else its origin and the callback's path without the last slash.
     pub fn redirect_uri(&self, site: &site::Site, provider: &ProviderId) -> Option<Url> {
         site.redirect_uris.get(provider.as_str()).cloned().or_else(|| usual_redirect_uri(site, &self.login.callback))
     }
+}
+
+/// A duration as `config.toml` has it: `1h30m`.
+pub fn duration(text: &str) -> Option<std::time::Duration> {
+    value::duration(text).ok()
 }
 
 /// The redirect_uri of a site that states none.

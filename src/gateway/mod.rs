@@ -45,6 +45,7 @@ use crate::session::{CoreSessions, Presented, Proof, Sessions};
 use crate::telemetry::access_log::{CoreLog, LogHandle};
 use crate::telemetry::line::{Line, Route};
 use crate::token::signing_key::SigningKey;
+use crate::trail::Trail;
 use crate::units::ByteSize;
 use crate::upstream::{self, Forwarding, Upstreams};
 
@@ -91,6 +92,8 @@ pub struct Shared {
     pub login: Arc<Login>,
     /// Sessions.
     pub sessions: Arc<Sessions>,
+    /// Where logins and logouts are noted down.
+    pub trail: Trail,
     /// What upstreams are told.
     pub identities: Arc<Identities>,
     /// The keys whose public halves are published.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use http::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
@@ -68,19 +67,19 @@ impl Identities {
 pub struct Identity {
     /// As configured.
     pub settings: Settings,
-    signer: ArcSwap<Signer>,
+    signer: Signer,
 }
 
 impl Identity {
     /// With the key it signs by now.
     pub fn new(settings: Settings, signer: Signer) -> Self {
-        Identity { settings, signer: ArcSwap::from_pointee(signer) }
+        Identity { settings, signer }
     }
 
     /// Makes the header fields. Signs, so it is not for the request cores.
     pub fn make(&self, snapshot: &Snapshot, site: &str, now: Timestamp) -> Result<Ready, TokenError> {
         let lifetime = self.settings.lifetime;
-        let token = self.signer.load().sign(self.claims(snapshot, site), now, lifetime)?;
+        let token = self.signer.sign(self.claims(snapshot, site), now, lifetime)?;
         let text = match self.settings.scheme.as_str() {
             "" => token.expose().clone(),
             scheme => format!("{scheme} {}", token.expose()),

@@ -64,9 +64,11 @@ impl Login {
         if let Some(sign) = sign(&identity) {
             pass.tell(sign, self.parts.clock.now());
         }
+        // Before the user is looked up: whatever an operator does to them from here on ends the session too.
+        let began = self.parts.clock.now();
         let (signed_in, key) =
             self.parts.accounts.sign_in(self.parts.provider.id(), identity?, &self.parts.clock).await?;
-        let snapshot = self.parts.sessions.begin(&signed_in.user, &key, self.parts.clock.now())?;
+        let snapshot = self.parts.sessions.begin(&signed_in.user, &key, began)?;
         Ok(LoggedIn { snapshot, created: signed_in.created, next: attempt.next(), told: AtomicBool::new(false) })
     }
 }

@@ -75,6 +75,7 @@ pub struct Returning {
 type Outcome = Result<Arc<LoggedIn>, Arc<ExchangeError>>;
 
 /// What logging in is put together from.
+#[derive(Clone)]
 pub struct Parts {
     /// How logins are configured.
     pub settings: Settings,
@@ -106,10 +107,20 @@ pub struct Login {
 impl Login {
     /// Nobody is logging in yet.
     pub fn new(parts: Parts) -> Self {
+        Self::with(parts, SpentStates::new())
+    }
+
+    /// The same put together from other parts: what has been spent stays spent, and a doubled callback still finds the
+    /// first one's exchange.
+    pub fn renewed(&self, parts: Parts) -> Self {
+        Self::with(parts, self.spent.clone())
+    }
+
+    fn with(parts: Parts, spent: SpentStates<Outcome>) -> Self {
         let exchanges = Arc::new(Semaphore::new(parts.settings.exchanges));
         let breaker = Breaker::new(parts.provider.patience());
         let pace = Pace::new(parts.settings.paces);
-        Login { parts, exchanges, spent: SpentStates::new(), breaker, pace }
+        Login { parts, exchanges, spent, breaker, pace }
     }
 
     /// How logins are configured.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::exchange::ExchangeError;
 use super::pace::TooFast;
 use super::provider::RefusedBy;
+use crate::account::SignInError;
+use crate::store::UserId;
 
 /// Why a callback did not end in a login.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +57,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The user who may not log in, if that is why.
+    pub fn blocked(&self) -> Option<UserId> {
+        let Refusal::Exchange(error) = self else { return None };
+        match error.as_ref() {
+            ExchangeError::SignIn(SignInError::Blocked(user)) => Some(*user),
+            ExchangeError::SignIn(_) | ExchangeError::Provider(_) | ExchangeError::Session(_) => None,
+        }
+    }
+
     /// Whether everything is as before: the same callback may come again, with its cookie.
     pub(super) fn spends_nothing(&self) -> bool {
         match self {

@@ -67,6 +67,12 @@ impl<T> Drop for Teller<T> {
     }
 }
 
+impl<T> Clone for SpentStates<T> {
+    fn clone(&self) -> Self {
+        SpentStates(Arc::clone(&self.0))
+    }
+}
+
 impl<T> SpentStates<T> {
     /// Nothing has come back yet.
     pub(super) fn new() -> Self {
@@ -95,7 +101,7 @@ impl<T> SpentStates<T> {
         let state: Arc<str> = Arc::from(state);
         states.by_state.insert(Arc::clone(&state), Exchange::UnderWay(waiting));
         states.by_age.push_back((good_until, Arc::clone(&state)));
-        Ok(Turn::First(Teller { waiting: teller, states: SpentStates(Arc::clone(&self.0)), state }, place))
+        Ok(Turn::First(Teller { waiting: teller, states: self.clone(), state }, place))
     }
 
     /// Spends a state for which no exchange is made. Whether it was good until now.

@@ -17,10 +17,11 @@ use pin_project_lite::pin_project;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use super::Handler;
 use super::activity::{Activity, Answering, Phase};
 use super::client_io::ClientIo;
 use super::core::Place;
-use super::{Handler, Limits};
+use super::present::Slot;
 use crate::http::forwarded::Client;
 use crate::http::request_end::RequestEnd;
 
@@ -28,15 +29,15 @@ use crate::http::request_end::RequestEnd;
 pub(super) async fn serve<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    limits: &Limits,
-    handler: Rc<H>,
+    slot: Rc<Slot<H>>,
     mut draining: watch::Receiver<bool>,
     place: Place,
 ) {
+    let limits = slot.present().limits.clone();
     let activity = Activity::new();
     let client = Client::of(peer);
     let request_end = RequestEnd::default();
-    let io = ClientIo::new(stream, activity.clone(), request_end.clone(), limits, place);
+    let io = ClientIo::new(stream, activity.clone(), request_end.clone(), &limits, place);
     let service = service_fn(|mut request: Request<Incoming>| {
         let answering = Answering::new(&activity);
         let has_body = !request.body().is_end_stream();
@@ -44,10 +45,10 @@ pub(super) async fn serve<H: Handler>(
         if has_body {
             request.extensions_mut().insert(request_end.clone());
         }
-        let (handler, client, activity) = (&handler, &client, &activity);
+        let (present, client, activity) = (slot.present(), &client, &activity);
         async move {
             let version = request.version();
-            let response = handler.handle(request, client).await;
+            let response = present.handler.handle(request, client).await;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 activity.enter(Phase::Upgraded);
             }

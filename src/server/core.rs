@@ -3,69 +3,95 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
+use super::present::{Exchange, Make, Slot, follow};
 use super::{Handler, Limits, Listeners, Settings, connection};
 
 /// How long to wait after an accept that failed for want of descriptors or memory: they come back when others leave.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// A core has ended before it was asked to.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("a core has ended")]
+pub struct Gone;
+
 /// Running cores.
 #[derive(Debug)]
-pub struct Server {
-    cores: Vec<JoinHandle<()>>,
+pub struct Server<H> {
+    cores: Mutex<Vec<JoinHandle<()>>>,
     draining: watch::Sender<bool>,
+    exchanges: Vec<mpsc::UnboundedSender<Exchange<H>>>,
 }
 
-impl Server {
+impl<H: Handler> Server<H> {
     /// Starts the cores. `make_handler` is called once on each core's own thread, inside its runtime.
-    pub fn start<H: Handler>(
+    pub fn start(
         settings: &Settings,
         listeners: &Listeners,
         make_handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let (draining, watching) = watch::channel(false);
-        let make_handler = Arc::new(make_handler);
+        let make_handler: Make<H> = Arc::new(make_handler);
         let all_open = Arc::new(AtomicUsize::new(0));
         let count = match settings.cores {
             Some(count) => count.get(),
             None => std::thread::available_parallelism()?.get(),
         };
         let mut cores = Vec::with_capacity(count);
+        let mut exchanges = Vec::with_capacity(count);
         for index in 0..count {
-            let core = Core {
-                limits: settings.limits.clone(),
-                drain: settings.drain,
-                draining: watching.clone(),
-                all_open: Arc::clone(&all_open),
-            };
+            let core = Core { drain: settings.drain, draining: watching.clone(), all_open: Arc::clone(&all_open) };
             let sockets = listeners.share()?;
-            let make_handler = Arc::clone(&make_handler);
+            let (make_handler, limits) = (Arc::clone(&make_handler), settings.limits.clone());
+            let (exchange, asked) = mpsc::unbounded_channel();
+            exchanges.push(exchange);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let run = move || {
                 let local = LocalSet::new();
-                let ended = local.block_on(&runtime, core.run(sockets, || make_handler()));
+                let ended = local.block_on(&runtime, core.run(sockets, limits, make_handler, asked));
                 if let Err(error) = ended {
                     tracing::error!(%error, "a core cannot listen");
                 }
             };
             cores.push(std::thread::Builder::new().name(format!("core-{index}")).spawn(run)?);
         }
-        Ok(Server { cores, draining })
+        Ok(Server { cores: Mutex::new(cores), draining, exchanges })
+    }
+
+    /// Has every core serve with another handler, made there, and under other limits. Requests under way end as they
+    /// began; connections stay. Ready once all cores do.
+    pub async fn exchange(
+        &self,
+        make_handler: impl Fn() -> H + Send + Sync + 'static,
+        limits: &Limits,
+    ) -> Result<(), Gone> {
+        let make: Make<H> = Arc::new(make_handler);
+        let ask = |core: &mpsc::UnboundedSender<Exchange<H>>| {
+            let (done, told) = oneshot::channel();
+            let exchange = Exchange { make: Arc::clone(&make), limits: limits.clone(), done };
+            core.send(exchange).map(|()| told).map_err(|_| Gone)
+        };
+        let told: Vec<_> = self.exchanges.iter().map(ask).collect::<Result<_, _>>()?;
+        for told in told {
+            told.await.map_err(|_| Gone)?;
+        }
+        Ok(())
     }
 
     /// Stops accepting, lets open requests end, closes idle connections; returns when all are gone or the time that
     /// the settings give has passed. Blocks.
-    pub fn drain(self) {
+    pub fn drain(&self) {
         self.draining.send_replace(true);
-        for core in self.cores {
+        let cores = std::mem::take(&mut *self.cores.lock().unwrap_or_else(PoisonError::into_inner));
+        for core in cores {
             if core.join().is_err() {
                 tracing::error!("a core had panicked");
             }
@@ -75,7 +101,6 @@ impl Server {
 
 /// One core's share of the work.
 struct Core {
-    limits: Limits,
     drain: Duration,
     draining: watch::Receiver<bool>,
     /// Open connections, all cores together.
@@ -83,14 +108,21 @@ struct Core {
 }
 
 impl Core {
-    async fn run<H: Handler>(self, sockets: Vec<std::net::TcpListener>, make: impl Fn() -> H) -> io::Result<()> {
-        let handler = Rc::new(make());
+    async fn run<H: Handler>(
+        self,
+        sockets: Vec<std::net::TcpListener>,
+        limits: Limits,
+        make: Make<H>,
+        asked: mpsc::UnboundedReceiver<Exchange<H>>,
+    ) -> io::Result<()> {
+        let slot = Rc::new(Slot::new(make(), limits));
+        tokio::task::spawn_local(follow(Rc::clone(&slot), asked));
         let (drain, mut draining) = (self.drain, self.draining.clone());
         let core = Rc::new(self);
         let open = Arc::new(Open { count: AtomicUsize::new(0), none: Notify::new() });
         for socket in sockets {
             let listener = TcpListener::from_std(socket)?;
-            tokio::task::spawn_local(accept(Rc::clone(&core), listener, Rc::clone(&handler), Arc::clone(&open)));
+            tokio::task::spawn_local(accept(Rc::clone(&core), listener, Rc::clone(&slot), Arc::clone(&open)));
         }
         // An error means that the server itself is gone, which asks for the same.
         let _ = draining.wait_for(|draining| *draining).await;
@@ -102,7 +134,7 @@ impl Core {
     }
 }
 
-async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, handler: Rc<H>, open: Arc<Open>) {
+async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, slot: Rc<Slot<H>>, open: Arc<Open>) {
     let mut draining = core.draining.clone();
     loop {
         let accepted = tokio::select! {
@@ -111,7 +143,7 @@ async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, handler: Rc<H
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => admit(&core, stream, peer, &handler, &open),
+            Ok((stream, peer)) => admit(&core, stream, peer, &slot, &open),
             // The client left before its turn; the next one may be there already.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
             }
@@ -123,19 +155,20 @@ async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, handler: Rc<H
     }
 }
 
-fn admit<H: Handler>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, handler: &Rc<H>, open: &Arc<Open>) {
+fn admit<H: Handler>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, slot: &Rc<Slot<H>>, open: &Arc<Open>) {
     let place = Place::take(core, open);
-    if core.all_open.load(Ordering::Relaxed) > core.limits.connections {
-        tracing::warn!(%peer, limit = core.limits.connections, "limits.connections is reached: a connection was turned away");
+    let limit = slot.present().limits.connections;
+    if core.all_open.load(Ordering::Relaxed) > limit {
+        tracing::warn!(%peer, limit, "limits.connections is reached: a connection was turned away");
         return;
     }
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "a client left at once");
         return;
     }
-    let (core, handler) = (Rc::clone(core), Rc::clone(handler));
+    let (core, slot) = (Rc::clone(core), Rc::clone(slot));
     tokio::task::spawn_local(async move {
-        connection::serve(stream, peer, &core.limits, handler, core.draining.clone(), place).await;
+        connection::serve(stream, peer, slot, core.draining.clone(), place).await;
     });
 }
 

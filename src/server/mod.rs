@@ -9,6 +9,7 @@ mod core;
 mod departure;
 pub mod descriptors;
 mod listener;
+mod present;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +22,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-pub use self::core::Server;
+pub use self::core::{Gone, Server};
 pub use self::listener::{BindError, Listeners};
 use crate::http::forwarded::Client;
 use crate::units::ByteSize;

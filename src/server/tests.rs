@@ -146,3 +146,47 @@ fn a_connection_beyond_the_limit_is_turned_away_and_the_limit_is_named() {
     drop(first);
     server.drain();
 }
+
+/// Says its number, and waits until the test lets it at `/slow`.
+struct Numbered(u8, Arc<tokio::sync::Notify>);
+
+impl Handler for Numbered {
+    type Body = Nothing;
+
+    async fn handle(&self, request: Request<Incoming>, _: &Client) -> Response<Nothing> {
+        if request.uri().path() == "/slow" {
+            self.1.notified().await;
+        }
+        Response::builder().header("number", u16::from(self.0)).body(Nothing).unwrap()
+    }
+}
+
+#[test]
+fn another_handler_takes_over_on_open_connections_and_what_is_under_way_ends_as_it_began() {
+    let settings = settings(10);
+    let listeners = Listeners::bind(&settings.listen).unwrap();
+    let go = Arc::new(tokio::sync::Notify::new());
+    let numbered = |number| {
+        let go = Arc::clone(&go);
+        move || Numbered(number, Arc::clone(&go))
+    };
+    let server = Server::start(&settings, &listeners, numbered(1)).unwrap();
+    let connect = || TcpStream::connect(listeners.addresses()[0]).unwrap();
+    let (mut open, mut busy) = (connect(), connect());
+    assert!(ask(&mut open, "/").contains("number: 1"));
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    // Answered behind the slow one's arrival on the same core: it is under way by then.
+    assert!(ask(&mut open, "/").contains("number: 1"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let limits = Limits { connections: 2, ..settings.limits.clone() };
+    runtime.block_on(server.exchange(numbered(2), &limits)).unwrap();
+    assert!(ask(&mut open, "/").contains("number: 2"));
+    assert_eq!(ask(&mut connect(), "/"), "", "the new limit holds");
+    go.notify_one();
+    let mut piece = [0; 4096];
+    let length = busy.read(&mut piece).unwrap();
+    assert!(String::from_utf8_lossy(&piece[..length]).contains("number: 1"));
+    assert!(ask(&mut busy, "/").contains("number: 2"));
+    drop((open, busy));
+    server.drain();
+}

@@ -41,7 +41,7 @@ fn scene() -> Scene {
         settings: Settings::new(12 * HOUR, 14 * 24 * HOUR, 12 * HOUR, "s".into(), 8).unwrap(),
         clock: clock.clone(),
         sealer: Sealer::new(vec![key]),
-        api: ApiTokens::new(Arc::new(api)),
+        api: ApiTokens::new(vec![Arc::new(api)]),
         store: Arc::<Double>::clone(&store),
         identities: Arc::new(Identities::new(Vec::new())),
         revocations: revocations.clone(),

@@ -85,24 +85,11 @@ impl Store for Double {
         self.down()
     }
 
-    async fn set_state(
-        &self,
-        _: UserId,
-        _: UserState,
-        _: Actor,
-        _: Timestamp,
-        _: SessionsEnd,
-    ) -> Result<User, Error> {
+    async fn set_state(&self, _: UserId, _: UserState, _: Actor, _: Timestamp, _: SessionsEnd) -> Result<User, Error> {
         self.down()
     }
 
-    async fn unbind(
-        &self,
-        _: &IdentityKey,
-        _: Actor,
-        _: Timestamp,
-        _: SessionsEnd,
-    ) -> Result<Option<Binding>, Error> {
+    async fn unbind(&self, _: &IdentityKey, _: Actor, _: Timestamp, _: SessionsEnd) -> Result<Option<Binding>, Error> {
         self.down()
     }
 

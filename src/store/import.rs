@@ -26,8 +26,10 @@ pub struct ImportRow {
     pub state: UserState,
     /// See [`super::Binding::unionid`].
     pub unionid: Option<String>,
-    /// When the user first came, and the binding was made, where the row says so.
+    /// When the binding was made, where the row says so.
     pub created_at: Option<Timestamp>,
+    /// When the user first came, where the row says so.
+    pub user_created_at: Option<Timestamp>,
 }
 
 impl ImportRow {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use jsonwebtoken::{Header, Validation, decode, encode};
+use arc_swap::ArcSwap;
+use jsonwebtoken::{Header, Validation, decode, decode_header, encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +29,7 @@ pub struct Envelope<T> {
 /// Makes and verifies API tokens. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ApiTokens {
-    key: Arc<SigningKey>,
+    keys: Arc<ArcSwap<Vec<Arc<SigningKey>>>>,
 }
 
 /// Why a token that claims to be ours is not accepted.
@@ -43,12 +44,17 @@ pub enum ApiTokenError {
 }
 
 impl ApiTokens {
-    /// `key` is for API tokens alone.
-    pub fn new(key: Arc<SigningKey>) -> Self {
-        ApiTokens { key }
+    /// Tokens signed by the first of `keys`, and verified by any of them; there is at least one.
+    pub fn new(keys: Vec<Arc<SigningKey>>) -> Self {
+        ApiTokens { keys: Arc::new(ArcSwap::from_pointee(keys)) }
     }
 
-    /// A token for `issuer` (a site's origin) that carries `carried` until `expires`.
+    /// Takes new keys into use, at once and for every clone.
+    pub fn replace(&self, keys: Vec<Arc<SigningKey>>) {
+        self.keys.store(Arc::new(keys));
+    }
+
+    /// A token that carries `carried` and is good at the site whose origin is `issuer`.
     pub fn issue<T: Serialize>(
         &self,
         issuer: &str,
@@ -56,8 +62,10 @@ impl ApiTokens {
         now: Timestamp,
         expires: Timestamp,
     ) -> Result<Secret<String>, TokenError> {
-        let mut header = Header::new(self.key.algorithm.jose());
-        header.kid = Some(self.key.id.clone());
+        let keys = self.keys.load();
+        let key = keys.first().ok_or(TokenError::NoKey("API tokens"))?;
+        let mut header = Header::new(key.algorithm.jose());
+        header.kid = Some(key.id.clone());
         header.typ = Some(TYPE.to_owned());
         let envelope = Envelope {
             iss: issuer.to_owned(),
@@ -66,28 +74,29 @@ impl ApiTokens {
             exp: expires.as_secs(),
             carried,
         };
-        Ok(Secret::new(encode(&header, &envelope, &self.key.signing)?))
+        Ok(Secret::new(encode(&header, &envelope, &key.signing)?))
     }
 
-    /// What a token of ours carries, and until when.
+    /// What a token carries, and when it ends.
     pub fn verify<T: DeserializeOwned + Clone>(
         &self,
         issuer: &str,
         token: &str,
         now: Timestamp,
     ) -> Result<(T, Timestamp), ApiTokenError> {
+        let keys = self.keys.load();
+        let named = decode_header(token).map_err(|_| ApiTokenError::Forged)?.kid.ok_or(ApiTokenError::Forged)?;
+        let key = keys.iter().find(|key| key.id == named).ok_or(ApiTokenError::Forged)?;
         // The key decides the algorithm, never the token (RFC 8725, 3.1).
-        let mut validation = Validation::new(self.key.algorithm.jose());
+        let mut validation = Validation::new(key.algorithm.jose());
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience(issuer)]);
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         // The time is checked below, by the time that was passed in.
         validation.validate_exp = false;
         validation.validate_nbf = false;
-        let token =
-            decode::<Envelope<T>>(token, &self.key.verifying, &validation).map_err(|_| ApiTokenError::Forged)?;
-        let is_ours = token.header.typ.as_deref() == Some(TYPE) && token.header.kid.as_deref() == Some(&self.key.id);
-        if !is_ours {
+        let token = decode::<Envelope<T>>(token, &key.verifying, &validation).map_err(|_| ApiTokenError::Forged)?;
+        if token.header.typ.as_deref() != Some(TYPE) {
             return Err(ApiTokenError::Forged);
         }
         let expires = Timestamp::from_secs(token.claims.exp);
@@ -98,7 +107,6 @@ impl ApiTokens {
     }
 }
 
-/// The proxy itself, at one site; no upstream's tokens are for it.
 fn audience(issuer: &str) -> String {
     format!("{issuer}#menshen")
 }
@@ -109,6 +117,7 @@ mod tests {
     use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
     use super::super::issuer_claim::is_claimed;
+    use super::super::schedule::KeySchedule;
     use super::super::signing_key::Algorithm;
     use super::super::upstream::Signer;
     use super::*;
@@ -129,7 +138,7 @@ mod tests {
     #[test]
     fn a_token_of_ours_is_accepted_until_it_expires() {
         for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256] {
-            let tokens = ApiTokens::new(key("k1", algorithm));
+            let tokens = ApiTokens::new(vec![key("k1", algorithm)]);
             let carried = Carried { sub: "u".into() };
             let until = NOW.plus(Duration::from_secs(60));
             let token = tokens.issue(ISSUER, &carried, NOW, until).unwrap();
@@ -143,13 +152,31 @@ mod tests {
     }
 
     #[test]
+    fn tokens_outlive_the_key_that_signed_them_for_as_long_as_it_is_kept() {
+        let (old, new) = (key("old", Algorithm::EdDsa), key("new", Algorithm::EdDsa));
+        let tokens = ApiTokens::new(vec![Arc::clone(&old)]);
+        let issue =
+            || tokens.issue(ISSUER, &Carried { sub: "u".into() }, NOW, NOW.plus(Duration::from_secs(60))).unwrap();
+        let before = issue();
+        tokens.replace(vec![Arc::clone(&new), old]);
+        let after = issue();
+        for token in [&before, &after] {
+            assert!(tokens.verify::<Carried>(ISSUER, token.expose(), NOW).is_ok());
+        }
+        tokens.replace(vec![new]);
+        assert_eq!(tokens.verify::<Carried>(ISSUER, before.expose(), NOW), Err(ApiTokenError::Forged));
+        assert!(tokens.verify::<Carried>(ISSUER, after.expose(), NOW).is_ok());
+    }
+
+    #[test]
     fn an_upstreams_token_opens_nothing_here() {
         let shared_key = key("k1", Algorithm::Es256);
-        let tokens = ApiTokens::new(Arc::clone(&shared_key));
+        let tokens = ApiTokens::new(vec![Arc::clone(&shared_key)]);
         let claims = serde_json::json!({ "iss": ISSUER, "sub": "u", "aud": format!("{ISSUER}#menshen") });
         let claims = claims.as_object().unwrap().clone();
         // Signed even by the very key: the type tells them apart.
-        for signer in [Signer::Published(shared_key), Signer::shared(&Secret::new(vec![7; 32]))] {
+        let schedule = KeySchedule::new(vec![(NOW, shared_key)]).unwrap();
+        for signer in [Signer::Published(Arc::new(schedule)), Signer::shared(&Secret::new(vec![7; 32]))] {
             let token = signer.sign(claims.clone(), NOW, Duration::from_secs(60)).unwrap();
             assert_eq!(tokens.verify::<Carried>(ISSUER, token.expose(), NOW), Err(ApiTokenError::Forged));
         }
@@ -157,7 +184,7 @@ mod tests {
 
     #[test]
     fn unsigned_and_mangled_tokens_are_forged() {
-        let tokens = ApiTokens::new(key("k1", Algorithm::Es256));
+        let tokens = ApiTokens::new(vec![key("k1", Algorithm::Es256)]);
         let token = tokens.issue(ISSUER, &Carried { sub: "u".into() }, NOW, NOW.plus(Duration::from_secs(60))).unwrap();
         let mut parts: Vec<&str> = token.expose().split('.').collect();
         let none = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"menshen-api+jwt","kid":"k1"}"#);

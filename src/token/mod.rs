@@ -6,6 +6,7 @@
 pub mod api;
 pub mod issuer_claim;
 pub mod jwks;
+pub mod schedule;
 pub mod signing_key;
 pub mod upstream;
 

@@ -24,6 +24,9 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Every one.
+    pub const ALL: [Algorithm; 3] = [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256];
+
     /// The JOSE name.
     pub const fn name(self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Map, Value};
 
 use super::TokenError;
-use super::signing_key::SigningKey;
+use super::schedule::KeySchedule;
 use crate::clock::Timestamp;
 use crate::random;
 use crate::secret::Secret;
@@ -15,8 +15,8 @@ use crate::secret::Secret;
 /// What signs an upstream's tokens.
 #[derive(Clone)]
 pub enum Signer {
-    /// A key whose public half stands in JWKS.
-    Published(Arc<SigningKey>),
+    /// Keys whose public halves stand in JWKS.
+    Published(Arc<KeySchedule>),
     /// HS256 with a secret that the backend holds too (RFC 7518, 3.2: at least 32 bytes).
     Shared(Arc<EncodingKey>),
 }
@@ -38,7 +38,8 @@ impl Signer {
         claims.insert("exp".into(), now.plus(lifetime).as_secs().into());
         claims.insert("jti".into(), random::token_128()?.into());
         let (header, key) = match self {
-            Signer::Published(key) => {
+            Signer::Published(keys) => {
+                let key = keys.at(now).ok_or(TokenError::NoKey("any algorithm"))?;
                 let mut header = Header::new(key.algorithm.jose());
                 header.kid = Some(key.id.clone());
                 (header, &key.signing)
@@ -52,7 +53,7 @@ impl Signer {
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Signer::Published(key) => write!(f, "{key:?}"),
+            Signer::Published(keys) => write!(f, "{keys:?}"),
             Signer::Shared(_) => f.write_str("HS256 [redacted]"),
         }
     }

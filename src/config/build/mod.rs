@@ -2,6 +2,7 @@
 //!
 //! Nothing stops at the first mistake. A part that cannot be made is `None`, and the reason has been noted down.
 
+mod admin;
 mod aliased;
 mod between;
 mod cookie_reach;
@@ -43,6 +44,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let routes = routes::read(&root, sites.as_deref(), upstreams.as_deref(), &identities, log);
     let session = sessions::read(&root.section("session"), log);
     let store = store::read(&root.section("store"), log);
+    let admin = admin::read(&root.section("admin"), store.as_ref().map(|store| store.settings.path.as_path()), log);
     let discovery = discovery(&root.section("discovery"), log);
     let telemetry = telemetry::read(&root.section("log"), log);
 
@@ -73,6 +75,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
         login: login.settings?,
         store: store.settings,
         master_key_file: store.master_key_file,
+        admin: admin?,
         discovery: discovery?,
         log: telemetry?,
     })

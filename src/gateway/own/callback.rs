@@ -44,6 +44,9 @@ pub(in crate::gateway) async fn answer(
             respond::redirect(StatusCode::SEE_OTHER, next.location())
         }
         Err(refusal) => {
+            if let Some(user) = refusal.blocked() {
+                shared.trail.login_refused(user, call.here.caller.id.to_string(), call.here.now);
+            }
             let way_on = WayOn::after(returning.next.as_ref(), shared, call, present.is_some());
             respond::refused(&refusal.into(), call.here, &way_on)
         }
@@ -90,6 +93,8 @@ fn finished(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Result<Res
             request_id = %call.here.caller.id, user = %snapshot.user, session = %snapshot.session, created = logged_in.created,
             "a login finished"
         );
+        let request = call.here.caller.id.to_string();
+        shared.trail.logged_in(snapshot.user, snapshot.session, request, call.here.now);
     }
     Ok(response)
 }

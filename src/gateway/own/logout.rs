@@ -88,6 +88,7 @@ fn end(
             target: ALWAYS,
             request_id = %here.caller.id, user = %snapshot.user, session = %snapshot.session, by, "logged out"
         );
+        shared.trail.logged_out(snapshot.user, snapshot.session, here.caller.id.to_string(), here.now);
         shared.sessions.end(snapshot, here.now)
     };
     let ended: Vec<_> = proofs.iter().map(end).collect();

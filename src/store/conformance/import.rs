@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::scene::{BY, During, END, LATER, NOW, identity, new_user, present, row, user_id};
 use super::{Check, Verdict, ensure, promises};
+use crate::clock::Timestamp;
 use crate::store::{Binding, Cursor, ImportRow, Imported, Revoked, Store, User, UserId, UserState};
 
 pub(super) const CHECKS: &[Check] = promises![Check:
@@ -16,8 +17,16 @@ pub(super) const CHECKS: &[Check] = promises![Check:
     a_row_that_says_nothing_of_an_id_leaves_the_one_that_is_there,
 ];
 
+/// Before anything else.
+const EARLIER: Timestamp = Timestamp::from_secs(1_700_000_000);
+
 async fn a_row_makes_user_and_binding_as_it_says(store: Arc<dyn Store>) -> Verdict {
-    let blocked = ImportRow { state: UserState::Blocked, created_at: Some(NOW), ..row("a", 1, "42") };
+    let blocked = ImportRow {
+        state: UserState::Blocked,
+        created_at: Some(NOW),
+        user_created_at: Some(EARLIER),
+        ..row("a", 1, "42")
+    };
     let outcome = take(&store, &blocked, false).await?;
     ensure!(outcome == Imported::Created(user_id(1)), "the outcome was {outcome:?}");
     let expected = User {
@@ -28,7 +37,7 @@ async fn a_row_makes_user_and_binding_as_it_says(store: Arc<dyn Store>) -> Verdi
         upstream_id: Some("42".to_owned()),
         username: blocked.username.clone(),
         generation: 0,
-        created_at: NOW,
+        created_at: EARLIER,
         updated_at: LATER,
     };
     let found = present(store.find_user(&identity("a")).await.during("find_user")?, "the imported user")?;

@@ -6,9 +6,7 @@ use futures_util::FutureExt;
 
 use super::scene::{BY, During, END, LATER, MUCH_LATER, NOW, identity, key, logout, new_user, profile, row, user_id};
 use super::{Check, Verdict, ensure, promises};
-use crate::store::{
-    Act, AuditEntry, AuditPage, AuditPosition, BindError, Cursor, Error, KeyPurpose, Store, UserState,
-};
+use crate::store::{Act, AuditEntry, AuditPage, AuditPosition, BindError, Cursor, Error, KeyPurpose, Store, UserState};
 
 pub(super) const CHECKS: &[Check] = promises![Check:
     an_open_store_can_serve,

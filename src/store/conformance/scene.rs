@@ -56,6 +56,7 @@ pub(super) fn row(subject: &str, fresh: u64, upstream_id: &str) -> ImportRow {
         state: UserState::Active,
         unionid: Some(format!("UID_{subject}")),
         created_at: None,
+        user_created_at: None,
     }
 }
 

@@ -9,9 +9,7 @@ use super::failure::Failure;
 use super::trees::Trees;
 use super::{audit, revocations, tree_key};
 use crate::clock::Timestamp;
-use crate::store::{
-    AuditEntry, Binding, Error, Revocation, Revoked, SessionsEnd, StoredKey, User, UserId, record,
-};
+use crate::store::{AuditEntry, Binding, Error, Revocation, Revoked, SessionsEnd, StoredKey, User, UserId, record};
 
 /// Put together while everything is decided, then written in one transaction. Only one is made at a time: they are made
 /// and written on one thread.

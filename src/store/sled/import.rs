@@ -5,9 +5,7 @@ use super::failure::Failure;
 use super::trees::Trees;
 use super::{bindings, users};
 use crate::clock::Timestamp;
-use crate::store::{
-    Act, Actor, AuditEntry, Binding, ImportRow, Imported, SessionsEnd, User, UserId,
-};
+use crate::store::{Act, Actor, AuditEntry, Binding, ImportRow, Imported, SessionsEnd, User, UserId};
 
 /// Takes a row in. What is there already is left, or with `replace` gives way.
 pub(super) fn import(
@@ -71,7 +69,7 @@ fn made(row: &ImportRow, id: UserId, now: Timestamp) -> User {
         upstream_id: row.upstream_id.clone(),
         username: row.username.clone(),
         generation: 0,
-        created_at: row.created_at.unwrap_or(now),
+        created_at: row.user_created_at.unwrap_or(now),
         updated_at: now,
     }
 }

@@ -121,13 +121,7 @@ pub(super) fn set_state(
 }
 
 /// Removes a user and every binding of theirs. False if there is no such user.
-pub(super) fn erase(
-    trees: &Trees,
-    id: UserId,
-    by: Actor,
-    now: Timestamp,
-    end: SessionsEnd,
-) -> Result<bool, Failure> {
+pub(super) fn erase(trees: &Trees, id: UserId, by: Actor, now: Timestamp, end: SessionsEnd) -> Result<bool, Failure> {
     let Some(user) = find(trees, id)? else { return Ok(false) };
     let mut change = Change::new(trees);
     for binding in bindings::of_user(trees, id)? {

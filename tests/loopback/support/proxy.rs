@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use menshen::app::App;
+use menshen::app::{App, Source};
 use menshen::clock::{Clock, Timestamp};
 use menshen::config::Config;
 use menshen::demo::qq::{self, Endpoint, Simulator};
@@ -152,6 +153,8 @@ pub struct Proxy {
     pub qq: Simulator,
     /// Removed with it.
     _folder: TempDir,
+    /// Its configuration file.
+    path: PathBuf,
     /// Its access log, where it is switched on.
     pub log: Log,
     /// What clients put in `Host`.
@@ -177,10 +180,10 @@ impl Proxy {
             Config::load(&path, std::iter::empty::<(String, String)>()).unwrap_or_else(|report| panic!("{report}"));
         events();
         let log = Log::default();
-        let app = App::start_with(&config, clock.clone(), log.clone(), true).unwrap();
+        let app = App::start_with(&config, clock.clone(), Some(source(&path)), log.clone(), true).unwrap();
         let address = app.addresses()[0];
         let host = setup.origin.split_once("://").unwrap().1.to_owned();
-        Proxy { app: Some(app), address, clock, qq, _folder: folder, log, host, config }
+        Proxy { app: Some(app), address, clock, qq, _folder: folder, path, log, host, config }
     }
 
     /// A fresh connection to it.
@@ -240,10 +243,16 @@ impl Proxy {
     /// Stops it and starts it again on the same store and configuration, at a new address.
     pub fn restart(&mut self) {
         self.stop();
-        let app = App::start_with(&self.config, self.clock.clone(), self.log.clone(), true).unwrap();
+        let app = App::start_with(&self.config, self.clock.clone(), Some(source(&self.path)), self.log.clone(), true)
+            .unwrap();
         self.address = app.addresses()[0];
         self.app = Some(app);
     }
+}
+
+fn source(path: &Path) -> Source {
+    let path = path.to_owned();
+    Box::new(move || Config::load(&path, std::iter::empty::<(String, String)>()))
 }
 
 impl Drop for Proxy {

@@ -1,0 +1,183 @@
+//! Carrying out operations.
+
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+
+use super::operation::{BoundUser, KeyState, MOST_ROWS, Operation, PAGE, Person, Problem, Reply, Row};
+use super::{Admin, Running};
+use crate::clock::Timestamp;
+use crate::keyring::Keyring;
+use crate::random;
+use crate::store::{
+    Act, Actor, AuditEntry, ImportRow, KeyPurpose, Revocation, Revoked, SessionsEnd, StoredKey, UserId, UserState,
+};
+
+/// The longest a session can have been made to last: no configuration allows more.
+const LONGEST_SESSION: Duration = Duration::from_secs(400 * 86_400);
+
+/// A login that looked its user up before a binding went, and makes its session after, is over too.
+const STILL_LOGGING_IN: Duration = Duration::from_secs(10);
+
+/// Verifiers keep a copy of our key set for five minutes, as its `Cache-Control` allows: a new key signs after twice that.
+const PUBLISHED_BEFORE: Duration = Duration::from_secs(600);
+
+/// What a user is called of whom a row says no name.
+const NAMELESS: &str = "QQ用户";
+
+impl Admin {
+    /// Carries an operation out. What it ends is over when this returns.
+    pub async fn carry_out(&self, operation: Operation, by: Actor) -> Result<Reply, Problem> {
+        let now = self.clock.now();
+        match operation {
+            Operation::Status => Ok(Reply::Status(self.running()?.status().await)),
+            Operation::Users(after) => Ok(Reply::Users(self.store.users(after, PAGE).await?)),
+            Operation::User(id) => self.person(id).await.map(Reply::Person),
+            Operation::WhoIs(identity) => match self.store.find_user(&identity).await? {
+                Some(user) => self.person(user.id).await.map(Reply::Person),
+                None => Err(Problem::NotFound(format!("{} is bound to nobody", identity.subject))),
+            },
+            Operation::SetState(user, state) => {
+                let user = self.store.set_state(user, state, by, now, end(now)).await?;
+                self.told().await?;
+                Ok(Reply::User(user))
+            }
+            Operation::Logout(user) => {
+                self.store.user(user).await?.ok_or_else(|| no_such(user))?;
+                self.revoke(Revoked::User(user), AuditEntry::new(now, Act::SessionsRevoked, by).of(user)).await
+            }
+            Operation::Erase(user) => {
+                let was_there = self.store.erase(user, by, now, end(now)).await?;
+                self.told().await?;
+                if was_there { Ok(Reply::Done) } else { Err(no_such(user)) }
+            }
+            Operation::Export(user) => {
+                let person = self.person(user).await?;
+                self.store.record(AuditEntry::new(now, Act::Exported, by).of(user)).await?;
+                Ok(Reply::Person(person))
+            }
+            Operation::Bindings(after) => self.bindings(after.as_ref()).await,
+            Operation::Unbind(identity) => {
+                let removed = self.store.unbind(&identity, by, now, end_of_logins(now)).await?;
+                self.told().await?;
+                let nobody = || Problem::NotFound(format!("{} is bound to nobody", identity.subject));
+                removed.map(Reply::Unbound).ok_or_else(nobody)
+            }
+            Operation::Import { rows, replace } => self.import(rows, replace, by, now).await,
+            Operation::Keys => Ok(Reply::Keys(self.store.keys().await?.into_iter().map(KeyState::from).collect())),
+            Operation::RotateKeys { purpose, drop_old } => self.rotate(purpose, drop_old, by, now).await,
+            Operation::RevokeSession(session) => {
+                let entry = AuditEntry { session: Some(session), ..AuditEntry::new(now, Act::SessionsRevoked, by) };
+                self.revoke(Revoked::Session(session), entry).await
+            }
+            Operation::RevokeEverybody => {
+                let entry = AuditEntry::new(now, Act::SessionsRevoked, by).with("everybody's");
+                self.revoke(Revoked::Everybody, entry).await
+            }
+            Operation::Audit(page) => Ok(Reply::Audit(self.store.audit(page, PAGE).await?)),
+            Operation::Reload => self.running()?.reload(by).await.map(Reply::Reloaded),
+        }
+    }
+
+    fn running(&self) -> Result<&dyn Running, Problem> {
+        self.running.as_deref().ok_or(Problem::NotRunning)
+    }
+
+    /// Has the running proxy, if there is one, know by now what the store has been told of sessions.
+    async fn told(&self) -> Result<(), Problem> {
+        match &self.running {
+            Some(running) => running.take_revocations().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn revoke(&self, subject: Revoked, entry: AuditEntry) -> Result<Reply, Problem> {
+        let at = entry.at;
+        self.store.revoke(Revocation { subject, at, until: at.plus(LONGEST_SESSION) }).await?;
+        self.store.record(entry).await?;
+        self.told().await?;
+        Ok(Reply::Done)
+    }
+
+    async fn person(&self, id: UserId) -> Result<Person, Problem> {
+        let user = self.store.user(id).await?.ok_or_else(|| no_such(id))?;
+        Ok(Person { user, bindings: self.store.bindings_of(id).await? })
+    }
+
+    async fn bindings(&self, after: Option<&crate::store::IdentityKey>) -> Result<Reply, Problem> {
+        let bindings = self.store.bindings(after, PAGE).await?;
+        let users = try_join_all(bindings.iter().map(|binding| self.store.user(binding.user))).await?;
+        let bound = bindings.into_iter().zip(users).map(|(binding, user)| BoundUser { binding, user });
+        Ok(Reply::Bindings(bound.collect()))
+    }
+
+    async fn import(&self, rows: Vec<Row>, replace: bool, by: Actor, now: Timestamp) -> Result<Reply, Problem> {
+        if rows.len() > MOST_ROWS {
+            return Err(Problem::Unacceptable(format!("at most {MOST_ROWS} rows at once")));
+        }
+        let rows = rows.into_iter().map(|row| import_row(row, now)).collect::<Result<Vec<_>, _>>()?;
+        // In their order: the store carries them out as they are asked for, and all of them share few syncs.
+        let taken = rows.into_iter().map(|row| self.store.import(row, replace, by.clone(), now, end_of_logins(now)));
+        let outcomes = try_join_all(taken).await?;
+        self.told().await?;
+        Ok(Reply::Imported(outcomes))
+    }
+
+    async fn rotate(&self, purpose: KeyPurpose, drop_old: bool, by: Actor, now: Timestamp) -> Result<Reply, Problem> {
+        let failed = |error: crate::keyring::KeyError| Problem::Failed(error.to_string());
+        let keyring = Keyring::new(&*self.store, &self.master, now).map_err(failed)?;
+        // Nobody but us opens what the others seal and sign.
+        let is_published = purpose == KeyPurpose::Upstream && !drop_old;
+        let active_from = if is_published { now.plus(PUBLISHED_BEFORE) } else { now };
+        let made = keyring.rotate(purpose, active_from, &by).await.map_err(failed)?;
+        if made.is_empty() {
+            return Err(Problem::NotFound(format!("there is no {purpose} key yet: the first start makes it")));
+        }
+        if drop_old {
+            let old = self.store.keys().await?.into_iter().filter(|key| key.purpose == purpose);
+            for key in old.filter(|key| made.iter().all(|made| made.id != key.id)) {
+                self.store.forget_key(&key.id, purpose).await?;
+            }
+        }
+        if let Some(running) = &self.running {
+            running.take_keys().await?;
+        }
+        Ok(Reply::Keys(made.into_iter().map(KeyState::from).collect()))
+    }
+}
+
+fn no_such(user: UserId) -> Problem {
+    Problem::NotFound(format!("there is no user {user}"))
+}
+
+fn end(now: Timestamp) -> SessionsEnd {
+    SessionsEnd { began_by: now, until: now.plus(LONGEST_SESSION) }
+}
+
+fn end_of_logins(now: Timestamp) -> SessionsEnd {
+    SessionsEnd { began_by: now.plus(STILL_LOGGING_IN), until: now.plus(LONGEST_SESSION) }
+}
+
+fn import_row(row: Row, now: Timestamp) -> Result<ImportRow, Problem> {
+    let entropy = random::bytes().map_err(|error| Problem::Failed(error.to_string()))?;
+    Ok(ImportRow {
+        identity: row.identity,
+        user: row.user,
+        fresh: UserId::new(now, &entropy),
+        upstream_id: row.upstream_id,
+        username: row.username,
+        display_name: row.display_name.unwrap_or_else(|| NAMELESS.to_owned()),
+        avatar: row.avatar,
+        state: row.state.unwrap_or(UserState::Active),
+        unionid: row.unionid,
+        created_at: row.created_at,
+        user_created_at: row.user_created_at,
+    })
+}
+
+impl From<StoredKey> for KeyState {
+    fn from(key: StoredKey) -> Self {
+        let StoredKey { id, purpose, algorithm, created_at, active_from, superseded_at, sealed: _ } = key;
+        KeyState { id, purpose, algorithm, created_at, active_from, superseded_at }
+    }
+}

@@ -1,0 +1,69 @@
+//! The other end of the socket: how a command asks a running proxy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+
+use super::operation::{Operation, Problem, Reply};
+use super::socket::PATH;
+
+/// Why a running proxy was not asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The proxy did not carry the operation out.
+    #[error(transparent)]
+    Problem(#[from] Problem),
+    /// The connection broke off, or what came back is nothing of ours.
+    #[error("the proxy behind {} does not answer as it should: {reason}", socket.display())]
+    Broken {
+        /// Its socket.
+        socket: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// A connection to a running proxy.
+#[derive(Debug)]
+pub struct Client {
+    socket: PathBuf,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+impl Client {
+    /// Connects. Must be called on a runtime.
+    ///
+    /// # Errors
+    /// `NotFound` and `ConnectionRefused` where no proxy runs; `PermissionDenied` where it is somebody else's.
+    pub async fn connect(socket: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(socket).await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        // It ends with the sender, and what breaks it off is told to whoever asks.
+        tokio::spawn(connection);
+        Ok(Client { socket: socket.to_owned(), sender })
+    }
+
+    /// Has an operation carried out.
+    pub async fn ask(&mut self, operation: &Operation) -> Result<Reply, ClientError> {
+        let socket = self.socket.clone();
+        let broken = |reason: String| ClientError::Broken { socket: socket.clone(), reason };
+        let body = serde_json::to_vec(operation).map_err(|error| broken(error.to_string()))?;
+        let request = Request::post(PATH).header(http::header::HOST, "menshen").body(Full::new(Bytes::from(body)));
+        let request = request.map_err(|error| broken(error.to_string()))?;
+        self.sender.ready().await.map_err(|error| broken(error.to_string()))?;
+        let response = self.sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(|error| broken(error.to_string()))?.to_bytes();
+        if status == StatusCode::OK {
+            return serde_json::from_slice(&body).map_err(|error| broken(error.to_string()));
+        }
+        let problem: Problem = serde_json::from_slice(&body).map_err(|_| broken(format!("it answered {status}")))?;
+        Err(problem.into())
+    }
+}

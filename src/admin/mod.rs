@@ -1,0 +1,79 @@
+//! What operators do: to a running proxy through its socket, or to a stopped one's store.
+//!
+//! ```text
+//! menshen users … ── client ── socket ──┐
+//!                                        ├── Admin ── store, keys, and the running proxy if there is one
+//! menshen users … (nothing runs) ────────┘
+//! ```
+//!
+//! Each [`Operation`] is bounded, and so is its [`Reply`]: long lists are asked for page by page, and long tables brought
+//! piece by piece.
+
+mod carry_out;
+pub mod client;
+mod operation;
+pub mod socket;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+pub use self::operation::{
+    BoundUser, KeyState, MOST_ROWS, Operation, PAGE, Person, Problem, Reloaded, Reply, Row, Status,
+};
+use crate::clock::Clock;
+use crate::master_key::MasterKey;
+use crate::store::{Actor, Store};
+
+/// How a proxy can be administered, and what is kept of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The socket's path; its folder is made if it is missing.
+    pub socket: PathBuf,
+    /// How long entries of the audit trail are kept.
+    pub audit_kept: Duration,
+}
+
+/// What only a proxy that runs can do.
+#[async_trait]
+pub trait Running: Send + Sync + 'static {
+    /// Has every request from now on see what the store says of revocations.
+    async fn take_revocations(&self) -> Result<(), Problem>;
+
+    /// Has every request from now on use the keys that the store has.
+    async fn take_keys(&self) -> Result<(), Problem>;
+
+    /// Reads the configuration again and goes on by it; where it has mistakes, by the old one.
+    async fn reload(&self, by: Actor) -> Result<Reloaded, Problem>;
+
+    /// How it is.
+    async fn status(&self) -> Status;
+}
+
+/// Carries out operations.
+pub struct Admin {
+    store: Arc<dyn Store>,
+    master: MasterKey,
+    clock: Clock,
+    running: Option<Arc<dyn Running>>,
+}
+
+impl Admin {
+    /// On a store that no proxy has open.
+    pub fn of_a_stopped_proxy(store: Arc<dyn Store>, master: MasterKey, clock: Clock) -> Self {
+        Admin { store, master, clock, running: None }
+    }
+
+    /// On a running proxy.
+    pub fn of(running: Arc<dyn Running>, store: Arc<dyn Store>, master: MasterKey, clock: Clock) -> Self {
+        Admin { store, master, clock, running: Some(running) }
+    }
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Admin")
+    }
+}

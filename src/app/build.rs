@@ -1,0 +1,135 @@
+//! From a configuration to what the cores share.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::StartError;
+use crate::account::Accounts;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gateway::{OwnPaths, Shared, SiteContext, SiteContexts, SiteError};
+use crate::identity::{Identities, Identity};
+use crate::keyring::{Keyring, Published};
+use crate::login::provider::qq::Qq;
+use crate::login::{self, Login};
+use crate::master_key::MasterKey;
+use crate::seal::Sealer;
+use crate::session::{Parts, Revocations, Sessions};
+use crate::store::Store;
+use crate::telemetry::access_log::{LogHandle, LogHash};
+use crate::token::api::ApiTokens;
+use crate::trail::Trail;
+
+/// What outlives every configuration.
+pub(super) struct Foundations {
+    pub(super) clock: Clock,
+    pub(super) master: MasterKey,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) control: Handle,
+    pub(super) revocations: Revocations,
+    pub(super) access_log: Option<LogHandle>,
+    /// Shared by everything that was ever built, so that what one core seals every other one opens, also while a new key
+    /// is taken into use.
+    pub(super) keys: LiveKeys,
+}
+
+/// The keys that prove what we made, exchanged at once for everybody.
+#[derive(Debug, Clone)]
+pub(super) struct LiveKeys {
+    sealer: Sealer,
+    api: ApiTokens,
+}
+
+impl LiveKeys {
+    pub(super) async fn load(keyring: &Keyring<'_>) -> Result<Self, StartError> {
+        let (seal, api) = (keyring.seal_keys().await?, keyring.api_keys().await?);
+        Ok(LiveKeys { sealer: Sealer::new(seal), api: ApiTokens::new(api) })
+    }
+
+    pub(super) async fn renew(&self, keyring: &Keyring<'_>) -> Result<(), StartError> {
+        let (seal, api) = (keyring.seal_keys().await?, keyring.api_keys().await?);
+        self.sealer.replace(seal);
+        self.api.replace(api);
+        Ok(())
+    }
+}
+
+impl Foundations {
+    pub(super) fn keyring(&self) -> Result<Keyring<'_>, StartError> {
+        Ok(Keyring::new(self.store.as_ref(), &self.master, self.clock.now())?)
+    }
+
+    /// What the cores share under this configuration. `before`: who logged users in so far, whose states stay spent.
+    pub(super) async fn build(&self, config: &Config, before: Option<&Login>) -> Result<Shared, StartError> {
+        let keyring = self.keyring()?;
+        let mut published = Published::new();
+        let mut identities = Vec::with_capacity(config.identities.len());
+        for settings in &config.identities {
+            let signer = keyring.signer(&settings.signing, &mut published).await?;
+            identities.push(Identity::new(settings.clone(), signer));
+        }
+        let identities = Arc::new(Identities::new(identities));
+        let sessions = Arc::new(Sessions::new(Parts {
+            settings: config.session.clone(),
+            clock: self.clock.clone(),
+            sealer: self.keys.sealer.clone(),
+            api: self.keys.api.clone(),
+            store: Arc::clone(&self.store),
+            identities: Arc::clone(&identities),
+            revocations: self.revocations.clone(),
+            log_hash: LogHash::new(&self.master.derive("log hash")),
+            control: self.control.clone(),
+        }));
+        let parts = login::Parts {
+            settings: config.login.clone(),
+            provider: Arc::new(Qq::new(config.qq.clone())?),
+            accounts: Accounts::new(Arc::clone(&self.store), config.session.lifetime()),
+            sessions: Arc::clone(&sessions),
+            store: Arc::clone(&self.store),
+            sealer: self.keys.sealer.clone(),
+            clock: self.clock.clone(),
+            control: self.control.clone(),
+        };
+        let own_paths = OwnPaths::new(
+            &config.login.start,
+            &config.login.callback,
+            &config.prefix,
+            config.discovery.jwks,
+            config.discovery.openid_configuration,
+        );
+        Ok(Shared {
+            clock: self.clock.clone(),
+            sites: sites(config, &own_paths)?,
+            own_paths,
+            login: Arc::new(before.map_or_else(|| Login::new(parts.clone()), |before| before.renewed(parts.clone()))),
+            sessions,
+            trail: Trail::new(Arc::clone(&self.store), self.control.clone()),
+            identities,
+            signing_keys: published.iter().flat_map(|(_, schedule)| schedule.keys().cloned()).collect(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            target_bytes: config.server.limits.target_bytes,
+            upstreams: config.upstreams.clone(),
+            forwarding: config.forwarding,
+            access_log: self.access_log.clone(),
+        })
+    }
+}
+
+fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteError> {
+    let configured = config.identities.iter().filter_map(|identity| identity.issuer.as_deref());
+    let issuers = config.sites.iter().map(|site| site.origin.as_str()).chain(configured);
+    let issuers: Arc<[Arc<str>]> = issuers.map(Arc::from).collect();
+    let contexts = config.sites.iter().map(|site| {
+        SiteContext::new(
+            site,
+            config.qq.id.as_str(),
+            &config.login.callback,
+            own_paths.under_prefix("login"),
+            config.session.cookie(),
+            Arc::clone(&issuers),
+            &config.routes,
+        )
+    });
+    Ok(SiteContexts::new(config.sites.clone(), contexts.collect::<Result<_, _>>()?))
+}

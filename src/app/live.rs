@@ -1,0 +1,153 @@
+//! The running proxy, as operators change it: another configuration, other keys, what has been revoked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+
+use super::StartError;
+use super::build::Foundations;
+use super::feed::Feed;
+use super::source::{self, Source};
+use crate::admin::{Problem, Reloaded, Running, Status};
+use crate::clock::Timestamp;
+use crate::config::Config;
+use crate::gateway::{Gateway, Shared};
+use crate::keyring;
+use crate::login::Login;
+use crate::random;
+use crate::server::Server;
+use crate::store::{Act, Actor, AuditEntry};
+
+/// How often what has run out is removed from the store.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// How much longer old keys are kept than what they made can last: a clock may be put right meanwhile.
+const KEYS_KEPT_LONGER: Duration = Duration::from_secs(86_400);
+
+/// The running proxy.
+pub(super) struct Live {
+    foundations: Foundations,
+    feed: Arc<Feed>,
+    server: Arc<Server<Gateway>>,
+    source: Option<Source>,
+    since: Timestamp,
+    /// Held while another configuration or other keys are taken into use: one at a time.
+    present: Mutex<Present>,
+}
+
+/// What it goes by at present.
+struct Present {
+    config: Config,
+    login: Arc<Login>,
+}
+
+/// Makes each core's gateway.
+pub(super) fn gateways(shared: Shared) -> impl Fn() -> Gateway + Send + Sync + 'static {
+    let shared = Arc::new(shared);
+    move || {
+        // Request ids need not be secret, only different: without random bytes the cores still tell them apart.
+        let seed = random::bytes::<8>().map_or(0, u64::from_ne_bytes);
+        Gateway::new(Arc::clone(&shared), seed)
+    }
+}
+
+impl Live {
+    pub(super) fn new(
+        foundations: Foundations,
+        feed: Arc<Feed>,
+        server: Arc<Server<Gateway>>,
+        source: Option<Source>,
+        config: Config,
+        login: Arc<Login>,
+    ) -> Self {
+        let since = foundations.clock.now();
+        Live { foundations, feed, server, source, since, present: Mutex::new(Present { config, login }) }
+    }
+
+    /// Has every core go on by what this configuration comes to.
+    async fn go_on_by(&self, present: &mut Present, config: Config) -> Result<(), StartError> {
+        let shared = self.foundations.build(&config, Some(&present.login)).await?;
+        let login = Arc::clone(&shared.login);
+        self.server.exchange(gateways(shared), &config.server.limits).await?;
+        *present = Present { config, login };
+        Ok(())
+    }
+
+    /// Has the store forget what has run out, for as long as the proxy runs.
+    pub(super) async fn sweep(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            if let Err(error) = self.sweep_once().await {
+                tracing::warn!(%error, "the store could not be swept");
+            }
+        }
+    }
+
+    async fn sweep_once(&self) -> Result<(), StartError> {
+        let (store, now) = (&self.foundations.store, self.foundations.clock.now());
+        let (kept, sessions, api) = {
+            let config = &self.present.lock().await.config;
+            (config.admin.audit_kept, config.session.lifetime(), config.session.api_token_lifetime())
+        };
+        let revocations = store.sweep(crate::session::Revocations::past(now)).await?;
+        let entries = store.forget_audit(now.minus(kept)).await?;
+        let lifetimes = keyring::Lifetimes { sessions, api_tokens: api };
+        let keys = keyring::forget_old(store.as_ref(), lifetimes, now.minus(KEYS_KEPT_LONGER)).await?;
+        if revocations + entries + keys > 0 {
+            tracing::debug!(revocations, entries, keys, "forgot what had run out");
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Running for Live {
+    async fn take_revocations(&self) -> Result<(), Problem> {
+        Ok(self.feed.catch_up().await?)
+    }
+
+    async fn take_keys(&self) -> Result<(), Problem> {
+        let mut present = self.present.lock().await;
+        let failed = |error: StartError| Problem::Failed(error.to_string());
+        let keyring = self.foundations.keyring().map_err(failed)?;
+        self.foundations.keys.renew(&keyring).await.map_err(failed)?;
+        let config = present.config.clone();
+        self.go_on_by(&mut present, config).await.map_err(failed)
+    }
+
+    async fn reload(&self, by: Actor) -> Result<Reloaded, Problem> {
+        let source = self.source.as_ref().ok_or_else(|| {
+            Problem::Unacceptable("this proxy was started without a file that could be read again".to_owned())
+        })?;
+        // Held from before the file is read: of two reloads the later one reads last, and is what stays.
+        let mut present = self.present.lock().await;
+        let (mut config, warnings) = source().map_err(|report| {
+            tracing::warn!(%report, "the configuration has mistakes: the old one stays in use");
+            Problem::Unacceptable(report.to_string())
+        })?;
+        let need_a_restart = source::keep_what_needs_a_restart(&mut config, &present.config);
+        self.go_on_by(&mut present, config).await.map_err(|error| {
+            tracing::error!(%error, "the configuration cannot be used: the old one stays in use");
+            Problem::Failed(error.to_string())
+        })?;
+        tracing::info!(%by, "the configuration was read again");
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        if !need_a_restart.is_empty() {
+            let keys = need_a_restart.join(", ");
+            tracing::warn!(keys, "these keys have changed, and count only after a restart");
+        }
+        let entry = AuditEntry::new(self.foundations.clock.now(), Act::Reloaded, by);
+        if let Err(error) = self.foundations.store.record(entry).await {
+            tracing::warn!(%error, "the audit trail lacks a reload: it could not be stored");
+        }
+        Ok(Reloaded { warnings: warnings.iter().map(ToString::to_string).collect(), need_a_restart })
+    }
+
+    async fn status(&self) -> Status {
+        Status { version: env!("CARGO_PKG_VERSION").to_owned(), process: std::process::id(), since: self.since }
+    }
+}

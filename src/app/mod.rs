@@ -1,0 +1,221 @@
+//! Where everything is put together: the only file that knows which store and which provider there are.
+
+mod build;
+mod feed;
+mod live;
+mod source;
+mod stopped;
+
+use std::error::Error as _;
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::time::{Instant, timeout};
+
+use self::build::{Foundations, LiveKeys};
+use self::feed::Feed;
+use self::live::{Live, gateways};
+pub use self::source::Source;
+pub use self::stopped::{Stopped, StoppedError};
+use crate::admin::socket::Socket;
+use crate::admin::{self, Admin, Problem, Reloaded, Running};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gateway::{Gateway, SiteError};
+use crate::http::forwarded::Client;
+use crate::keyring::{KeyError, Keyring};
+use crate::login::provider::qq;
+use crate::master_key::{MasterKey, MasterKeyError};
+use crate::random::NoRandomness;
+use crate::server::{BindError, Gone, Handler, Listeners, Server};
+use crate::store::sled::{OpenError, SledStore};
+use crate::store::{self, Actor, Store};
+use crate::telemetry::access_log::AccessLog;
+
+/// The store gets this long to close even where open requests have taken all the time there was.
+const CLOSE_AT_LEAST: Duration = Duration::from_secs(2);
+
+/// Threads for whatever may be slow: logins, signing, the store's callers.
+const CONTROL_THREADS: usize = 2;
+
+/// Why the proxy does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address is taken or not ours.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The store opens but does not serve.
+    #[error(transparent)]
+    StoreFailed(#[from] store::Error),
+    /// There is no master key.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// There are no keys to work with.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// No client for QQ can be made.
+    #[error("no client for calls to QQ can be made")]
+    Provider(#[from] qq::BuildError),
+    /// A site's addresses do not fit together.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// No random bytes.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    /// A core has ended.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// Threads or descriptors have run out.
+    #[error("the system gives no threads or sockets")]
+    System(#[from] io::Error),
+}
+
+/// The running proxy.
+pub struct App {
+    server: Arc<Server<Gateway>>,
+    addresses: Vec<SocketAddr>,
+    live: Arc<Live>,
+    store: Arc<dyn Store>,
+    control: Runtime,
+    access_log: Option<AccessLog>,
+    drain: Duration,
+}
+
+impl App {
+    /// Starts everything; requests are answered when this returns. `source` reads the configuration again where it is to
+    /// be reloaded. Blocks while the store opens, so it must not be called on an async runtime.
+    pub fn start(config: &Config, clock: Clock, source: Option<Source>) -> Result<Self, StartError> {
+        let stdout = io::stdout();
+        let is_json = config.log.is_json(stdout.is_terminal());
+        // By itself it keeps what a full disk has refused, to write it later in the middle of other lines.
+        let unbuffered = File::from(stdout.as_fd().try_clone_to_owned()?);
+        Self::start_with(config, clock, source, unbuffered, is_json)
+    }
+
+    /// As [`App::start`], with the access log written to `log` rather than to standard output.
+    pub fn start_with(
+        config: &Config,
+        clock: Clock,
+        source: Option<Source>,
+        log: impl io::Write + Send + 'static,
+        is_json: bool,
+    ) -> Result<Self, StartError> {
+        let listeners = Listeners::bind(&config.server.listen)?;
+        let control = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(CONTROL_THREADS)
+            .thread_name("control")
+            .enable_all()
+            .build()?;
+        let (has_store, has_key) = (config.store.is_made(), config.master_key_file.exists());
+        let master = MasterKey::open_or_create(&config.master_key_file, has_store)?;
+        let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store)?);
+        if has_key && !has_store {
+            let (path, key) = (config.store.path.display(), config.master_key_file.display());
+            tracing::warn!(%path, %key, "a new store was made, though its master key was there before");
+        }
+        let access_log = if config.log.access { Some(AccessLog::start(log, is_json)?) } else { None };
+        let feed = Arc::new(control.block_on(Feed::open(Arc::clone(&store), clock.clone()))?);
+        let keyring = Keyring::new(store.as_ref(), &master, clock.now())?;
+        let keys = control.block_on(LiveKeys::load(&keyring))?;
+        let foundations = Foundations {
+            clock: clock.clone(),
+            master: master.clone(),
+            store: Arc::clone(&store),
+            control: control.handle().clone(),
+            revocations: feed.revocations().clone(),
+            access_log: access_log.as_ref().map(AccessLog::handle),
+            keys,
+        };
+        let shared = control.block_on(foundations.build(config, None))?;
+        let login = Arc::clone(&shared.login);
+        let server = Arc::new(Server::start(&config.server, &listeners, gateways(shared))?);
+        control.spawn(Arc::clone(&feed).follow());
+        let live = Live::new(foundations, feed, Arc::clone(&server), source, config.clone(), login);
+        let live = Arc::new(live);
+        control.spawn(Arc::clone(&live).sweep());
+        let running: Arc<dyn Running> = Arc::clone(&live) as Arc<dyn Running>;
+        let admin = Arc::new(Admin::of(running, Arc::clone(&store), master, clock));
+        control.block_on(administer(&config.admin, admin));
+        let (addresses, drain) = (listeners.addresses(), config.server.drain);
+        Ok(App { server, addresses, live, store, control, access_log, drain })
+    }
+
+    /// The addresses that are listened on.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Reads the configuration again and goes on by it; where it has mistakes, by the old one. Blocks.
+    ///
+    /// # Errors
+    /// What is wrong with it; it has been logged.
+    pub fn reload(&self) -> Result<Reloaded, Problem> {
+        self.control.block_on(self.live.reload(Actor::System))
+    }
+
+    /// Stops: open requests may end within the time that the settings give, and what is left of it the store has for
+    /// closing. Blocks.
+    pub fn stop(self) {
+        let until = Instant::now() + self.drain;
+        self.server.drain();
+        let left = until.saturating_duration_since(Instant::now()).max(CLOSE_AT_LEAST);
+        self.control.block_on(close(self.store.as_ref(), left));
+        drop(self.live);
+        self.control.shutdown_timeout(Duration::from_secs(1));
+        drop(self.access_log);
+    }
+}
+
+/// Opens the socket for operators. That there is none keeps no visitor out.
+async fn administer(settings: &admin::Settings, admin: Arc<Admin>) {
+    match Socket::bind(&settings.socket) {
+        Ok(socket) => drop(tokio::spawn(socket.serve(admin))),
+        Err(error) => {
+            let cause = error.source().map(tracing::field::display);
+            tracing::warn!(%error, cause, "operators' commands will not reach this proxy");
+        }
+    }
+}
+
+impl Handler for Gateway {
+    type Body = crate::gateway::AnswerBody;
+
+    fn handle(
+        &self,
+        request: http::Request<hyper::body::Incoming>,
+        peer: &Client,
+    ) -> impl Future<Output = http::Response<Self::Body>> {
+        Gateway::handle(self, request, peer)
+    }
+}
+
+/// Closes the store, or leaves it after `limit` as a kill would: whatever it answered was on disk before.
+async fn close(store: &dyn Store, limit: Duration) {
+    match timeout(limit, store.close()).await {
+        Ok(()) => tracing::info!("the store is closed"),
+        Err(_) => {
+            tracing::warn!(waited = ?limit, "the store did not close in time: left as it is, nothing answered is lost")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::double::Double;
+
+    #[tokio::test]
+    async fn a_store_that_does_not_close_keeps_nobody_waiting_for_ever() {
+        let stuck = Double::hanging();
+        let stopped = close(&stuck, Duration::from_millis(10));
+        timeout(Duration::from_secs(10), stopped).await.expect("it waits for ever");
+    }
+}

@@ -1,0 +1,33 @@
+//! Where the configuration comes from, and what of it counts only after a restart.
+
+use crate::config::{Config, Report, Warning};
+
+/// Reads the configuration again.
+pub type Source = Box<dyn Fn() -> Result<(Config, Vec<Warning>), Report> + Send + Sync>;
+
+/// Puts back what cannot be changed while the proxy runs, and says what that is.
+pub(super) fn keep_what_needs_a_restart(new: &mut Config, old: &Config) -> Vec<String> {
+    let mut changed = Vec::new();
+    let mut keep = |name: &str, is_changed: bool| {
+        if is_changed {
+            changed.push(name.to_owned());
+        }
+    };
+    keep("server.listen", new.server.listen != old.server.listen);
+    keep("server.cores", new.server.cores != old.server.cores);
+    keep("server.drain", new.server.drain != old.server.drain);
+    keep("store.path", new.store.path != old.store.path);
+    keep("store.master_key_file", new.master_key_file != old.master_key_file);
+    keep("store.cache", new.store.cache != old.store.cache);
+    keep("admin.socket", new.admin.socket != old.admin.socket);
+    keep("log.format", new.log.format != old.log.format);
+    keep("log.level", new.log.level != old.log.level);
+    keep("log.access", new.log.access != old.log.access);
+    let limits = new.server.limits.clone();
+    new.server = crate::server::Settings { limits, ..old.server.clone() };
+    new.store = old.store.clone();
+    new.master_key_file.clone_from(&old.master_key_file);
+    new.admin.socket.clone_from(&old.admin.socket);
+    new.log = old.log;
+    changed
+}

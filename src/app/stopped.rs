@@ -1,0 +1,80 @@
+//! The store of a proxy that does not run, for operators.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::admin::Admin;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::master_key::{MasterKey, MasterKeyError};
+use crate::store::Store;
+use crate::store::sled::{OpenError, SledStore};
+
+/// Why a stopped proxy's store was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoppedError {
+    /// There is none: a command makes none in a place that may be mistaken.
+    #[error("there is no store in {} and no proxy that runs: nothing has been started with this configuration yet", .0.display())]
+    Nothing(PathBuf),
+    /// Files that this user made there would keep the proxy's own user out.
+    #[error(
+        "the store in {} belongs to user id {owner}, and this command runs as {user}: run it as that user, such as by \
+         `sudo -u '#{owner}' menshen …`", path.display()
+    )]
+    AnothersFiles {
+        /// The store's folder.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who asks.
+        user: u32,
+    },
+    /// The folder cannot be looked at.
+    #[error("the store's folder {} cannot be looked at", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// There is no master key.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+}
+
+/// A stopped proxy's store, kept from being started until it is closed.
+pub struct Stopped {
+    store: Arc<dyn Store>,
+    /// What operators do.
+    pub admin: Admin,
+}
+
+impl Stopped {
+    /// Opens it. Blocks.
+    pub fn open(config: &Config, clock: Clock) -> Result<Self, StoppedError> {
+        let path = &config.store.path;
+        if !config.store.is_made() {
+            return Err(StoppedError::Nothing(path.clone()));
+        }
+        let folder = path.metadata().map_err(|source| StoppedError::Folder { path: path.clone(), source })?;
+        let (owner, user) = (folder.uid(), rustix::process::geteuid().as_raw());
+        if owner != user {
+            return Err(StoppedError::AnothersFiles { path: path.clone(), owner, user });
+        }
+        let master = MasterKey::open_or_create(&config.master_key_file, true)?;
+        let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store)?);
+        let admin = Admin::of_a_stopped_proxy(Arc::clone(&store), master, clock);
+        Ok(Stopped { store, admin })
+    }
+
+    /// Writes out what is pending and lets a proxy have it.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}

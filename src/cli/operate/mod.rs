@@ -53,7 +53,7 @@ fn run(which: &Which, command: impl FnOnce(&mut Operator) -> anyhow::Result<Exit
     let config = match Config::load(&which.config, std::env::vars_os()) {
         Ok((config, _)) => config,
         Err(report) => {
-            eprintln!("{report}");
+            eprintln!("{report}\nno proxy was asked: where it can be reached is said by its configuration");
             return Verdict::from(&report).into();
         }
     };

@@ -65,6 +65,7 @@ const CHINESE: Words = Words {
         "all" => "全部",
         "the site's origin" => "站点的 origin",
         "master.key in store.path" => "store.path 里的 master.key",
+        "admin/menshen.sock in store.path" => "store.path 里的 admin/menshen.sock",
         _ => "?",
     },
     kind: |kind| match kind {

@@ -3,12 +3,14 @@
 
 mod browser;
 mod client;
+mod command;
 mod log;
 mod proxy;
 mod upstream;
 
 pub use self::browser::{Browser, PAGE, SCRIPT};
 pub use self::client::{Answer, Connection};
+pub use self::command::Outcome;
 pub use self::log::{Log, events};
 pub use self::proxy::{CLIENT_ID, CLIENT_SECRET, Proxy, Setup};
 pub use self::upstream::{Received, Upstream, read_body, read_head, read_request, reset};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use menshen::admin::{Problem, Reloaded};
 use menshen::app::{App, Source};
 use menshen::clock::{Clock, Timestamp};
 use menshen::config::Config;
@@ -233,6 +234,27 @@ impl Proxy {
         change(&mut user);
         users.insert(id.as_bytes(), record::encode(&user).unwrap()).unwrap();
         db.flush().unwrap();
+    }
+
+    /// Its configuration file.
+    pub fn config_path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of its store.
+    pub fn store_path(&self) -> &Path {
+        &self.config.store.path
+    }
+
+    /// Writes its configuration file anew, for a reload or the next start.
+    pub fn rewrite(&self, change: impl FnOnce(String) -> String) {
+        let text = fs::read_to_string(&self.path).unwrap();
+        fs::write(&self.path, change(text)).unwrap();
+    }
+
+    /// Has it read its configuration again.
+    pub fn reload(&self) -> Result<Reloaded, Problem> {
+        self.app.as_ref().unwrap().reload()
     }
 
     /// Changes its configuration, for the next start.

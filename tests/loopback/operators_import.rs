@@ -1,0 +1,135 @@
+//! Bindings that operators bring from elsewhere, and take away.
+
+use std::fs;
+
+use menshen::demo::qq::Simulator;
+
+use crate::support::{Browser, CLIENT_ID, Proxy, SCRIPT, Setup, Upstream};
+
+/// Tells the application its own id of whoever is logged in.
+const IDENTITY: &str = "[identity.default.headers]\nX-Shop-User = \"{user.upstream_id}\"\n";
+
+fn openid(user: &str) -> String {
+    Simulator::openid(user, CLIENT_ID)
+}
+
+fn import(proxy: &Proxy, table: &str, more: &[&str]) -> crate::support::Outcome {
+    let words = [&["bindings", "import", "-", "--format", "csv"], more].concat();
+    proxy.command_with(&words, table)
+}
+
+/// Whom the application is told, if anybody.
+fn told(upstream: &Upstream, browser: &Browser<'_>) -> Option<String> {
+    assert_eq!(browser.get("/", &[SCRIPT]).status, 200);
+    upstream.next().header("x-shop-user").map(str::to_owned)
+}
+
+#[test]
+fn who_stands_in_the_shops_own_table_logs_in_as_the_shops_user() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().section(IDENTITY).before(&upstream);
+    let table = format!("openid,upstream_id,username\n{},42,ming\n{},43,hong\n", openid("10001"), openid("10002"));
+    let said = import(&proxy, &table, &[]).good();
+    assert!(said.contains("2 rows: 2 made a user"), "{said}");
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    assert_eq!(told(&upstream, &browser).as_deref(), Some("42"));
+    let stranger = proxy.browser();
+    stranger.log_in("10003");
+    assert_eq!(told(&upstream, &stranger), None);
+    let again = import(&proxy, &table, &[]).good();
+    assert!(again.contains("2 rows: 0 made a user") && again.contains("2 were so already"), "{again}");
+    assert_eq!(told(&upstream, &browser).as_deref(), Some("42"), "what changed nothing logged nobody out");
+}
+
+#[test]
+fn what_is_bound_already_is_told_and_left_unless_it_is_to_be_replaced_and_then_its_user_is_logged_out() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().section(IDENTITY).before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let id = browser.user_id().unwrap();
+    let table = format!("openid,upstream_id\n{},43\n{},42\n", openid("10002"), openid("10001"));
+    let told_so = import(&proxy, &table, &[]).bad();
+    assert!(told_so.contains("line 3 was left") && told_so.contains(&id) && told_so.contains("--replace"), "{told_so}");
+    assert_eq!(told(&upstream, &browser), None);
+    let replaced = import(&proxy, &table, &["--replace"]).good();
+    assert!(replaced.contains("1 were so already, 1 took another's place"), "{replaced}");
+    assert_eq!(browser.user_id(), None, "logged out");
+    proxy.advance(std::time::Duration::from_secs(11));
+    browser.log_in("10001");
+    assert_eq!((browser.user_id().unwrap(), told(&upstream, &browser).as_deref()), (id, Some("42")));
+}
+
+#[test]
+fn several_openids_of_one_of_the_shops_users_are_one_user_and_other_repetitions_are_told() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().section(IDENTITY).before(&upstream);
+    let (one, two, three) = (openid("10001"), openid("10002"), openid("10003"));
+    let table = format!("openid,upstream_id\n{one},42\n{two},42\n{three},43\n{one},44\nnonsense,45\n");
+    for (round, made) in [("first", "2 made a user, 1 bound one more"), ("again", "0 made a user")] {
+        let said = import(&proxy, &table, &[]).bad();
+        assert!(said.contains(made), "{round}: {said}");
+        assert!(said.contains("line 5 has the openid of line 2"), "{round}: {said}");
+        assert!(said.contains("line 6 has an openid that is not 32"), "{round}: {said}");
+    }
+    let (first, second) = (proxy.browser(), proxy.browser());
+    first.log_in("10001");
+    second.log_in("10002");
+    assert_eq!(first.user_id(), second.user_id());
+    proxy.command(&["users", "block", &one]).good();
+    assert_eq!((first.user_id(), second.user_id()), (None, None));
+}
+
+#[test]
+fn an_export_fills_another_store_with_the_same_users() {
+    let upstream = Upstream::hello();
+    let from = Setup::new().section(IDENTITY).before(&upstream);
+    for user in ["10001", "10002"] {
+        from.browser().log_in(user);
+    }
+    let table = format!("openid,upstream_id,username\n{},42,ming\n", openid("10003"));
+    import(&from, &table, &[]).good();
+    from.command(&["users", "block", &openid("10002")]).good();
+    let exported = from.command(&["bindings", "export"]).good();
+    assert_eq!(exported.lines().count(), 3);
+
+    let mut to = Setup::new().section(IDENTITY).before(&upstream);
+    let file = to.config_path().with_file_name("backup.jsonl");
+    fs::write(&file, &exported).unwrap();
+    for stopped in [false, true] {
+        if stopped {
+            to.stop();
+        }
+        let said = to.command(&["bindings", "import", file.to_str().unwrap()]).good();
+        let expected = if stopped { "3 were so already" } else { "3 made a user" };
+        assert!(said.contains(expected), "{said}");
+    }
+    let without_times = |text: &str| -> Vec<serde_json::Value> {
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines
+            .map(|mut line: serde_json::Value| {
+                line["user"].as_object_mut().unwrap().remove("updated_at");
+                line
+            })
+            .collect()
+    };
+    let arrived = to.command(&["bindings", "export"]).good();
+    assert_eq!(without_times(&arrived), without_times(&exported));
+    to.restart();
+    let browser = to.browser();
+    browser.log_in("10003");
+    assert_eq!(told(&upstream, &browser).as_deref(), Some("42"));
+}
+
+#[test]
+fn a_table_that_cannot_be_read_is_refused_with_the_reason() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for (table, words) in [("", "line 1"), ("openid;upstream_id\n", "names a column"), ("\u{1}", "names a column")] {
+        let said = import(&proxy, table, &[]).bad();
+        assert!(said.contains(words), "{table:?}: {said}");
+    }
+    assert!(proxy.command(&["bindings", "import", "/nowhere/table.csv"]).bad().contains("cannot be read"));
+    assert!(proxy.command(&["bindings", "import", "table.xlsx"]).bad().contains("--format"));
+}

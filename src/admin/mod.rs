@@ -11,9 +11,11 @@
 
 mod carry_out;
 pub mod client;
+pub mod listener;
 mod operation;
 pub mod socket;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,12 +30,16 @@ use crate::master_key::MasterKey;
 use crate::store::{Actor, Store};
 
 /// How a proxy can be administered, and what is kept of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// The socket's path; its folder is made if it is missing.
     pub socket: PathBuf,
     /// How long entries of the audit trail are kept.
     pub audit_kept: Duration,
+    /// Addresses for monitoring.
+    pub listen: Vec<SocketAddr>,
+    /// Who is answered there.
+    pub access: listener::Access,
 }
 
 /// What only a proxy that runs can do.
@@ -47,6 +53,12 @@ pub trait Running: Send + Sync + 'static {
 
     /// Reads the configuration again and goes on by it; where it has mistakes, by the old one.
     async fn reload(&self, by: Actor) -> Result<Reloaded, Problem>;
+
+    /// What it has counted, for Prometheus.
+    async fn metrics(&self) -> String;
+
+    /// What does not work, while visitors are served.
+    async fn degraded(&self) -> Vec<String>;
 
     /// How it is.
     async fn status(&self) -> Status;
@@ -69,6 +81,24 @@ impl Admin {
     /// On a running proxy.
     pub fn of(running: Arc<dyn Running>, store: Arc<dyn Store>, master: MasterKey, clock: Clock) -> Self {
         Admin { store, master, clock, running: Some(running) }
+    }
+}
+
+impl Admin {
+    /// See [`Running::metrics`]; `None` where no proxy runs.
+    pub async fn metrics(&self) -> Option<String> {
+        match &self.running {
+            Some(running) => Some(running.metrics().await),
+            None => None,
+        }
+    }
+
+    /// See [`Running::degraded`].
+    pub async fn degraded(&self) -> Vec<String> {
+        match &self.running {
+            Some(running) => running.degraded().await,
+            None => Vec::new(),
+        }
     }
 }
 

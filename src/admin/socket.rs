@@ -162,7 +162,11 @@ async fn answer_one(stream: UnixStream, admin: Arc<Admin>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, admin: &Admin, by: Actor) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    admin: &Admin,
+    by: Actor,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     if request.uri().path() != PATH || request.method() != Method::POST {
         return Ok(json(StatusCode::NOT_FOUND, &Problem::Unacceptable(format!("POST {PATH} alone is answered"))));
     }
@@ -194,7 +198,7 @@ fn respond(outcome: &Result<Reply, Problem>) -> Response<Full<Bytes>> {
     }
 }
 
-fn json(status: StatusCode, body: &impl serde::Serialize) -> Response<Full<Bytes>> {
+pub(super) fn json(status: StatusCode, body: &impl serde::Serialize) -> Response<Full<Bytes>> {
     // Plain data of ours; serialising it cannot fail.
     let text = serde_json::to_vec(body).unwrap_or_default();
     let mut response = Response::new(Full::new(Bytes::from(text)));

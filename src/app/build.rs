@@ -18,6 +18,7 @@ use crate::seal::Sealer;
 use crate::session::{Parts, Revocations, Sessions};
 use crate::store::Store;
 use crate::telemetry::access_log::{LogHandle, LogHash};
+use crate::telemetry::metrics::Metrics;
 use crate::token::api::ApiTokens;
 use crate::trail::Trail;
 
@@ -29,6 +30,7 @@ pub(super) struct Foundations {
     pub(super) control: Handle,
     pub(super) revocations: Revocations,
     pub(super) access_log: Option<LogHandle>,
+    pub(super) metrics: Metrics,
     /// Shared by everything that was ever built, so that what one core seals every other one opens, also while a new key
     /// is taken into use.
     pub(super) keys: LiveKeys,
@@ -112,6 +114,7 @@ impl Foundations {
             upstreams: config.upstreams.clone(),
             forwarding: config.forwarding,
             access_log: self.access_log.clone(),
+            metrics: self.metrics.clone(),
         })
     }
 }

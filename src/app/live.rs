@@ -18,7 +18,9 @@ use crate::keyring;
 use crate::login::Login;
 use crate::random;
 use crate::server::Server;
+use crate::session::Sessions;
 use crate::store::{Act, Actor, AuditEntry};
+use crate::telemetry::metrics::Gauges;
 
 /// How often what has run out is removed from the store.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -41,6 +43,8 @@ pub(super) struct Live {
 struct Present {
     config: Config,
     login: Arc<Login>,
+    sessions: Arc<Sessions>,
+    since: Timestamp,
 }
 
 /// Makes each core's gateway.
@@ -60,18 +64,25 @@ impl Live {
         server: Arc<Server<Gateway>>,
         source: Option<Source>,
         config: Config,
-        login: Arc<Login>,
+        (login, sessions): (Arc<Login>, Arc<Sessions>),
     ) -> Self {
         let since = foundations.clock.now();
-        Live { foundations, feed, server, source, since, present: Mutex::new(Present { config, login }) }
+        Live {
+            foundations,
+            feed,
+            server,
+            source,
+            since,
+            present: Mutex::new(Present { config, login, sessions, since }),
+        }
     }
 
     /// Has every core go on by what this configuration comes to.
     async fn go_on_by(&self, present: &mut Present, config: Config) -> Result<(), StartError> {
         let shared = self.foundations.build(&config, Some(&present.login)).await?;
-        let login = Arc::clone(&shared.login);
+        let (login, sessions) = (Arc::clone(&shared.login), Arc::clone(&shared.sessions));
         self.server.exchange(gateways(shared), &config.server.limits).await?;
-        *present = Present { config, login };
+        *present = Present { config, login, sessions, since: self.foundations.clock.now() };
         Ok(())
     }
 
@@ -123,15 +134,19 @@ impl Running for Live {
         })?;
         // Held from before the file is read: of two reloads the later one reads last, and is what stays.
         let mut present = self.present.lock().await;
+        let metrics = &self.foundations.metrics;
         let (mut config, warnings) = source().map_err(|report| {
+            metrics.reload("refused");
             tracing::warn!(%report, "the configuration has mistakes: the old one stays in use");
             Problem::Unacceptable(report.to_string())
         })?;
         let need_a_restart = source::keep_what_needs_a_restart(&mut config, &present.config);
         self.go_on_by(&mut present, config).await.map_err(|error| {
+            metrics.reload("refused");
             tracing::error!(%error, "the configuration cannot be used: the old one stays in use");
             Problem::Failed(error.to_string())
         })?;
+        metrics.reload("taken");
         tracing::info!(%by, "the configuration was read again");
         for warning in &warnings {
             tracing::warn!("{warning}");
@@ -145,6 +160,32 @@ impl Running for Live {
             tracing::warn!(%error, "the audit trail lacks a reload: it could not be stored");
         }
         Ok(Reloaded { warnings: warnings.iter().map(ToString::to_string).collect(), need_a_restart })
+    }
+
+    async fn metrics(&self) -> String {
+        let (clock, store) = (&self.foundations.clock, &self.foundations.store);
+        let present = self.present.lock().await;
+        self.foundations.metrics.text(&Gauges {
+            version: env!("CARGO_PKG_VERSION"),
+            started: self.since.as_secs(),
+            configured: present.since.as_secs(),
+            connections: self.server.connections(),
+            sessions: present.sessions.remembered_count(),
+            is_store_up: store.ping().await.is_ok(),
+            is_provider_up: present.login.unavailable(clock.now()).is_none(),
+        })
+    }
+
+    async fn degraded(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if let Err(error) = self.foundations.store.ping().await {
+            reasons.push(format!("nobody can log in: {error}"));
+        }
+        let login = Arc::clone(&self.present.lock().await.login);
+        if let Some(wait) = login.unavailable(self.foundations.clock.now()) {
+            reasons.push(format!("nobody can log in: QQ does not answer, and is asked again in {} s", wait.as_secs()));
+        }
+        reasons
     }
 
     async fn status(&self) -> Status {

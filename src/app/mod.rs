@@ -14,6 +14,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, timeout};
 
@@ -23,7 +24,7 @@ use self::live::{Live, gateways};
 pub use self::source::Source;
 pub use self::stopped::{Stopped, StoppedError};
 use crate::admin::socket::Socket;
-use crate::admin::{self, Admin, Problem, Reloaded, Running};
+use crate::admin::{self, Admin, Problem, Reloaded, Running, listener};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{Gateway, SiteError};
@@ -36,6 +37,7 @@ use crate::server::{BindError, Gone, Handler, Listeners, Server};
 use crate::store::sled::{OpenError, SledStore};
 use crate::store::{self, Actor, Store};
 use crate::telemetry::access_log::AccessLog;
+use crate::telemetry::metrics::Metrics;
 
 /// The store gets this long to close even where open requests have taken all the time there was.
 const CLOSE_AT_LEAST: Duration = Duration::from_secs(2);
@@ -70,6 +72,15 @@ pub enum StartError {
     /// No random bytes.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+    /// An address of the administration is taken or not ours.
+    #[error("admin.listen: {address} cannot be listened on")]
+    AdminAddress {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A core has ended.
     #[error(transparent)]
     Gone(#[from] Gone),
@@ -82,6 +93,7 @@ pub enum StartError {
 pub struct App {
     server: Arc<Server<Gateway>>,
     addresses: Vec<SocketAddr>,
+    admin_addresses: Vec<SocketAddr>,
     live: Arc<Live>,
     store: Arc<dyn Store>,
     control: Runtime,
@@ -109,6 +121,7 @@ impl App {
         is_json: bool,
     ) -> Result<Self, StartError> {
         let listeners = Listeners::bind(&config.server.listen)?;
+        let admin_sockets = admin_sockets(&config.admin.listen)?;
         let control = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(CONTROL_THREADS)
             .thread_name("control")
@@ -132,25 +145,38 @@ impl App {
             control: control.handle().clone(),
             revocations: feed.revocations().clone(),
             access_log: access_log.as_ref().map(AccessLog::handle),
+            metrics: Metrics::default(),
             keys,
         };
         let shared = control.block_on(foundations.build(config, None))?;
-        let login = Arc::clone(&shared.login);
+        let watched = (Arc::clone(&shared.login), Arc::clone(&shared.sessions));
         let server = Arc::new(Server::start(&config.server, &listeners, gateways(shared))?);
         control.spawn(Arc::clone(&feed).follow());
-        let live = Live::new(foundations, feed, Arc::clone(&server), source, config.clone(), login);
+        let live = Live::new(foundations, feed, Arc::clone(&server), source, config.clone(), watched);
         let live = Arc::new(live);
         control.spawn(Arc::clone(&live).sweep());
         let running: Arc<dyn Running> = Arc::clone(&live) as Arc<dyn Running>;
         let admin = Arc::new(Admin::of(running, Arc::clone(&store), master, clock));
-        control.block_on(administer(&config.admin, admin));
+        control.block_on(administer(&config.admin, Arc::clone(&admin)));
+        let mut admin_addresses = Vec::new();
+        let access = Arc::new(config.admin.access.clone());
+        for socket in admin_sockets {
+            admin_addresses.push(socket.local_addr()?);
+            let listener = control.block_on(async { TcpListener::from_std(socket) })?;
+            control.spawn(listener::serve(listener, Arc::clone(&access), Arc::clone(&admin)));
+        }
         let (addresses, drain) = (listeners.addresses(), config.server.drain);
-        Ok(App { server, addresses, live, store, control, access_log, drain })
+        Ok(App { server, addresses, admin_addresses, live, store, control, access_log, drain })
     }
 
     /// The addresses that are listened on.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The administration's addresses.
+    pub fn admin_addresses(&self) -> &[SocketAddr] {
+        &self.admin_addresses
     }
 
     /// Reads the configuration again and goes on by it; where it has mistakes, by the old one. Blocks.
@@ -172,6 +198,18 @@ impl App {
         self.control.shutdown_timeout(Duration::from_secs(1));
         drop(self.access_log);
     }
+}
+
+/// Taken before anything else is done: who cannot have them does not start.
+fn admin_sockets(addresses: &[SocketAddr]) -> Result<Vec<std::net::TcpListener>, StartError> {
+    let bind = |address: &SocketAddr| {
+        let socket = std::net::TcpListener::bind(address).and_then(|socket| {
+            socket.set_nonblocking(true)?;
+            Ok(socket)
+        });
+        socket.map_err(|source| StartError::AdminAddress { address: *address, source })
+    };
+    addresses.iter().map(bind).collect()
 }
 
 /// Opens the socket for operators. That there is none keeps no visitor out.

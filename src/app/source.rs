@@ -1,5 +1,6 @@
 //! Where the configuration comes from, and what of it counts only after a restart.
 
+use crate::admin;
 use crate::config::{Config, Report, Warning};
 
 /// Reads the configuration again.
@@ -20,6 +21,10 @@ pub(super) fn keep_what_needs_a_restart(new: &mut Config, old: &Config) -> Vec<S
     keep("store.master_key_file", new.master_key_file != old.master_key_file);
     keep("store.cache", new.store.cache != old.store.cache);
     keep("admin.socket", new.admin.socket != old.admin.socket);
+    keep("admin.listen", new.admin.listen != old.admin.listen);
+    keep("admin.hosts", new.admin.access.hosts != old.admin.access.hosts);
+    let token = |config: &Config| config.admin.access.token.as_ref().map(|token| token.expose().clone());
+    keep("admin.token", token(&*new) != token(old));
     keep("log.format", new.log.format != old.log.format);
     keep("log.level", new.log.level != old.log.level);
     keep("log.access", new.log.access != old.log.access);
@@ -27,7 +32,7 @@ pub(super) fn keep_what_needs_a_restart(new: &mut Config, old: &Config) -> Vec<S
     new.server = crate::server::Settings { limits, ..old.server.clone() };
     new.store = old.store.clone();
     new.master_key_file.clone_from(&old.master_key_file);
-    new.admin.socket.clone_from(&old.admin.socket);
+    new.admin = admin::Settings { audit_kept: new.admin.audit_kept, ..old.admin.clone() };
     new.log = old.log;
     changed
 }

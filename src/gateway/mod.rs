@@ -44,6 +44,7 @@ use crate::login::Login;
 use crate::session::{CoreSessions, Presented, Proof, Sessions};
 use crate::telemetry::access_log::{CoreLog, LogHandle};
 use crate::telemetry::line::{Line, Route};
+use crate::telemetry::metrics::Metrics;
 use crate::token::signing_key::SigningKey;
 use crate::trail::Trail;
 use crate::units::ByteSize;
@@ -108,6 +109,8 @@ pub struct Shared {
     pub forwarding: Forwarding,
     /// Where a line for each request goes, if anywhere.
     pub access_log: Option<LogHandle>,
+    /// Where everything is counted.
+    pub metrics: Metrics,
 }
 
 /// The gateway on one core.
@@ -117,7 +120,7 @@ pub struct Gateway {
     sessions: CoreSessions,
     upstreams: Rc<Upstreams>,
     strip: Rc<StripList>,
-    log: Option<Rc<CoreLog>>,
+    log: Rc<CoreLog>,
     next_id: Cell<u64>,
 }
 
@@ -128,7 +131,7 @@ impl Gateway {
         Gateway {
             sessions: CoreSessions::new(Arc::clone(&shared.sessions)),
             upstreams: Upstreams::new(&shared.upstreams, shared.forwarding, Rc::clone(&strip)),
-            log: shared.access_log.clone().map(CoreLog::start),
+            log: CoreLog::start(shared.access_log.clone(), shared.metrics.of_this_core()),
             next_id: Cell::new(seed),
             strip,
             shared,
@@ -246,7 +249,7 @@ impl Gateway {
     }
 
     fn begin_line(&self, request: &Request<Incoming>, caller: &Caller, now: Timestamp) -> Option<Box<Line>> {
-        let log = Rc::clone(self.log.as_ref()?);
+        let log = Rc::clone(&self.log);
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let mut line = Line::begin(log, now, caller.id.0, method, uri, caller.client.clone());
         line.host = request.headers().get(HOST).cloned();

@@ -66,6 +66,36 @@ impl Refusal {
         }
     }
 
+    /// Its name where refusals are counted.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Refusal::NoCode => "cancelled",
+            Refusal::Malformed => "malformed",
+            Refusal::NoAttempt => "no-attempt",
+            Refusal::Foreign => "another-browser",
+            Refusal::Expired => "expired",
+            Refusal::Used => "used",
+            Refusal::Provider(_) => "provider-refused",
+            Refusal::TooOften(_) => "too-often",
+            Refusal::Crowded(_) => "crowded",
+            Refusal::Busy => "busy",
+            Refusal::StoreDown(_) => "store-down",
+            Refusal::ProviderDown(_) => "provider-down",
+            Refusal::Exchange(error) => match error.as_ref() {
+                ExchangeError::Provider(_) => "exchange-failed",
+                ExchangeError::SignIn(SignInError::Blocked(_)) => "blocked",
+                ExchangeError::SignIn(SignInError::Store(_) | SignInError::NoRandomness(_))
+                | ExchangeError::Session(_) => "our-fault",
+            },
+            Refusal::CutOff => "going-down",
+        }
+    }
+
+    /// Whether the provider was asked.
+    pub fn has_asked(&self) -> bool {
+        matches!(self, Refusal::Exchange(_))
+    }
+
     /// Whether everything is as before: the same callback may come again, with its cookie.
     pub(super) fn spends_nothing(&self) -> bool {
         match self {

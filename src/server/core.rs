@@ -28,6 +28,7 @@ pub struct Gone;
 pub struct Server<H> {
     cores: Mutex<Vec<JoinHandle<()>>>,
     draining: watch::Sender<bool>,
+    all_open: Arc<AtomicUsize>,
     exchanges: Vec<mpsc::UnboundedSender<Exchange<H>>>,
 }
 
@@ -63,7 +64,12 @@ impl<H: Handler> Server<H> {
             };
             cores.push(std::thread::Builder::new().name(format!("core-{index}")).spawn(run)?);
         }
-        Ok(Server { cores: Mutex::new(cores), draining, exchanges })
+        Ok(Server { cores: Mutex::new(cores), draining, all_open, exchanges })
+    }
+
+    /// How many client connections are open.
+    pub fn connections(&self) -> usize {
+        self.all_open.load(Ordering::Relaxed)
     }
 
     /// Has every core serve with another handler, made there, and under other limits. Requests under way end as they

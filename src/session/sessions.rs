@@ -131,6 +131,11 @@ impl Sessions {
         &self.settings
     }
 
+    /// How many proofs are remembered.
+    pub fn remembered_count(&self) -> usize {
+        self.proofs.len()
+    }
+
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
     }

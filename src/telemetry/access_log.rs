@@ -8,6 +8,7 @@ use aws_lc_rs::hmac;
 
 use super::line::{Finished, LineClock};
 use super::line_writer::{LineWriter, Lost};
+use super::metrics::CoreMetrics;
 use crate::random;
 use crate::secret::Secret;
 
@@ -57,10 +58,11 @@ pub struct LogHandle {
     is_json: bool,
 }
 
-/// One core's lines. Must be made on that core's runtime.
+/// One core's lines: written, where there is a log, and counted. Must be made on that core's runtime.
 #[derive(Debug)]
 pub struct CoreLog {
-    handle: LogHandle,
+    handle: Option<LogHandle>,
+    metrics: CoreMetrics,
     buffer: RefCell<Buffer>,
     dropped: Cell<u64>,
 }
@@ -74,8 +76,12 @@ struct Buffer {
 
 impl CoreLog {
     /// For one core; flushes until it is dropped, and once more then.
-    pub fn start(handle: LogHandle) -> Rc<Self> {
-        let log = Rc::new(CoreLog { handle, buffer: RefCell::default(), dropped: Cell::new(0) });
+    pub fn start(handle: Option<LogHandle>, metrics: CoreMetrics) -> Rc<Self> {
+        let is_written = handle.is_some();
+        let log = Rc::new(CoreLog { handle, metrics, buffer: RefCell::default(), dropped: Cell::new(0) });
+        if !is_written {
+            return log;
+        }
         let flushed = Rc::downgrade(&log);
         tokio::task::spawn_local(async move {
             loop {
@@ -88,13 +94,15 @@ impl CoreLog {
     }
 
     pub(super) fn add(&self, line: &Finished<'_>) {
+        self.metrics.count(&line.served());
+        let Some(handle) = &self.handle else { return };
         let mut buffer = self.buffer.borrow_mut();
         let Buffer { text, lines, clock } = &mut *buffer;
         if text.capacity() == 0 {
             text.reserve(BUFFER + BUFFER / 8);
         }
         let time = clock.text(line.at());
-        if self.handle.is_json {
+        if handle.is_json {
             line.write_json(text, time);
         } else {
             line.write_readable(text, time);
@@ -110,14 +118,15 @@ impl CoreLog {
         let mut buffer = self.buffer.borrow_mut();
         let (full, lines) = (std::mem::take(&mut buffer.text), std::mem::take(&mut buffer.lines));
         drop(buffer);
-        let unwritten = self.handle.writer.take_unwritten();
+        let Some(handle) = &self.handle else { return };
+        let unwritten = handle.writer.take_unwritten();
         if unwritten > 0 {
             tracing::warn!(lines = unwritten, "access log lines could not be written");
         }
         if full.is_empty() {
             return;
         }
-        match self.handle.writer.write(full) {
+        match handle.writer.write(full) {
             Ok(()) => {
                 let dropped = self.dropped.take();
                 if dropped > 0 {

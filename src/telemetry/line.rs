@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::Cut;
 use super::access_log::{CoreLog, LoggedUser};
 use super::json_object::JsonObject;
+use super::metrics::Served;
 use crate::clock::Timestamp;
 use crate::http::forwarded::Client;
 
@@ -119,6 +120,19 @@ pub(super) struct Finished<'l> {
 }
 
 impl Finished<'_> {
+    /// What is counted of it.
+    pub(super) fn served(&self) -> Served<'_> {
+        let line = self.line;
+        Served {
+            route: self.route(),
+            decision: line.decision,
+            status: line.status,
+            duration: self.duration,
+            upstream: line.upstream.as_deref().zip(line.answered.map(|answered| answered - line.began)),
+            is_broken: line.broken.is_some(),
+        }
+    }
+
     /// When the request came.
     pub(super) fn at(&self) -> Timestamp {
         self.line.at
@@ -231,7 +245,10 @@ mod tests {
         use crate::telemetry::access_log::AccessLog;
         let local = tokio::task::LocalSet::new();
         let text = local.run_until(async {
-            let log = CoreLog::start(AccessLog::start(std::io::sink(), false).unwrap().handle());
+            let log = CoreLog::start(
+                Some(AccessLog::start(std::io::sink(), false).unwrap().handle()),
+                crate::telemetry::metrics::Metrics::default().of_this_core(),
+            );
             let client = Client::of("192.0.2.1:1".parse().unwrap());
             let mut line = Line::begin(log, Timestamp::EPOCH, 1, Method::GET, Uri::from_static("/a%1b"), client);
             line.host = Some(HeaderValue::from_bytes(b"a 200 GET\x9b\xff").unwrap());

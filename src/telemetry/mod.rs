@@ -1,4 +1,4 @@
-//! What the operator can see: events and one line for each request.
+//! What the operator can see: events, one line for each request, and numbers.
 
 pub mod access_log;
 mod cut;
@@ -6,6 +6,7 @@ mod events;
 mod json_object;
 pub mod line;
 mod line_writer;
+pub mod metrics;
 mod throttle;
 
 pub use self::cut::Cut;

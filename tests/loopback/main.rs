@@ -29,6 +29,7 @@ mod keys;
 mod login;
 mod logout;
 mod logs;
+mod monitoring;
 mod operators;
 mod operators_import;
 mod pace;

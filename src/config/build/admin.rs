@@ -3,18 +3,28 @@
 use std::path::Path;
 
 use crate::admin::Settings;
+use crate::admin::listener::Access;
 use crate::admin::socket::LONGEST_PATH;
-use crate::config::error::{Findings, Remark};
+use crate::config::error::{Findings, Remark, Spot};
+use crate::config::parse::address;
 use crate::config::read;
 use crate::config::section::Section;
+use crate::secret::Secret;
 
 /// The socket's place in the store's folder.
 const IN_STORE: &str = "admin/menshen.sock";
+
+/// A token of as many characters cannot be guessed.
+const SHORTEST_TOKEN: usize = 32;
 
 /// Reads the section. `store`: the store's folder.
 pub(super) fn read(section: &Section<'_>, store: Option<&Path>, log: &mut Findings) -> Option<Settings> {
     let socket = section.file("socket", log);
     let audit_kept = section.value("audit_kept", log, read::duration);
+    let listen = section.each("listen", log, address::listen);
+    let hosts = section.each("hosts", log, host);
+    let token = token(section, log);
+    let is_whole = listen.whole && hosts.whole;
     let (socket, audit_kept) = (socket?, audit_kept?);
     let spot = socket.as_ref().map_or_else(|| section.spot("socket"), |socket| socket.spot.clone());
     let socket = socket.map_or_else(|| store.map(|store| store.join(IN_STORE)), |socket| Some(socket.value))?;
@@ -24,5 +34,31 @@ pub(super) fn read(section: &Section<'_>, store: Option<&Path>, log: &mut Findin
             .so("a socket's path has 107 at most: commands such as `menshen users` would not reach the proxy");
         log.warn(&spot, remark.fix("socket = \"/run/menshen/admin.sock\""));
     }
-    Some(Settings { socket, audit_kept: audit_kept.value })
+    let access = Access { hosts: hosts.values().collect(), token: token? };
+    let settings = Settings { socket, audit_kept: audit_kept.value, listen: listen.values().collect(), access };
+    is_whole.then_some(settings)
+}
+
+fn token(section: &Section<'_>, log: &mut Findings) -> Option<Option<Secret<String>>> {
+    let Some(given) = section.secret("token", log)? else { return Some(None) };
+    let text = std::str::from_utf8(&given.value).ok();
+    let good = text.filter(|text| text.len() >= SHORTEST_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic()));
+    if good.is_none() {
+        let remark =
+            Remark::new(format!("is shorter than {SHORTEST_TOKEN} characters, or holds others than visible ASCII"));
+        let remark = remark.so("whoever guesses it can log everybody out and take accounts over");
+        log.error(&Spot { found: None, ..given.spot }, remark.fix("`openssl rand -hex 32` makes a good one"));
+        return None;
+    }
+    Some(good.map(Secret::from))
+}
+
+fn host(text: &str) -> Result<String, Remark> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    match !text.is_empty() && text.bytes().all(is_plain) {
+        true => Ok(text.to_owned()),
+        false => Err(Remark::expected("a host's name without a port, such as \"proxy.internal\"")
+            .so("it would match no request")
+            .fix("leave out the scheme, the port and the path")),
+    }
 }

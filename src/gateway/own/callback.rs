@@ -2,6 +2,7 @@
 
 use http::{Method, Response, StatusCode};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{Call, add_cookies, only, query_pairs};
 use crate::gateway::body::AnswerBody;
@@ -28,7 +29,15 @@ pub(in crate::gateway) async fn answer(
         return Err(Error::Prefetch);
     }
     let from = call.here.caller.client.address();
+    let began = Instant::now();
     let returning = shared.login.finish(from, call.headers, &query_pairs(call.uri), &call.here.site.wire).await;
+    if returning.outcome.as_ref().map_or_else(Refusal::has_asked, |_| true) {
+        shared.metrics.exchange(began.elapsed());
+    }
+    match &returning.outcome {
+        Ok(_) => shared.metrics.login("finished", ""),
+        Err(refusal) => shared.metrics.login("refused", refusal.name()),
+    }
     let mut response = match returning.outcome {
         Ok(logged_in) => {
             if let Some(line) = line {

@@ -236,6 +236,11 @@ impl Proxy {
         db.flush().unwrap();
     }
 
+    /// Where it is monitored.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.app.as_ref().unwrap().admin_addresses()[0]
+    }
+
     /// Its configuration file.
     pub fn config_path(&self) -> &Path {
         &self.path

@@ -8,6 +8,8 @@
     reason = "a test says by a panic what went wrong; clippy.toml spares only functions marked as tests"
 )]
 
+mod operators;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,171 @@
+//! The text format of Prometheus, version 0.0.4.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::histogram::Histogram;
+use super::{Rare, Requests};
+
+/// A metric, as it is described to whoever reads it.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+}
+
+/// Every metric there is. `docs/metrics.md` has a row for each.
+pub const METRICS: &[Metric] = &[
+    metric("menshen_build_info", "gauge", "1, with the version."),
+    metric("menshen_start_time_seconds", "gauge", "When the process began, in seconds since 1970."),
+    metric("menshen_requests_total", "counter", "Requests that are done with."),
+    metric("menshen_request_duration_seconds", "histogram", "From a request's head to its answer's last byte."),
+    metric(
+        "menshen_upstream_duration_seconds",
+        "histogram",
+        "From a request's head to the head of the upstream's answer.",
+    ),
+    metric("menshen_answers_broken_total", "counter", "Answers that are not whole."),
+    metric("menshen_connections", "gauge", "Open client connections."),
+    metric("menshen_logins_total", "counter", "Logins that came back from the provider."),
+    metric("menshen_exchange_duration_seconds", "histogram", "How long a login took whose code was exchanged."),
+    metric("menshen_provider_up", "gauge", "0 while the provider does not answer and logins are refused."),
+    metric("menshen_sessions_remembered", "gauge", "Sessions whose proof is remembered."),
+    metric("menshen_store_up", "gauge", "0 while the store does not serve and logins are refused."),
+    metric("menshen_reloads_total", "counter", "Times that the configuration was to be read again."),
+    metric("menshen_config_time_seconds", "gauge", "When the configuration in use was read, in seconds since 1970."),
+];
+
+const fn metric(name: &'static str, kind: &'static str, help: &'static str) -> Metric {
+    Metric { name, kind, help }
+}
+
+/// How things are at the moment.
+#[derive(Debug, Clone, Default)]
+pub struct Gauges {
+    /// The version.
+    pub version: &'static str,
+    /// Seconds since 1970.
+    pub started: u64,
+    /// Seconds since 1970.
+    pub configured: u64,
+    /// Open client connections.
+    pub connections: usize,
+    /// Sessions whose proof is remembered.
+    pub sessions: usize,
+    /// Whether the store serves.
+    pub is_store_up: bool,
+    /// Whether the identity provider is asked.
+    pub is_provider_up: bool,
+}
+
+pub(super) fn text(requests: &Requests, rare: &Rare, gauges: &Gauges) -> String {
+    let mut out = String::with_capacity(16 * 1024);
+    for metric in METRICS {
+        let Metric { name, kind, help } = metric;
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        let lines = Lines { name, out: &mut out };
+        match *name {
+            "menshen_build_info" => lines.one(&[("version", gauges.version)], 1),
+            "menshen_start_time_seconds" => lines.one(&[], gauges.started),
+            "menshen_requests_total" => answers(lines, requests),
+            "menshen_request_duration_seconds" => {
+                let routes: BTreeMap<_, _> =
+                    requests.routes.iter().map(|(name, route)| (name, &route.duration)).collect();
+                histograms(lines, "route", routes);
+            }
+            "menshen_upstream_duration_seconds" => histograms(lines, "upstream", requests.upstreams.iter().collect()),
+            "menshen_answers_broken_total" => lines.one(&[], requests.broken),
+            "menshen_connections" => lines.one(&[], gauges.connections as u64),
+            "menshen_logins_total" => logins(lines, rare),
+            "menshen_exchange_duration_seconds" => lines.histogram(&[], &rare.exchanges),
+            "menshen_provider_up" => lines.one(&[], gauges.is_provider_up.into()),
+            "menshen_sessions_remembered" => lines.one(&[], gauges.sessions as u64),
+            "menshen_store_up" => lines.one(&[], gauges.is_store_up.into()),
+            "menshen_reloads_total" => reloads(lines, rare),
+            "menshen_config_time_seconds" => lines.one(&[], gauges.configured),
+            _ => {}
+        }
+    }
+    out
+}
+
+fn answers(mut lines: Lines<'_>, requests: &Requests) {
+    let routes: BTreeMap<_, _> = requests.routes.iter().collect();
+    for (name, route) in routes {
+        let mut answers = route.answers.clone();
+        answers.sort_unstable();
+        for ((decision, status), count) in answers {
+            let labels = [("route", name.as_ref()), ("decision", decision), ("status", &status.to_string())];
+            lines.add("", &labels, &count);
+        }
+    }
+}
+
+/// A rate of what never happened has to be zero, not absent.
+fn logins(mut lines: Lines<'_>, rare: &Rare) {
+    let finished = rare.logins.get(&("finished", "")).copied().unwrap_or_default();
+    lines.add("", &[("outcome", "finished"), ("cause", "")], &finished);
+    for ((outcome, cause), count) in rare.logins.iter().filter(|((outcome, _), _)| *outcome != "finished") {
+        lines.add("", &[("outcome", outcome), ("cause", cause)], count);
+    }
+}
+
+fn reloads(mut lines: Lines<'_>, rare: &Rare) {
+    for outcome in ["taken", "refused"] {
+        lines.add("", &[("outcome", outcome)], &rare.reloads.get(outcome).copied().unwrap_or_default());
+    }
+}
+
+fn histograms(mut lines: Lines<'_>, label: &str, histograms: BTreeMap<&Arc<str>, &Histogram>) {
+    for (name, histogram) in histograms {
+        lines.add_histogram(&[(label, name)], histogram);
+    }
+}
+
+/// The lines of one metric.
+struct Lines<'o> {
+    name: &'static str,
+    out: &'o mut String,
+}
+
+impl Lines<'_> {
+    fn one(mut self, labels: &[(&str, &str)], value: u64) {
+        self.add("", labels, &value);
+    }
+
+    fn histogram(mut self, labels: &[(&str, &str)], histogram: &Histogram) {
+        self.add_histogram(labels, histogram);
+    }
+
+    fn add_histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) {
+        let count = histogram.count();
+        for (end, below) in histogram.cumulated().chain([("+Inf", count)]) {
+            let labels: Vec<_> = labels.iter().copied().chain([("le", end)]).collect();
+            self.add("_bucket", &labels, &below);
+        }
+        self.add("_sum", labels, &histogram.sum().as_secs_f64());
+        self.add("_count", labels, &count);
+    }
+
+    fn add(&mut self, ending: &str, labels: &[(&str, &str)], value: &dyn std::fmt::Display) {
+        let _ = write!(self.out, "{}{ending}", self.name);
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let _ = write!(self.out, "{}{label}=\"", if at == 0 { '{' } else { ',' });
+            for char in text.chars() {
+                match char {
+                    '"' => self.out.push_str("\\\""),
+                    '\\' => self.out.push_str("\\\\"),
+                    '\n' => self.out.push_str("\\n"),
+                    char => self.out.push(char),
+                }
+            }
+            self.out.push('"');
+        }
+        let _ = writeln!(self.out, "{} {value}", if labels.is_empty() { "" } else { "}" });
+    }
+}

@@ -1,0 +1,144 @@
+//! What monitoring sees: numbers, and whether the proxy is well.
+
+use std::collections::BTreeMap;
+
+use menshen::admin::{Operation, Reply};
+use menshen::demo::qq::{Effect, Endpoint, Switch, WireFault};
+use menshen::telemetry::metrics::METRICS;
+
+use crate::support::{Connection, PAGE, Proxy, SCRIPT, Setup, Upstream};
+
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
+fn setup() -> Setup {
+    let admin = format!("[admin]\nlisten = [\"127.0.0.1:0\"]\nhosts = [\"proxy.internal\"]\ntoken = \"{TOKEN}\"\n");
+    Setup::new().route("/user/*", "required").section(&admin)
+}
+
+fn ask(proxy: &Proxy, path: &str, host: &str) -> crate::support::Answer {
+    let mut connection = Connection::to(proxy.admin_address());
+    connection.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+    connection.answer()
+}
+
+/// Every number, by its name and labels.
+fn numbers(proxy: &Proxy) -> BTreeMap<String, f64> {
+    let answer = ask(proxy, "/metrics", "localhost:9464");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let text = answer.text();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.rsplit_once(' ').unwrap()).map(|(name, n)| (name.to_owned(), n.parse().unwrap())).collect()
+}
+
+#[test]
+fn requests_and_logins_are_counted_by_what_became_of_them() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    for _ in 0..3 {
+        assert_eq!(browser.get("/user/", &[SCRIPT]).status, 200);
+    }
+    assert_eq!(proxy.browser().get("/user/", &[SCRIPT]).status, 401);
+    assert_eq!(proxy.browser().get("/oauth_callback/?code=ABCDEF&state=x", &[PAGE]).status, 403);
+    let numbers = numbers(&proxy);
+    for (name, expected) in [
+        (r#"menshen_requests_total{route="/user/*",decision="identity",status="200"}"#, 3.0),
+        (r#"menshen_requests_total{route="/user/*",decision="unauthorized",status="401"}"#, 1.0),
+        (r#"menshen_requests_total{route="Callback",decision="own",status="303"}"#, 1.0),
+        (r#"menshen_request_duration_seconds_count{route="/user/*"}"#, 4.0),
+        (r#"menshen_upstream_duration_seconds_count{upstream="mall"}"#, 3.0),
+        (r#"menshen_logins_total{outcome="finished",cause=""}"#, 1.0),
+        (r#"menshen_logins_total{outcome="refused",cause="no-attempt"}"#, 1.0),
+        ("menshen_exchange_duration_seconds_count", 1.0),
+        ("menshen_store_up", 1.0),
+        ("menshen_provider_up", 1.0),
+        ("menshen_sessions_remembered", 1.0),
+        ("menshen_start_time_seconds", 1_800_000_000.0),
+    ] {
+        assert_eq!(numbers.get(name), Some(&expected), "{name}\n{numbers:#?}");
+    }
+    for metric in METRICS {
+        assert!(numbers.keys().any(|name| name.starts_with(metric.name)), "{} has no number", metric.name);
+    }
+}
+
+#[test]
+fn numbers_outlive_a_reload_which_is_counted_too() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    assert_eq!(proxy.browser().get("/", &[SCRIPT]).status, 200);
+    proxy.reload().unwrap();
+    assert_eq!(proxy.browser().get("/", &[SCRIPT]).status, 200);
+    proxy.rewrite(|text| text + "\nnonsense");
+    proxy.reload().unwrap_err();
+    let numbers = numbers(&proxy);
+    let requests = numbers[r#"menshen_requests_total{route="/*",decision="anonymous",status="200"}"#];
+    assert!((requests - 2.0).abs() < f64::EPSILON, "{requests}");
+    for outcome in ["taken", "refused"] {
+        let reloads = numbers[&format!("menshen_reloads_total{{outcome=\"{outcome}\"}}")];
+        assert!((reloads - 1.0).abs() < f64::EPSILON, "{outcome} {reloads}");
+    }
+}
+
+#[test]
+fn a_proxy_is_live_and_ready_and_tells_what_does_not_work_beside() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    assert_eq!(ask(&proxy, "/live", "127.0.0.1").json()["status"], "ok");
+    let ready = ask(&proxy, "/ready", "127.0.0.1").json();
+    assert_eq!((ready["status"].as_str(), ready["reasons"].as_array().unwrap().len()), (Some("ok"), 0));
+    for _ in 0..3 {
+        proxy.qq.set(Switch::once(Endpoint::Token, Effect::Wire(WireFault::Status(503))));
+        let browser = proxy.browser();
+        let callback = browser.begin_login("/", "10001");
+        assert_eq!(browser.visit(&callback).status, 500);
+    }
+    let answer = ask(&proxy, "/ready", "127.0.0.1");
+    assert_eq!(answer.status, 200, "sessions go on without QQ");
+    let ready = answer.json();
+    assert_eq!(ready["status"], "degraded");
+    assert!(ready["reasons"][0].as_str().unwrap().contains("QQ does not answer"), "{ready}");
+    assert!(numbers(&proxy)["menshen_provider_up"].abs() < f64::EPSILON);
+}
+
+#[test]
+fn no_page_under_a_name_of_its_own_reaches_the_administrations_address() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    for host in ["evil.example", "127.0.0.1.evil.example:9464", "www.meiduo.site", ""] {
+        assert_eq!(ask(&proxy, "/metrics", host).status, 421, "{host}");
+    }
+    for host in ["proxy.internal", "proxy.internal:9464", "127.0.0.1", "[::1]:9464", "localhost"] {
+        assert_eq!(ask(&proxy, "/metrics", host).status, 200, "{host}");
+    }
+    assert_eq!(ask(&proxy, "/", "localhost").status, 404);
+    assert_eq!(proxy.browser().get("/metrics", &[SCRIPT]).status, 200, "visitors' /metrics is the application's");
+    assert!(upstream.next().line().starts_with("GET /metrics"));
+}
+
+#[test]
+fn operations_need_the_token_and_are_not_there_without_one() {
+    let upstream = Upstream::hello();
+    let operate = |proxy: &Proxy, authorization: &str| {
+        let body = serde_json::to_string(&Operation::Users(None)).unwrap();
+        let mut connection = Connection::to(proxy.admin_address());
+        connection.send(format!(
+            "POST /v1 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{authorization}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        connection.answer()
+    };
+    let with = setup().before(&upstream);
+    with.browser().log_in("10001");
+    for wrong in ["", "Authorization: Bearer x\r\n", "Authorization: Basic eA==\r\n"] {
+        assert_eq!(operate(&with, wrong).status, 401, "{wrong}");
+    }
+    let answer = operate(&with, &format!("Authorization: Bearer {TOKEN}\r\n"));
+    assert_eq!(answer.status, 200);
+    let Reply::Users(users) = serde_json::from_slice(&answer.body).unwrap() else { panic!("{}", answer.text()) };
+    assert_eq!(users.len(), 1);
+    let without = Setup::new().section("[admin]\nlisten = [\"127.0.0.1:0\"]\n").before(&upstream);
+    assert_eq!(operate(&without, &format!("Authorization: Bearer {TOKEN}\r\n")).status, 404);
+}

@@ -75,6 +75,7 @@ impl Admin {
                 self.revoke(Revoked::Everybody, entry).await
             }
             Operation::Audit(page) => Ok(Reply::Audit(self.store.audit(page, PAGE).await?)),
+            Operation::Explain(question) => self.running()?.explain(question).await.map(Reply::Explained),
             Operation::Reload => self.running()?.reload(by).await.map(Reply::Reloaded),
         }
     }

@@ -23,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use self::operation::{
-    BoundUser, KeyState, MOST_ROWS, Operation, PAGE, Person, Problem, Reloaded, Reply, Row, Status,
+    BoundUser, KeyState, MOST_ROWS, Operation, PAGE, Person, Problem, Question, Reloaded, Reply, Row, Status,
 };
 use crate::clock::Clock;
 use crate::master_key::MasterKey;
@@ -53,6 +53,9 @@ pub trait Running: Send + Sync + 'static {
 
     /// Reads the configuration again and goes on by it; where it has mistakes, by the old one.
     async fn reload(&self, by: Actor) -> Result<Reloaded, Problem>;
+
+    /// What would become of a request.
+    async fn explain(&self, question: Question) -> Result<Vec<(String, String)>, Problem>;
 
     /// What it has counted, for Prometheus.
     async fn metrics(&self) -> String;

@@ -1,5 +1,7 @@
 //! What can be asked for, and what is answered.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -60,8 +62,23 @@ pub enum Operation {
     RevokeEverybody,
     /// A piece of the audit trail.
     Audit(AuditPage),
+    /// What would become of a request.
+    Explain(Question),
     /// Read the configuration again.
     Reload,
+}
+
+/// A request that is asked about, and not sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Its method.
+    pub method: String,
+    /// An address at one of the sites, or a path at the first one.
+    pub url: String,
+    /// Its header fields, each `Name: value`.
+    pub headers: Vec<String>,
+    /// Where it comes from.
+    pub from: IpAddr,
 }
 
 /// A row of a table of bindings.
@@ -122,6 +139,8 @@ pub enum Reply {
     Keys(Vec<KeyState>),
     /// At most [`PAGE`]; fewer are the last.
     Audit(Vec<(AuditPosition, AuditEntry)>),
+    /// What was found out, in that order: a word for each, and the finding.
+    Explained(Vec<(String, String)>),
     /// See [`Operation::Reload`].
     Reloaded(Reloaded),
 }

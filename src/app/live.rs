@@ -8,17 +8,16 @@ use tokio::sync::Mutex;
 
 use super::StartError;
 use super::build::Foundations;
+use super::explain;
 use super::feed::Feed;
 use super::source::{self, Source};
-use crate::admin::{Problem, Reloaded, Running, Status};
+use crate::admin::{Problem, Question, Reloaded, Running, Status};
 use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::gateway::{Gateway, Shared};
 use crate::keyring;
-use crate::login::Login;
 use crate::random;
 use crate::server::Server;
-use crate::session::Sessions;
 use crate::store::{Act, Actor, AuditEntry};
 use crate::telemetry::metrics::Gauges;
 
@@ -42,14 +41,12 @@ pub(super) struct Live {
 /// What it goes by at present.
 struct Present {
     config: Config,
-    login: Arc<Login>,
-    sessions: Arc<Sessions>,
+    shared: Arc<Shared>,
     since: Timestamp,
 }
 
 /// Makes each core's gateway.
-pub(super) fn gateways(shared: Shared) -> impl Fn() -> Gateway + Send + Sync + 'static {
-    let shared = Arc::new(shared);
+pub(super) fn gateways(shared: Arc<Shared>) -> impl Fn() -> Gateway + Send + Sync + 'static {
     move || {
         // Request ids need not be secret, only different: without random bytes the cores still tell them apart.
         let seed = random::bytes::<8>().map_or(0, u64::from_ne_bytes);
@@ -64,25 +61,17 @@ impl Live {
         server: Arc<Server<Gateway>>,
         source: Option<Source>,
         config: Config,
-        (login, sessions): (Arc<Login>, Arc<Sessions>),
+        shared: Arc<Shared>,
     ) -> Self {
         let since = foundations.clock.now();
-        Live {
-            foundations,
-            feed,
-            server,
-            source,
-            since,
-            present: Mutex::new(Present { config, login, sessions, since }),
-        }
+        Live { foundations, feed, server, source, since, present: Mutex::new(Present { config, shared, since }) }
     }
 
     /// Has every core go on by what this configuration comes to.
     async fn go_on_by(&self, present: &mut Present, config: Config) -> Result<(), StartError> {
-        let shared = self.foundations.build(&config, Some(&present.login)).await?;
-        let (login, sessions) = (Arc::clone(&shared.login), Arc::clone(&shared.sessions));
-        self.server.exchange(gateways(shared), &config.server.limits).await?;
-        *present = Present { config, login, sessions, since: self.foundations.clock.now() };
+        let shared = Arc::new(self.foundations.build(&config, Some(&present.shared.login)).await?);
+        self.server.exchange(gateways(Arc::clone(&shared)), &config.server.limits).await?;
+        *present = Present { config, shared, since: self.foundations.clock.now() };
         Ok(())
     }
 
@@ -162,6 +151,13 @@ impl Running for Live {
         Ok(Reloaded { warnings: warnings.iter().map(ToString::to_string).collect(), need_a_restart })
     }
 
+    async fn explain(&self, question: Question) -> Result<Vec<(String, String)>, Problem> {
+        let shared = Arc::clone(&self.present.lock().await.shared);
+        // A gateway lives on one thread, and this runtime has several.
+        let explained = self.foundations.control.spawn_blocking(move || explain::explain(shared, &question));
+        explained.await.map_err(|_| Problem::Failed("the question could not be looked into".to_owned()))?
+    }
+
     async fn metrics(&self) -> String {
         let (clock, store) = (&self.foundations.clock, &self.foundations.store);
         let present = self.present.lock().await;
@@ -170,9 +166,9 @@ impl Running for Live {
             started: self.since.as_secs(),
             configured: present.since.as_secs(),
             connections: self.server.connections(),
-            sessions: present.sessions.remembered_count(),
+            sessions: present.shared.sessions.remembered_count(),
             is_store_up: store.ping().await.is_ok(),
-            is_provider_up: present.login.unavailable(clock.now()).is_none(),
+            is_provider_up: present.shared.login.unavailable(clock.now()).is_none(),
         })
     }
 
@@ -181,7 +177,7 @@ impl Running for Live {
         if let Err(error) = self.foundations.store.ping().await {
             reasons.push(format!("nobody can log in: {error}"));
         }
-        let login = Arc::clone(&self.present.lock().await.login);
+        let login = Arc::clone(&self.present.lock().await.shared.login);
         if let Some(wait) = login.unavailable(self.foundations.clock.now()) {
             reasons.push(format!("nobody can log in: QQ does not answer, and is asked again in {} s", wait.as_secs()));
         }

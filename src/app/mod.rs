@@ -1,6 +1,7 @@
 //! Where everything is put together: the only file that knows which store and which provider there are.
 
 mod build;
+mod explain;
 mod feed;
 mod live;
 mod source;
@@ -149,10 +150,10 @@ impl App {
             keys,
         };
         let shared = control.block_on(foundations.build(config, None))?;
-        let watched = (Arc::clone(&shared.login), Arc::clone(&shared.sessions));
-        let server = Arc::new(Server::start(&config.server, &listeners, gateways(shared))?);
+        let shared = Arc::new(shared);
+        let server = Arc::new(Server::start(&config.server, &listeners, gateways(Arc::clone(&shared)))?);
         control.spawn(Arc::clone(&feed).follow());
-        let live = Live::new(foundations, feed, Arc::clone(&server), source, config.clone(), watched);
+        let live = Live::new(foundations, feed, Arc::clone(&server), source, config.clone(), shared);
         let live = Arc::new(live);
         control.spawn(Arc::clone(&live).sweep());
         let running: Arc<dyn Running> = Arc::clone(&live) as Arc<dyn Running>;

@@ -127,6 +127,16 @@ Exit codes:
   1  it could not be done
   2  the command line or the configuration cannot be read";
 
+const EXPLAIN_HELP: &str = "\
+Examples:
+  menshen explain GET /orders/
+  menshen explain POST http://www.meiduo.site:8000/orders/ -H Origin:http://evil.example
+
+Exit codes:
+  0  it was told
+  1  it could not be
+  2  the command line or the configuration cannot be read";
+
 const RELOAD_HELP: &str = "\
 Examples:
   menshen reload
@@ -172,6 +182,14 @@ enum Command {
         which: Which,
         #[command(subcommand)]
         command: operate::bindings::Command,
+    },
+    /// What would become of a request, and why, without sending it.
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        asked: operate::explain::Asked,
     },
     /// The keys by which Menshen seals and signs: list, rotate.
     #[command(after_help = KEYS_HELP)]
@@ -223,6 +241,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo { port } => demo::run(port),
         Command::Audit { which, wanted } => operate::audit::execute(&which, wanted),
         Command::Bindings { which, command } => operate::bindings::execute(&which, command),
+        Command::Explain { which, asked } => operate::explain::execute(&which, asked),
         Command::Keys { which, command } => operate::keys::execute(&which, command),
         Command::Reload { which } => operate::reload::execute(&which),
         Command::Sessions { which, command } => operate::sessions::execute(&which, command),

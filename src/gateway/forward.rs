@@ -66,7 +66,7 @@ impl Gateway {
 
     /// Takes out whatever a client must not send on: claims of an identity in every spelling, our cookies, and, where
     /// we say who it is, what it says in `Authorization`.
-    fn strip_claims(&self, request: &mut Request<Incoming>, identity: Option<usize>, here: Here<'_>) {
+    pub(super) fn strip_claims<B>(&self, request: &mut Request<B>, identity: Option<usize>, here: Here<'_>) {
         let headers = request.headers_mut();
         self.strip.apply(headers);
         cookie::remove_ours(headers, |name| here.site.wire.jar.is_ours(name));

@@ -5,6 +5,7 @@ mod caching;
 mod caller;
 mod cookies;
 mod error;
+mod explain;
 mod forward;
 mod method;
 mod origin;
@@ -29,6 +30,7 @@ use ipnet::IpNet;
 pub use self::body::AnswerBody;
 use self::caller::{Caller, Kind, RequestId};
 use self::error::Error;
+pub use self::explain::Explanation;
 use self::policy::Decision;
 use self::route::Matched;
 pub use self::route::{OwnPath, OwnPaths};
@@ -257,7 +259,7 @@ impl Gateway {
     }
 
     /// The site that the request is for. What is the same at every site is answered whatever the `Host`.
-    fn site(&self, request: &Request<Incoming>, own: Option<OwnPath>) -> Result<&SiteContext, Error> {
+    fn site<B>(&self, request: &Request<B>, own: Option<OwnPath>) -> Result<&SiteContext, Error> {
         let named = self.named_site(request);
         match own {
             Some(own) if own.is_the_same_everywhere() => named.or_else(|error| self.shared.sites.first().ok_or(error)),
@@ -266,7 +268,7 @@ impl Gateway {
     }
 
     /// The site that the request names: by one `Host`, which agrees with an absolute target (RFC 9112, 3.2).
-    fn named_site(&self, request: &Request<Incoming>) -> Result<&SiteContext, Error> {
+    fn named_site<B>(&self, request: &Request<B>) -> Result<&SiteContext, Error> {
         let mut hosts = request.headers().get_all(HOST).iter();
         let (host, another) = (hosts.next(), hosts.next());
         if another.is_some() {
@@ -295,12 +297,7 @@ impl Gateway {
 
     /// The session the request proves. A token of ours goes no further, on public routes neither: it is for this proxy
     /// alone.
-    async fn load(
-        &self,
-        wants_session: bool,
-        request: &mut Request<Incoming>,
-        here: Here<'_>,
-    ) -> Result<Presented, Error> {
+    async fn load<B>(&self, wants_session: bool, request: &mut Request<B>, here: Here<'_>) -> Result<Presented, Error> {
         let wire = &here.site.wire;
         if let Some(proof) = self.sessions.load_token(request.headers(), wire, here.now).await? {
             request.headers_mut().remove(AUTHORIZATION);
@@ -315,7 +312,7 @@ impl Gateway {
 
 /// A `Host` that no site has, or none, becomes the site's own: neither a rule for one host nor the application's virtual
 /// hosts may depend on how a stranger spells it.
-fn settle_host(request: &mut Request<Incoming>, site: &SiteContext) {
+fn settle_host<B>(request: &mut Request<B>, site: &SiteContext) {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     if !host.is_some_and(|host| site.site.answers_to(host)) {
         request.headers_mut().insert(HOST, site.host.clone());

@@ -3,6 +3,7 @@
 
 pub(super) mod audit;
 pub(super) mod bindings;
+pub(super) mod explain;
 mod import;
 pub(super) mod keys;
 mod progress;

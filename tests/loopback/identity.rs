@@ -15,26 +15,9 @@ cookies = { username = "{user.display_name}", upstream = "{user.upstream_id}" }
 
 /// Names people could choose, and what is shown of them.
 fn nicknames() -> Vec<(String, String)> {
-    let long = "名".repeat(1024);
-    let cases: [(&str, &str); 12] = [
-        ("小明", "小明"),
-        ("Polly", "Polly"),
-        ("a\r\nX-Menshen-User: admin", "aX-Menshen-User: admin"),
-        ("a\r\n\r\n<html>", "a<html>"),
-        ("a\0b", "ab"),
-        ("a; Path=/; Domain=evil.example", "a; Path=/; Domain=evil.example"),
-        ("a,b=\"c\\", "a,b=\"c\\"),
-        ("👨‍👩‍👧", "👨‍👩‍👧"),
-        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
-        ("%0d%0aX: y", "%0d%0aX: y"),
-        ("{user.id}{{}}", "{user.id}{{}}"),
-        ("\u{202e}nimda", "nimda"),
-    ];
-    let mut cases: Vec<(String, String)> = cases.map(|(name, shown)| (name.to_owned(), shown.to_owned())).into();
-    cases.push((long.clone(), long.chars().take(64).collect()));
-    cases.push((String::new(), "QQ用户".to_owned()));
-    cases.push((" \r\n\t".to_owned(), "QQ用户".to_owned()));
-    cases
+    let decoded = |text| percent_decode_str(text).decode_utf8().unwrap().into_owned();
+    let rows = include_str!("../data/nicknames.tsv").lines().map(|row| row.split_once('\t').unwrap());
+    rows.map(|(name, shown)| (decoded(name), decoded(shown))).collect()
 }
 
 fn decoded(text: &str) -> Cow<'_, str> {

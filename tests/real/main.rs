@@ -28,4 +28,6 @@ mod qq_login_tool;
 mod radicale;
 #[cfg(feature = "demo")]
 mod signals;
+#[cfg(feature = "demo")]
+mod spoofing;
 mod store;

@@ -23,7 +23,7 @@ use std::time::Duration;
 pub(crate) use self::browser::{Browser, PAGE};
 pub(crate) use self::client::{Answer, Connection};
 pub(crate) use self::program::Program;
-pub(crate) use self::proxy::{Layout, Proxy, Setup, address_of, menshen};
+pub(crate) use self::proxy::{CLIENT_ID, Layout, Proxy, Setup, address_of, menshen};
 pub(crate) use self::python::Environment;
 pub(crate) use self::upstream::{Received, Upstream, read_request};
 

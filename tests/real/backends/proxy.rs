@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 use super::{Browser, Connection, Program, SITE};
 
 /// The app that the simulated QQ knows.
-const CLIENT_ID: &str = "101000001";
+pub(crate) const CLIENT_ID: &str = "101000001";
 const CLIENT_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// Where simulators run.

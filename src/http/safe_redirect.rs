@@ -97,6 +97,7 @@ fn suffix(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use percent_encoding::percent_decode_str;
     use std::collections::BTreeMap;
 
     fn site() -> Site {
@@ -128,9 +129,11 @@ mod tests {
 
     #[test]
     fn anything_else_is_the_front_page() {
-        for next in include_str!("../../tests/data/open_redirects.txt").lines() {
-            let next = next.replace("<TAB>", "\t").replace("<LF>", "\n").replace("<CR>", "\r").replace("<NUL>", "\0");
-            assert_eq!(SafeRedirect::parse(&next, &site()), SafeRedirect::home(), "{next:?}");
+        let rows = include_str!("../../tests/data/open_redirects.txt").lines();
+        for row in rows.filter(|row| !row.is_empty() && !row.starts_with('[')) {
+            let (next, place) = row.split_once(" -> ").unwrap_or((row, "/"));
+            let next = percent_decode_str(next).decode_utf8().unwrap();
+            assert_eq!(SafeRedirect::parse(&next, &site()).as_str(), place, "{next:?}");
         }
     }
 

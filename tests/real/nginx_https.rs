@@ -1,9 +1,7 @@
 //! nginx before us, with the configuration that we hand out: https outside, and all of it works inside.
 
-use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
@@ -13,7 +11,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tempfile::TempDir;
 
 use crate::backends::{
-    Connection, PATIENCE, Program, Proxy, Received, SITE, Setup, Upstream, free_address, read_request, tls,
+    Connection, PATIENCE, Program, Proxy, Received, SITE, Setup, Upstream, free_address, nginx, read_request, tls,
 };
 
 /// Where visitors come from; nginx and the proxy are at 127.0.0.1.
@@ -181,56 +179,11 @@ impl Front {
             .server("trusted_proxies = [\"127.0.0.1\"]")
             .section("[[routes]]\npath = \"/user/*\"\naccess = \"required\"\n")
             .before(upstream);
-        let certificate = tls::certificate();
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("cert.pem"), certificate.cert.pem()).unwrap();
-        fs::write(folder.path().join("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
+        let certificate = tls::certificate(&[SITE], folder.path());
         let (https, http) = (free_address(), free_address());
-        let site = site(folder.path(), proxy.address, https, http);
-        fs::write(folder.path().join("site.conf"), site).unwrap();
-        fs::write(folder.path().join("nginx.conf"), AROUND_THE_SITE).unwrap();
-        let mut nginx = Command::new("nginx");
-        nginx.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "stderr"]);
-        // A part that is missing says so: apt-get install nginx.
-        let nginx = Program::start(&mut nginx);
-        nginx.wait_for_words("event method");
+        let nginx = nginx::serve(folder.path(), &nginx::handed_out(folder.path(), proxy.address, https, http));
         proxy.address = tls::client(https, VISITOR, &certificate);
         Front { proxy, https, http, folder, _nginx: nginx }
     }
-}
-
-/// What a distribution's nginx.conf says around the site's own, as far as it matters here.
-const AROUND_THE_SITE: &str = "
-daemon off;
-master_process off;
-pid nginx.pid;
-error_log stderr notice;
-events {}
-http {
-    access_log off;
-    client_body_temp_path body;
-    proxy_temp_path proxy;
-    fastcgi_temp_path fastcgi;
-    uwsgi_temp_path uwsgi;
-    scgi_temp_path scgi;
-    include site.conf;
-}
-";
-
-/// The configuration as we hand it out, but for addresses and files.
-fn site(folder: &Path, proxy: SocketAddr, https: SocketAddr, http: SocketAddr) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nginx-https.conf");
-    let mut text = fs::read_to_string(path).unwrap();
-    let file = |name: &str| folder.join(name).display().to_string();
-    for (ours, here) in [
-        ("server 127.0.0.1:8000;", format!("server {proxy};")),
-        ("listen 443 ssl http2;", format!("listen {https} ssl http2;")),
-        ("listen 80;", format!("listen {http};")),
-        ("/etc/ssl/www.meiduo.site/fullchain.pem", file("cert.pem")),
-        ("/etc/ssl/www.meiduo.site/privkey.pem", file("key.pem")),
-    ] {
-        assert_eq!(text.matches(ours).count(), 1, "{ours}");
-        text = text.replace(ours, &here);
-    }
-    text
 }

@@ -6,6 +6,7 @@ mod client;
 mod command;
 mod log;
 mod proxy;
+mod redirects;
 mod upstream;
 
 pub use self::browser::{Browser, PAGE, SCRIPT};
@@ -13,6 +14,7 @@ pub use self::client::{Answer, Connection};
 pub use self::command::Outcome;
 pub use self::log::{Log, events};
 pub use self::proxy::{CLIENT_ID, CLIENT_SECRET, Proxy, Setup};
+pub use self::redirects::{Next, open_redirects};
 pub use self::upstream::{Received, Upstream, read_body, read_head, read_request, reset};
 
 use std::time::Duration;

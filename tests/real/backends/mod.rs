@@ -1,6 +1,7 @@
 //! What tests of the whole program stand on: the real binary with a configuration of its own, a QQ that runs here, and
 //! whatever software stands before it or behind it.
 
+pub(crate) mod nginx;
 mod program;
 mod proxy;
 mod python;
@@ -14,6 +15,9 @@ mod browser;
 #[path = "../../loopback/support/client.rs"]
 mod client;
 #[allow(dead_code, unreachable_pub, reason = "shared with the loopback tests, which need more of it")]
+#[path = "../../loopback/support/redirects.rs"]
+mod redirects;
+#[allow(dead_code, unreachable_pub, reason = "shared with the loopback tests, which need more of it")]
 #[path = "../../loopback/support/upstream.rs"]
 mod upstream;
 
@@ -25,6 +29,7 @@ pub(crate) use self::client::{Answer, Connection};
 pub(crate) use self::program::Program;
 pub(crate) use self::proxy::{CLIENT_ID, Layout, Proxy, Setup, address_of, menshen};
 pub(crate) use self::python::Environment;
+pub(crate) use self::redirects::{Next, open_redirects};
 pub(crate) use self::upstream::{Received, Upstream, read_request};
 
 /// Longest wait for anything that should happen soon. A test that waits so long has failed.

@@ -23,6 +23,7 @@ static AROUND: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 /// What a test wants other than usual.
 pub(crate) struct Setup {
     scheme: &'static str,
+    port: Option<u16>,
     server: String,
     site: String,
     sections: String,
@@ -31,12 +32,24 @@ pub(crate) struct Setup {
 impl Setup {
     /// An http site, and one `optional` route for everything.
     pub(crate) fn new() -> Self {
-        Setup { scheme: "http", server: "cores = 2\n".to_owned(), site: String::new(), sections: String::new() }
+        Setup {
+            scheme: "http",
+            port: None,
+            server: "cores = 2\n".to_owned(),
+            site: String::new(),
+            sections: String::new(),
+        }
     }
 
     /// The site is https: somebody stands before the proxy.
     pub(crate) fn https(mut self) -> Self {
         self.scheme = "https";
+        self
+    }
+
+    /// The site is at this port, where a browser can find it.
+    pub(crate) fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
         self
     }
 
@@ -63,14 +76,14 @@ impl Setup {
         let app = qq::App {
             client_id: CLIENT_ID.to_owned(),
             client_secret: CLIENT_SECRET.to_owned(),
-            callbacks: format!("{}://{SITE}/oauth_callback", self.scheme),
+            callbacks: format!("{}://{}/oauth_callback", self.scheme, self.host()),
             ..qq::App::default()
         };
         let settings = qq::Settings { apps: vec![app], ..qq::Settings::default() };
         let qq = AROUND.block_on(Simulator::start(settings, Clock::System)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("config.toml"), self.text(upstream, qq.addr())).unwrap();
-        Layout { folder, qq }
+        Layout { folder, host: self.host(), qq }
     }
 
     /// Starts the proxy before an upstream.
@@ -78,15 +91,19 @@ impl Setup {
         Proxy::start(self.lay_out(upstream))
     }
 
+    fn host(&self) -> String {
+        self.port.map_or(SITE.to_owned(), |port| format!("{SITE}:{port}"))
+    }
+
     fn text(&self, upstream: SocketAddr, qq: SocketAddr) -> String {
-        let Setup { scheme, server, site, sections } = self;
+        let (Setup { scheme, server, site, sections, .. }, host) = (self, self.host());
         let listen = if server.contains("listen =") { "" } else { "listen = [\"127.0.0.1:0\"]\n" };
         format!(
             r#"
 [server]
 {listen}{server}
 [[sites]]
-origin = "{scheme}://{SITE}"
+origin = "{scheme}://{host}"
 {site}
 [providers.qq]
 client_id = "{CLIENT_ID}"
@@ -110,6 +127,8 @@ path = "/*"
 /// A configuration, with a store beside it, and the QQ it names.
 pub(crate) struct Layout {
     folder: TempDir,
+    /// The site's, for `Host`.
+    host: String,
     pub(crate) qq: Simulator,
 }
 
@@ -160,14 +179,14 @@ impl Proxy {
     pub(crate) fn start(layout: Layout) -> Self {
         let program = layout.serve();
         let address = address_of(&program);
-        Proxy { address, host: SITE.to_owned(), program, qq: layout.qq, folder: layout.folder }
+        Proxy { address, host: layout.host, program, qq: layout.qq, folder: layout.folder }
     }
 
     /// Starts it once more, on the same store, at a new address.
     pub(crate) fn restart(self) -> Self {
-        let Proxy { qq, program, folder, .. } = self;
+        let Proxy { host, qq, program, folder, .. } = self;
         drop(program);
-        Proxy::start(Layout { folder, qq })
+        Proxy::start(Layout { folder, host, qq })
     }
 
     /// A fresh connection to it.

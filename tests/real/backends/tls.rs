@@ -1,7 +1,9 @@
 //! A client's TLS by itself: plain bytes in, TLS out. The clients of the other tests speak https through it.
 
+use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use rcgen::{CertifiedKey, KeyPair};
@@ -16,9 +18,13 @@ use super::SITE;
 /// Where the bytes go round.
 static AROUND: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
-/// A certificate for the site, and its key.
-pub(crate) fn certificate() -> CertifiedKey<KeyPair> {
-    rcgen::generate_simple_self_signed([SITE.to_owned()]).unwrap()
+/// A certificate for these hosts, and its key; in the folder they are `cert.pem` and `key.pem`.
+pub(crate) fn certificate(hosts: &[&str], folder: &Path) -> CertifiedKey<KeyPair> {
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let certificate = rcgen::generate_simple_self_signed(hosts).unwrap();
+    fs::write(folder.join("cert.pem"), certificate.cert.pem()).unwrap();
+    fs::write(folder.join("key.pem"), certificate.signing_key.serialize_pem()).unwrap();
+    certificate
 }
 
 /// Takes connections, and carries each on to `server` in TLS, which must show this very certificate for the site. To the

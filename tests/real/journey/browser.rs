@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::backends::Program;
 
@@ -22,13 +22,18 @@ pub(super) struct Whereabouts {
     pub(super) qq: String,
 }
 
-/// Plays a case of `cases.mjs` to its good end before a program.
+/// Plays a case to its good end before a program.
 pub(super) fn play(case: &str, whereabouts: &Whereabouts, program: &Program) {
+    play_with(case, whereabouts, program, &Value::Null);
+}
+
+/// Plays a case that needs to be told more: `told`, on its stage.
+pub(super) fn play_with(case: &str, whereabouts: &Whereabouts, program: &Program, told: &Value) {
     // Starting a browser costs more than most cases: all share one, and take turns.
     static PLAYER: Mutex<Option<Player>> = Mutex::new(None);
     let fault = {
         let mut player = PLAYER.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = player.get_or_insert_with(Player::start).play(case, whereabouts);
+        let answer = player.get_or_insert_with(Player::start).play(case, whereabouts, told);
         answer.unwrap_or_else(|error| {
             *player = None;
             Some(format!("{case}: the browser's player broke off: {error}"))
@@ -58,9 +63,9 @@ impl Player {
     }
 
     /// What went wrong, if anything did.
-    fn play(&mut self, case: &str, whereabouts: &Whereabouts) -> io::Result<Option<String>> {
+    fn play(&mut self, case: &str, whereabouts: &Whereabouts, told: &Value) -> io::Result<Option<String>> {
         let Whereabouts { site, qq } = whereabouts;
-        writeln!(self.tell, "{}", json!({ "name": case, "site": site, "qq": qq }))?;
+        writeln!(self.tell, "{}", json!({ "name": case, "site": site, "qq": qq, "told": told }))?;
         let mut answer = String::new();
         self.hear.read_line(&mut answer)?;
         // The end of the output is no answer either: it does not parse.

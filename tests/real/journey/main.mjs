@@ -3,18 +3,21 @@
 
 import { createInterface } from "node:readline";
 
-import * as cases from "./cases.mjs";
+import * as visitors from "./cases.mjs";
+import * as redirects from "./redirects.mjs";
 import { Chromium, Stage } from "./stage.mjs";
 
-/** Longest time for one case, in milliseconds: each takes a second or two. */
-const PATIENCE = 60_000;
+/** Longest time for one case, in milliseconds: most take a second or two. */
+const PATIENCE = 120_000;
+
+const cases = { ...visitors, ...redirects };
 
 const [program, parts, screens] = process.argv.slice(2);
 const chromium = await Chromium.start(program, parts);
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { name, site, qq } = JSON.parse(line);
-  const stage = new Stage(chromium, site, qq);
+  const { name, site, qq, told } = JSON.parse(line);
+  const stage = new Stage(chromium, site, qq, told);
   const fault = await play(name, stage);
   await stage.close();
   process.stdout.write(`${JSON.stringify(fault)}\n`);

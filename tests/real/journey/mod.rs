@@ -1,8 +1,10 @@
 //! The whole journey in a real browser: Chromium reaches the running program under the site's own name and logs in at
-//! the simulated QQ, as a visitor of the sample mall. What visitors do is in `cases.mjs`, a function for each test here.
+//! the simulated QQ, as a visitor of the sample mall. What visitors do is in `cases.mjs`, a function for each test here;
+//! what others try to do to them is in files beside it.
 
 mod browser;
 mod demo;
+mod redirects;
 mod scene;
 
 use menshen::demo::qq::Endpoint;

@@ -37,6 +37,14 @@ export async function approve(page, stage, number) {
   await page.waitForURL((address) => address.origin === stage.site);
 }
 
+/** Where QQ sends the browser of one of the test users who agrees, without a browser. */
+export async function approvedBy(loginUrl, number) {
+  const asked = new URL(loginUrl);
+  const form = new URLSearchParams({ user: number, answer: "approve", query: asked.search.slice(1) });
+  const answer = await fetch(new URL("/oauth2.0/authorize", asked), { method: "POST", body: form, redirect: "manual" });
+  return new URL(answer.headers.get("location"));
+}
+
 /** From a page to QQ by its login link, and back to that page. */
 export async function logInAt(page, stage, address, number, link = "main a.provider") {
   await page.goto(stage.site + address);

@@ -85,6 +85,17 @@ impl Qq {
         Ok(Qq { settings, calls })
     }
 
+    /// What three answers of QQ's come to, the access token and who it is: for whoever has the answers and no network,
+    /// such as the fuzzer. Here a profile that cannot be read is a fault too.
+    pub fn read_answers(&self, token: &[u8], me: &[u8], info: &[u8]) -> Result<(Secret<String>, Identity), Error> {
+        let id = &self.settings.id;
+        let read = |step, body| Members::read(step, body).map_err(|fault| fault.at(id, step));
+        let token = read(Step::Token, token)?.access_token().map_err(|fault| fault.at(id, Step::Token))?;
+        let ids = self.ids(&read(Step::OpenId, me)?);
+        let (openid, unionid) = ids.map_err(|fault| fault.at(id, Step::OpenId))?;
+        Ok((token, self.identity(openid, unionid, Profile::of(&read(Step::UserInfo, info)?))))
+    }
+
     /// Code to access token. `fmt=json` asks for the one shape whose errors cannot be taken for anything else; other
     /// shapes are read all the same.
     async fn fetch_token(&self, code: &Code, redirect_uri: &Url, deadline: Instant) -> Result<Secret<String>, Fault> {
@@ -106,10 +117,13 @@ impl Qq {
         if self.settings.unionid {
             pairs.push(("unionid", "1"));
         }
-        let members = self.fetch(Step::OpenId, &self.settings.openid_url, &pairs, deadline).await?;
-        openid::check_client(&members, &self.settings.client_id)?;
-        let unionid = if self.settings.unionid { openid::unionid(&members)? } else { None };
-        Ok((OpenId::of(&members)?, unionid))
+        self.ids(&self.fetch(Step::OpenId, &self.settings.openid_url, &pairs, deadline).await?)
+    }
+
+    fn ids(&self, members: &Members) -> Result<(OpenId, Option<String>), Fault> {
+        openid::check_client(members, &self.settings.client_id)?;
+        let unionid = if self.settings.unionid { openid::unionid(members)? } else { None };
+        Ok((OpenId::of(members)?, unionid))
     }
 
     async fn fetch_profile(&self, token: &str, openid: &OpenId, deadline: Instant) -> Result<Profile, Fault> {
@@ -117,6 +131,16 @@ impl Qq {
             [("access_token", token), ("oauth_consumer_key", &self.settings.client_id), ("openid", openid.as_str())];
         let members = self.fetch(Step::UserInfo, &self.settings.user_info_url, &pairs, deadline).await?;
         Ok(Profile::of(&members))
+    }
+
+    fn identity(&self, openid: OpenId, unionid: Option<String>, profile: Profile) -> Identity {
+        Identity {
+            subject: openid.into_string(),
+            client_id: self.settings.client_id.clone(),
+            unionid,
+            display_name: profile.display_name,
+            avatar: profile.avatar,
+        }
     }
 
     async fn fetch(
@@ -183,12 +207,6 @@ impl IdentityProvider for Qq {
             warn!(provider = %id, %error, "the user's name and picture could not be fetched: logged in without them");
             Profile::default()
         });
-        Ok(Identity {
-            subject: openid.into_string(),
-            client_id: self.settings.client_id.clone(),
-            unionid,
-            display_name: profile.display_name,
-            avatar: profile.avatar,
-        })
+        Ok(self.identity(openid, unionid, profile))
     }
 }

@@ -86,7 +86,7 @@ impl Scene {
         let sealer = Sealer::new(vec![SealKey::new(1, &Secret::new(vec![7; KEY_LEN])).unwrap()]);
         let api_key = Algorithm::EdDsa.generate().unwrap();
         let api_signing = SigningKey::from_pkcs8("k1".into(), Algorithm::EdDsa, &api_key).unwrap();
-        let api = ApiTokens::new(Arc::new(api_signing));
+        let api = ApiTokens::new(vec![Arc::new(api_signing)]);
         let clock = Clock::manual(NOW);
         let sessions = Sessions::new(Parts {
             settings: Settings::new(12 * HOUR, 14 * 24 * HOUR, 12 * HOUR, "menshen_session".into(), 64).unwrap(),

@@ -11,6 +11,7 @@
 )]
 
 #[cfg(feature = "demo")]
+mod administration;
 mod backends;
 #[cfg(feature = "demo")]
 mod django;

@@ -88,12 +88,19 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn a_hangup_is_no_reload_and_no_end() {
-    let (upstream, _release) = slow_upstream();
+fn a_hangup_has_the_configuration_read_again_and_ends_nothing() {
+    let (upstream, release) = slow_upstream();
     let mut proxy = Setup::new().before(upstream.address());
+    let mut open = half_answered(&proxy);
     proxy.program.signal("HUP");
-    proxy.program.wait_for_words("there is no reload yet; restart instead");
+    proxy.program.wait_for_words("the configuration was read again");
+    let good = fs::read_to_string(proxy.config()).unwrap();
+    fs::write(proxy.config(), format!("{good}\nnonsense = 1\n")).unwrap();
+    proxy.program.signal("HUP");
+    proxy.program.wait_for_words("the old one stays in use");
     kept_alive(&proxy);
+    release.send(()).unwrap();
+    assert_eq!(open.exactly("last".len()), b"last");
     proxy.program.signal("TERM");
     assert_eq!(proxy.program.ended().code(), Some(0), "{}", proxy.program.said());
 }

@@ -189,6 +189,11 @@ impl Proxy {
         Proxy::start(Layout { folder, host, qq })
     }
 
+    /// Its configuration file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
+    }
+
     /// A fresh connection to it.
     pub(crate) fn connect(&self) -> Connection {
         Connection::to(self.address)

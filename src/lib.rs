@@ -5,6 +5,7 @@
 //! | [`cli`] | one file for each command |
 //! | [`app`] | where everything is put together |
 //! | [`admin`] | what operators do |
+//! | [`doctor`] | whether what a configuration relies on is there |
 //! | [`config`] | `config.toml`, from text to finished settings |
 //! | [`server`] | listening, one runtime for each core, draining |
 //! | [`gateway`] | what happens to a request: the hot path |
@@ -29,6 +30,7 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod doctor;
 pub mod gateway;
 pub mod http;
 pub mod identity;

@@ -88,8 +88,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "upstream",
         ],
     ),
+    // From outside, as somebody else would see it.
+    ("doctor", &["config", "master_key", "site", "upstream"]),
     ("demo", &[]),
-    ("cli", &["admin", "app", "config", "demo", "gateway", "server", "store", "telemetry", "upstream"]),
+    ("cli", &["admin", "app", "config", "demo", "doctor", "gateway", "server", "store", "telemetry", "upstream"]),
     ("lib", &[]),
     ("main", &[]),
 ];

@@ -3,6 +3,7 @@
 pub mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod operate;
 mod serve;
 mod signals;
@@ -127,6 +128,18 @@ Exit codes:
   1  it could not be done
   2  the command line or the configuration cannot be read";
 
+const DOCTOR_HELP: &str = "\
+It asks the sites' own addresses, QQ and the applications, and looks at files and clocks; it changes nothing.
+
+Examples:
+  menshen doctor
+  menshen doctor --config /etc/menshen.toml
+
+Exit codes:
+  0  nothing is bad; what is doubtful may be meant so
+  1  something is bad, or the configuration has mistakes
+  2  the command line or the configuration cannot be read";
+
 const EXPLAIN_HELP: &str = "\
 Examples:
   menshen explain GET /orders/
@@ -182,6 +195,13 @@ enum Command {
         which: Which,
         #[command(subcommand)]
         command: operate::bindings::Command,
+    },
+    /// Whether what a configuration relies on is there: QQ, the application, the clock, files, the site's own address.
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor {
+        /// The configuration file.
+        #[arg(long, default_value = "config.toml")]
+        config: PathBuf,
     },
     /// What would become of a request, and why, without sending it.
     #[command(after_help = EXPLAIN_HELP)]
@@ -241,6 +261,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Demo { port } => demo::run(port),
         Command::Audit { which, wanted } => operate::audit::execute(&which, wanted),
         Command::Bindings { which, command } => operate::bindings::execute(&which, command),
+        Command::Doctor { config } => doctor::run(&config),
         Command::Explain { which, asked } => operate::explain::execute(&which, asked),
         Command::Keys { which, command } => operate::keys::execute(&which, command),
         Command::Reload { which } => operate::reload::execute(&which),

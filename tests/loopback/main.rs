@@ -13,6 +13,7 @@
 mod blocked;
 mod callback;
 mod companions;
+mod doctor;
 mod explain;
 mod fixture;
 mod forwarding_answer;

@@ -4,6 +4,7 @@
 use std::error::Error as _;
 use std::io;
 
+use reqwest::header::HeaderMap;
 use reqwest::{Certificate, Client, Proxy, Response, StatusCode, redirect, retry};
 use rustix::io::Errno;
 use tokio::time::{Instant, timeout_at};
@@ -82,6 +83,12 @@ impl Calls {
     pub(super) async fn get(&self, step: Step, address: Url, deadline: Instant) -> Result<Members, Fault> {
         let answered = timeout_at(deadline, self.exchange(step, address)).await;
         answered.unwrap_or_else(|_| Err(Fault::Unavailable("timed out".to_owned())))
+    }
+
+    /// The head of whatever is answered there; its body is not read.
+    pub(super) async fn head_of(&self, address: Url) -> Result<HeaderMap, String> {
+        let response = self.client.get(address).send().await.map_err(|error| chain(error.without_url()))?;
+        Ok(response.headers().clone())
     }
 
     async fn exchange(&self, step: Step, address: Url) -> Result<Members, Fault> {

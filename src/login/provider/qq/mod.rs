@@ -13,6 +13,7 @@ mod answer;
 mod calls;
 mod errors;
 mod openid;
+mod probe;
 mod profile;
 #[cfg(test)]
 mod recorded;
@@ -37,6 +38,7 @@ use profile::Profile;
 
 pub use calls::BuildError;
 pub use openid::OpenId;
+pub use probe::Reached;
 
 /// Longest wait for the name and the picture: they are not worth more of a visitor's patience, and a login does without.
 const PROFILE_TIMEOUT: Duration = Duration::from_secs(3);

@@ -6,6 +6,7 @@ mod browser;
 mod demo;
 mod redirects;
 mod scene;
+mod siblings;
 
 use menshen::demo::qq::Endpoint;
 

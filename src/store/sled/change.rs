@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
-use sled::Batch;
 use sled::transaction::{ConflictableTransactionError, Transactional};
+use sled::{Batch, IVec};
 
 use super::failure::Failure;
 use super::trees::Trees;
@@ -15,32 +15,51 @@ use crate::store::{AuditEntry, Binding, Error, Revocation, Revoked, SessionsEnd,
 /// and written on one thread.
 pub(super) struct Change<'t> {
     trees: &'t Trees,
-    users: Batch,
-    bindings: Batch,
-    by_user: Batch,
-    revocations: Batch,
-    expiry: Batch,
-    audit: Batch,
-    keys: Batch,
-    meta: Batch,
+    users: Part,
+    bindings: Part,
+    by_user: Part,
+    revocations: Part,
+    expiry: Part,
+    audit: Part,
+    keys: Part,
+    meta: Part,
     /// The last number given to a revocation, once one is added.
     last_revocation: Option<u64>,
     /// The last number given to an entry of the trail, once one is added.
     last_audit: Option<u64>,
 }
 
+/// What is written to one tree.
+#[derive(Default)]
+struct Part {
+    batch: Batch,
+    is_used: bool,
+}
+
+impl Part {
+    fn insert(&mut self, key: impl Into<IVec>, value: impl Into<IVec>) {
+        self.batch.insert(key, value);
+        self.is_used = true;
+    }
+
+    fn remove(&mut self, key: impl Into<IVec>) {
+        self.batch.remove(key);
+        self.is_used = true;
+    }
+}
+
 impl<'t> Change<'t> {
     pub(super) fn new(trees: &'t Trees) -> Self {
         Change {
             trees,
-            users: Batch::default(),
-            bindings: Batch::default(),
-            by_user: Batch::default(),
-            revocations: Batch::default(),
-            expiry: Batch::default(),
-            audit: Batch::default(),
-            keys: Batch::default(),
-            meta: Batch::default(),
+            users: Part::default(),
+            bindings: Part::default(),
+            by_user: Part::default(),
+            revocations: Part::default(),
+            expiry: Part::default(),
+            audit: Part::default(),
+            keys: Part::default(),
+            meta: Part::default(),
             last_revocation: None,
             last_audit: None,
         }
@@ -125,19 +144,22 @@ impl<'t> Change<'t> {
     /// Writes all of it.
     pub(super) fn write(self) -> Result<(), Failure> {
         let Trees { users, bindings, by_user, revocations, expiry, audit, keys, meta, .. } = self.trees;
-        (users, bindings, by_user, revocations, expiry, audit, keys, meta).transaction(
-            |(users, bindings, by_user, revocations, expiry, audit, keys, meta)| {
-                users.apply_batch(&self.users)?;
-                bindings.apply_batch(&self.bindings)?;
-                by_user.apply_batch(&self.by_user)?;
-                revocations.apply_batch(&self.revocations)?;
-                expiry.apply_batch(&self.expiry)?;
-                audit.apply_batch(&self.audit)?;
-                keys.apply_batch(&self.keys)?;
-                meta.apply_batch(&self.meta)?;
-                Ok::<_, ConflictableTransactionError<Infallible>>(())
-            },
-        )?;
+        let parts = [
+            (users, &self.users),
+            (bindings, &self.bindings),
+            (by_user, &self.by_user),
+            (revocations, &self.revocations),
+            (expiry, &self.expiry),
+            (audit, &self.audit),
+            (keys, &self.keys),
+            (meta, &self.meta),
+        ];
+        let (trees, parts): (Vec<_>, Vec<_>) = parts.into_iter().filter(|(_, part)| part.is_used).unzip();
+        trees.as_slice().transaction(|views| {
+            let mut written = views.iter().zip(&parts).map(|(view, part)| view.apply_batch(&part.batch));
+            written.try_for_each(|written| written)?;
+            Ok::<_, ConflictableTransactionError<Infallible>>(())
+        })?;
         Ok(())
     }
 }

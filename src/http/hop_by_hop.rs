@@ -52,6 +52,8 @@ fn concerns_one_connection(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
         "connection"
+            // No field has this name (RFC 9112, 12.1), so that none is taken for the option.
+            | "close"
             | "transfer-encoding"
             | "te"
             | "upgrade"
@@ -107,6 +109,7 @@ mod tests {
         let mut headers = map(&[
             ("connection", "close, X-Secret"),
             ("connection", "x-more"),
+            ("close", "x"),
             ("keep-alive", "timeout=5"),
             ("proxy-connection", "keep-alive"),
             ("proxy-authorization", "Basic x"),

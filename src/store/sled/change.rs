@@ -155,6 +155,10 @@ impl<'t> Change<'t> {
             (meta, &self.meta),
         ];
         let (trees, parts): (Vec<_>, Vec<_>) = parts.into_iter().filter(|(_, part)| part.is_used).unzip();
+        // sled panics over a transaction on no tree.
+        if trees.is_empty() {
+            return Ok(());
+        }
         trees.as_slice().transaction(|views| {
             let mut written = views.iter().zip(&parts).map(|(view, part)| view.apply_batch(&part.batch));
             written.try_for_each(|written| written)?;

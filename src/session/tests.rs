@@ -229,6 +229,23 @@ async fn of_all_who_refresh_a_session_one_asks_and_all_share_the_answer() {
     assert_eq!(scene.sessions.refresh(b"cookie", &first).await.unwrap().snapshot.generation, 2);
 }
 
+#[tokio::test]
+async fn a_session_ends_once_its_user_is_blocked_or_gone() {
+    for is_there in [true, false] {
+        let scene = scene();
+        let proof = scene.by_cookie();
+        let mut over = Box::pin(scene.sessions.over(&proof, || START));
+        assert!(over.as_mut().now_or_never().is_none());
+        let blocked = User { state: UserState::Blocked, ..scene.user(1) };
+        *scene.store.user.lock().unwrap() = is_there.then_some(blocked);
+        scene.change(1);
+        assert!(scene.sessions.refresh(b"cookie", &proof).await.is_none());
+        // What outlasts its request ends as well.
+        let over = tokio::time::timeout(PATIENCE, over);
+        assert_eq!(over.await.expect("it goes on"), Over::Ended);
+    }
+}
+
 /// Two cores that meet a session at the same moment both prove it: the second to say so takes over what the first has.
 #[tokio::test]
 async fn two_cores_that_prove_one_session_at_once_share_the_proof() {

@@ -182,6 +182,32 @@ mod tests {
         }
     }
 
+    /// Signed by the key of API tokens, and of their type: what it says has to be right as well.
+    #[test]
+    fn a_token_for_somebody_else_or_by_somebody_else_is_forged() {
+        let ours = key("k1", Algorithm::EdDsa);
+        let tokens = ApiTokens::new(vec![Arc::clone(&ours)]);
+        let mut header = Header::new(ours.algorithm.jose());
+        header.kid = Some("k1".to_owned());
+        header.typ = Some(TYPE.to_owned());
+        let verified = |iss: &str, aud: String| {
+            let (iat, exp, carried) = (NOW.as_secs(), NOW.as_secs() + 60, Carried { sub: "u".into() });
+            let token =
+                encode(&header, &Envelope { iss: iss.to_owned(), aud, iat, exp, carried }, &ours.signing).unwrap();
+            tokens.verify::<Carried>(ISSUER, &token, NOW).map(|(carried, _)| carried.sub)
+        };
+        assert_eq!(verified(ISSUER, audience(ISSUER)), Ok("u".to_owned()));
+        for (iss, aud) in [
+            (ISSUER, ISSUER.to_owned()),
+            (ISSUER, "mall".to_owned()),
+            (ISSUER, audience("http://other")),
+            ("http://other", audience(ISSUER)),
+            ("", audience(ISSUER)),
+        ] {
+            assert_eq!(verified(iss, aud.clone()), Err(ApiTokenError::Forged), "{iss} {aud}");
+        }
+    }
+
     #[test]
     fn unsigned_and_mangled_tokens_are_forged() {
         let tokens = ApiTokens::new(vec![key("k1", Algorithm::Es256)]);

@@ -222,6 +222,23 @@ fn a_foreign_authorization_is_the_upstreams_own_affair() {
 }
 
 #[test]
+fn where_we_say_who_it_is_under_another_name_nobody_says_it_in_authorization() {
+    let upstream = Upstream::hello();
+    let proxy = setup()
+        .route_of("path = \"/alone/*\"\nidentity = \"alone\"")
+        .section("[identity.alone]\nheader = \"X-Token\"")
+        .before(&upstream);
+    let (stranger, user) = (proxy.browser(), proxy.browser());
+    user.log_in("10001");
+    for (browser, expected) in [(&stranger, Some("Basic eDp5")), (&user, None)] {
+        assert_eq!(browser.get("/alone/", &["Authorization: Basic eDp5"]).status, 200);
+        let seen = upstream.next();
+        assert_eq!(seen.header("authorization"), expected);
+        assert_eq!(seen.header("x-token").is_some(), expected.is_none());
+    }
+}
+
+#[test]
 fn a_backend_verifies_our_tokens_by_the_published_keys() {
     let upstream = Upstream::hello();
     let proxy = Setup::new()

@@ -39,6 +39,7 @@ pub mod login;
 pub mod master_key;
 pub mod page;
 pub mod random;
+mod rule;
 pub mod seal;
 pub mod secret;
 pub mod server;

@@ -9,5 +9,9 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    if cfg!(feature = "switchable-rules") {
+        eprintln!("menshen: the rules of this build can be switched off: it is for its own tests, and does not run");
+        return ExitCode::FAILURE;
+    }
     menshen::cli::run(menshen::cli::Cli::parse())
 }

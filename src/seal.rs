@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use crate::random::{self, NoRandomness};
+use crate::rule::{self, Rule};
 use crate::secret::Secret;
 
 /// The form's version: the first byte.
@@ -76,7 +77,7 @@ impl Sealer {
         sealed.extend_from_slice(&nonce);
         let mut body = text.to_vec();
         let nonce = Nonce::assume_unique_for_key(nonce);
-        key.cipher.seal_in_place_append_tag(nonce, Aad::from(purpose), &mut body).map_err(|_| SealError::Cipher)?;
+        key.cipher.seal_in_place_append_tag(nonce, bound_to(purpose), &mut body).map_err(|_| SealError::Cipher)?;
         sealed.append(&mut body);
         Ok(sealed)
     }
@@ -99,10 +100,14 @@ impl Sealer {
         let key = keys.iter().find(|key| key.id == id)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut body = body.to_vec();
-        let length = key.cipher.open_in_place(nonce, Aad::from(purpose), &mut body).ok()?.len();
+        let length = key.cipher.open_in_place(nonce, bound_to(purpose), &mut body).ok()?.len();
         body.truncate(length);
         Some(body)
     }
+}
+
+fn bound_to(purpose: &str) -> Aad<&str> {
+    Aad::from(if rule::holds(Rule::SealedTextIsForOnePurpose) { purpose } else { "" })
 }
 
 impl std::fmt::Debug for Sealer {

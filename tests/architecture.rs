@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Known by everybody, knowing nobody but each other.
-const LEAVES: [&str; 5] = ["clock", "http", "random", "secret", "units"];
+const LEAVES: [&str; 6] = ["clock", "http", "random", "rule", "secret", "units"];
 
 /// A module, and whom it may know beside the leaves. A folder within a module may have a row of its own, which then
 /// counts in place of the module's. What has no row may not exist.
@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("http", &[]),
     ("random", &[]),
+    ("rule", &[]),
     ("secret", &[]),
     ("units", &[]),
     ("site", &[]),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::clock::{Clock, Timestamp};
 use crate::login::provider::{Identity, ProviderId};
 use crate::random::{self, NoRandomness};
+use crate::rule::{self, Rule};
 use crate::store::{self, IdentityKey, NewUser, Profile, SignedIn, Store, User, UserId, UserState};
 
 /// What a user is called whose provider does not say.
@@ -65,8 +66,10 @@ impl Accounts {
             }
         };
         match signed_in.user.state {
-            UserState::Active => Ok((signed_in, key)),
-            UserState::Blocked => Err(SignInError::Blocked(signed_in.user.id)),
+            UserState::Blocked if rule::holds(Rule::BlockedUsersDoNotLogIn) => {
+                Err(SignInError::Blocked(signed_in.user.id))
+            }
+            UserState::Active | UserState::Blocked => Ok((signed_in, key)),
         }
     }
 

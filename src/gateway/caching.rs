@@ -2,6 +2,8 @@
 
 use http::header::{CACHE_CONTROL, COOKIE, EXPIRES, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED, VARY};
 
+use crate::rule::{self, Rule};
+
 /// Makes an answer to a request with identity private: what is private or not stored at all stays as it is, anything
 /// else loses `public` and `s-maxage` and becomes private.
 pub(super) fn keep_private(headers: &mut HeaderMap) {
@@ -37,7 +39,9 @@ pub(super) fn keep_private(headers: &mut HeaderMap) {
 /// Fields that speak to one kind of cache alone come before `Cache-Control` there (RFC 9213): none of them may stand
 /// beside it.
 fn remove_targeted(headers: &mut HeaderMap) {
-    while let Some(name) = headers.keys().find(|name| is_targeted(name)).cloned() {
+    while rule::holds(Rule::NoFieldForOneCacheSaysOtherwise)
+        && let Some(name) = headers.keys().find(|name| is_targeted(name)).cloned()
+    {
         headers.remove(name);
     }
 }

@@ -13,6 +13,7 @@ use crate::http::forwarded::Client;
 use crate::http::hop_by_hop;
 use crate::http::language::Language;
 use crate::login::provider::Display;
+use crate::rule::{self, Rule};
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
@@ -140,23 +141,27 @@ fn leaves_http(offered: &HeaderValue) -> bool {
 fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     let names_method = |value: &HeaderValue| Method::from_bytes(value.as_bytes()).is_ok();
     let is_empty = |length: &HeaderValue| length.as_bytes() == b"0";
+    let brings_something = || {
+        !headers.get(CONTENT_LENGTH).is_none_or(is_empty)
+            || headers.contains_key(TRANSFER_ENCODING)
+            || headers.contains_key(AUTHORIZATION)
+    };
     method == Method::OPTIONS
         && headers.get(ORIGIN).is_some_and(|origin| !origin.is_empty())
         && headers.get(ACCESS_CONTROL_REQUEST_METHOD).is_some_and(names_method)
-        && headers.get(CONTENT_LENGTH).is_none_or(is_empty)
-        && !headers.contains_key(TRANSFER_ENCODING)
-        && !headers.contains_key(AUTHORIZATION)
+        && !(brings_something() && rule::holds(Rule::PreflightsBringNothing))
 }
 
 /// Whether a browser fetches ahead: the user has not asked for it.
 pub(super) fn is_prefetch(headers: &HeaderMap) -> bool {
-    [SEC_PURPOSE, PURPOSE, X_PURPOSE, X_MOZ].iter().any(|name| {
+    let said = [SEC_PURPOSE, PURPOSE, X_PURPOSE, X_MOZ].iter().any(|name| {
         headers
             .get_all(name)
             .iter()
             .map(|value| value.as_bytes().to_ascii_lowercase())
             .any(|said| [&b"prefetch"[..], b"prerender", b"preview"].iter().any(|word| holds(&said, word)))
-    })
+    });
+    said && rule::holds(Rule::PrefetchesBeginAndEndNothing)
 }
 
 fn holds(text: &[u8], word: &[u8]) -> bool {
@@ -167,7 +172,7 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
 pub(super) fn is_embedded(headers: &HeaderMap) -> bool {
     let kind = headers.get(&SEC_FETCH_DEST).map(HeaderValue::as_bytes);
     let embedded = [&b"image"[..], b"style", b"script", b"font", b"audio", b"video", b"track", b"manifest", b"xslt"];
-    kind.is_some_and(|kind| embedded.contains(&kind))
+    kind.is_some_and(|kind| embedded.contains(&kind)) && rule::holds(Rule::EmbeddedLoadsEndNothing)
 }
 
 /// A list's fields as one (RFC 9110, 5.3).

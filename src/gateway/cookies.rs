@@ -10,6 +10,7 @@ use super::body::AnswerBody;
 use super::site::SiteContext;
 use super::{Here, Shared, caching};
 use crate::identity::Snapshot;
+use crate::rule::{self, Rule};
 use crate::session::{Error, Presented, Proof};
 
 /// An answer that took longer may find a browser that has logged in again meanwhile, whose cookies are not ours to
@@ -81,7 +82,8 @@ pub(super) fn remove_if_over(
 /// Whoever kept an answer with cookies would set them again later, in place of newer ones.
 fn may_carry_cookies(answer: &Response<AnswerBody>) -> bool {
     // A browser takes the fields of a 304 over into what it keeps.
-    answer.status() != StatusCode::NOT_MODIFIED && !caching::may_be_reused(answer.headers())
+    let may_be_kept = answer.status() == StatusCode::NOT_MODIFIED || caching::may_be_reused(answer.headers());
+    !may_be_kept || !rule::holds(Rule::NoCookieOnAnswersThatMayBeKept)
 }
 
 /// Adds cookies to the application's answer, except those that it sets itself.

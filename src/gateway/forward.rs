@@ -13,6 +13,7 @@ use super::error::Error;
 use super::policy::Clearance;
 use super::{Access, Gateway, Here, Passing, caching, cookies};
 use crate::http::cookie;
+use crate::rule::{self, Rule};
 use crate::telemetry::line::Line;
 use crate::upstream::Visitor;
 
@@ -48,10 +49,10 @@ impl Gateway {
             self.open(tunnel, fields.as_ref().and(presented.session()).cloned(), here);
         }
         let mut response = answer.map(AnswerBody::relayed);
-        if fields.is_some() {
+        if fields.is_some() && rule::holds(Rule::AnswersWithIdentityArePrivate) {
             caching::keep_private(response.headers_mut());
         }
-        if matched.access == Access::Optional {
+        if matched.access == Access::Optional && rule::holds(Rule::OptionalAnswersVary) {
             caching::vary_by_cookie(response.headers_mut());
         }
         let Some(proof) = presented.session() else {
@@ -69,13 +70,14 @@ impl Gateway {
     pub(super) fn strip_claims<B>(&self, request: &mut Request<B>, identity: Option<usize>, here: Here<'_>) {
         let headers = request.headers_mut();
         self.strip.apply(headers);
-        cookie::remove_ours(headers, |name| here.site.wire.jar.is_ours(name));
+        cookie::remove_ours(headers, |name| here.site.wire.jar.is_ours(name) && rule::holds(Rule::OwnCookiesStayHere));
         // It carries none by its standard. By one of its own the application would know somebody who was not checked.
-        if here.caller.kind == Kind::Preflight {
+        if here.caller.kind == Kind::Preflight && rule::holds(Rule::PreflightsCarryNoCookie) {
             headers.remove(COOKIE);
         }
         let identity = identity.and_then(|identity| self.shared.identities.get(identity));
-        if identity.is_some_and(|identity| !identity.settings.forward_authorization) {
+        let is_ours_alone = identity.is_some_and(|identity| !identity.settings.forward_authorization);
+        if is_ours_alone && rule::holds(Rule::OneIdentityGoesUpstream) {
             headers.remove(AUTHORIZATION);
         }
     }

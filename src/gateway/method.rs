@@ -5,6 +5,7 @@ use http::{Method, Uri};
 use super::error::Error;
 use super::route::{Matched, Routes};
 use crate::http::request_path::Readings;
+use crate::rule::{self, Rule};
 
 /// The methods that are passed on among those with a registered meaning.
 const STANDARD: [Method; 7] =
@@ -32,7 +33,8 @@ pub(super) fn find<'r>(
 /// Whether a target has a form that is this method's: `host:port` is CONNECT's alone, and `*` is OPTIONS' (RFC 9112, 3.2).
 pub(super) fn has_form(method: &Method, target: &Uri) -> bool {
     let is_authority = target.authority().is_some() && target.scheme().is_none();
-    (!is_authority || method == Method::CONNECT) && (target.path() != "*" || method == Method::OPTIONS)
+    let fits = (!is_authority || method == Method::CONNECT) && (target.path() != "*" || method == Method::OPTIONS);
+    fits || !rule::holds(Rule::TargetsHaveTheirMethodsForm)
 }
 
 /// Whether a method is passed on: neither CONNECT nor TRACE, and no standard one in another case. Methods have a case
@@ -40,7 +42,8 @@ pub(super) fn has_form(method: &Method, target: &Uri) -> bool {
 fn is_forwarded(method: &Method) -> bool {
     let is_kind_of = |known: &Method| known.as_str().eq_ignore_ascii_case(method.as_str());
     match STANDARD.iter().chain(&[Method::CONNECT, Method::TRACE]).find(|known| is_kind_of(known)) {
-        Some(known) => known == method && STANDARD.contains(known),
+        Some(known) if known != method => !rule::holds(Rule::MethodsHaveACase),
+        Some(known) => STANDARD.contains(known) || !rule::holds(Rule::ConnectAndTraceStayHere),
         None => true,
     }
 }

@@ -43,6 +43,7 @@ use crate::http::request_path;
 use crate::http::strip::StripList;
 use crate::identity::Identities;
 use crate::login::Login;
+use crate::rule::{self, Rule};
 use crate::session::{CoreSessions, Presented, Proof, Sessions};
 use crate::telemetry::access_log::{CoreLog, LogHandle};
 use crate::telemetry::line::{Line, Route};
@@ -190,7 +191,7 @@ impl Gateway {
     ) -> Result<Response<AnswerBody>, Error> {
         settle_host(&mut request, here.site);
         let readings = request_path::read(request.uri().path())?;
-        if self.shared.own_paths.is_shadowed(&readings) {
+        if self.shared.own_paths.is_shadowed(&readings) && rule::holds(Rule::ContractPathsHaveOneSpelling) {
             return Err(Error::NotFound);
         }
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -271,7 +272,7 @@ impl Gateway {
     fn named_site<B>(&self, request: &Request<B>) -> Result<&SiteContext, Error> {
         let mut hosts = request.headers().get_all(HOST).iter();
         let (host, another) = (hosts.next(), hosts.next());
-        if another.is_some() {
+        if another.is_some() && rule::holds(Rule::ARequestNamesOneHost) {
             return Err(Error::NoHost);
         }
         let host = match host {
@@ -284,6 +285,7 @@ impl Gateway {
         };
         if let Some(authority) = request.uri().authority()
             && !authority.as_str().eq_ignore_ascii_case(host)
+            && rule::holds(Rule::TargetAndHostAgree)
         {
             return Err(Error::NoHost);
         }
@@ -292,7 +294,7 @@ impl Gateway {
 
     fn is_too_long(&self, target: &Uri) -> bool {
         let length = target.path_and_query().map_or(0, |target| target.as_str().len());
-        length > self.shared.target_bytes.as_usize()
+        length > self.shared.target_bytes.as_usize() && rule::holds(Rule::TargetsHaveALength)
     }
 
     /// The session the request proves. A token of ours goes no further, on public routes neither: it is for this proxy
@@ -300,7 +302,9 @@ impl Gateway {
     async fn load<B>(&self, wants_session: bool, request: &mut Request<B>, here: Here<'_>) -> Result<Presented, Error> {
         let wire = &here.site.wire;
         if let Some(proof) = self.sessions.load_token(request.headers(), wire, here.now).await? {
-            request.headers_mut().remove(AUTHORIZATION);
+            if rule::holds(Rule::ApiTokensStayHere) {
+                request.headers_mut().remove(AUTHORIZATION);
+            }
             return Ok(Presented::Session(proof));
         }
         if !wants_session {
@@ -314,7 +318,7 @@ impl Gateway {
 /// hosts may depend on how a stranger spells it.
 fn settle_host<B>(request: &mut Request<B>, site: &SiteContext) {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    if !host.is_some_and(|host| site.site.answers_to(host)) {
+    if !host.is_some_and(|host| site.site.answers_to(host)) && rule::holds(Rule::AnUnlistedHostBecomesTheSites) {
         request.headers_mut().insert(HOST, site.host.clone());
     }
 }

@@ -2,6 +2,7 @@
 
 use http::header::{HeaderMap, HeaderName, ORIGIN};
 
+use crate::rule::{self, Rule};
 use crate::site::Site;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -17,7 +18,8 @@ pub(super) fn is_own(headers: &HeaderMap, site: &Site) -> bool {
         return true;
     }
     match headers.get(SEC_FETCH_SITE) {
+        Some(from) if from == "same-site" => !rule::holds(Rule::SiblingsAreForeign),
         Some(from) => from == "same-origin" || from == "none",
-        None => origin.is_none(),
+        None => origin.is_none_or(|origin| origin == "null" && !rule::holds(Rule::NoOriginIsForeign)),
     }
 }

@@ -6,6 +6,7 @@ use super::Access;
 use super::caller::{Caller, Kind};
 use super::route::Matched;
 use crate::identity::Ready;
+use crate::rule::{self, Rule};
 use crate::session::{Bearer, Proof};
 use crate::upstream::Permit;
 
@@ -54,17 +55,28 @@ pub(super) fn decide(
     let allow = |identity| Decision::Allow(Clearance { upstream: route.upstream, identity });
     match (matched.access, proof, caller.kind) {
         // It carries no credentials and wants none: the answer is the backend's.
-        (_, _, Kind::Preflight) | (Access::Public, _, _) | (Access::Optional, None, _) => allow(None),
+        (_, _, Kind::Preflight) | (Access::Optional, None, _) => allow(None),
+        (Access::Public, _, _) => allow(Some(route.identity).filter(|_| !rule::holds(Rule::PublicRoutesSeeNobody))),
         // A backend takes a request with our token for consent, and the cookie it came by was sent unasked.
         (Access::Optional | Access::Required, Some(proof), _)
-            if caller.is_unsafe && proof.bearer == Bearer::Cookie && !is_own() =>
+            if caller.is_unsafe
+                && proof.bearer == Bearer::Cookie
+                && !is_own()
+                && rule::holds(Rule::ACookieIsNoConsent) =>
         {
             Decision::ForeignOrigin
         }
         // Guarded for the sake of another reading of its path: the upstream of a public route learns nobody's identity.
-        (Access::Optional | Access::Required, Some(_), _) if route.access == Access::Public => allow(None),
+        (Access::Optional | Access::Required, Some(_), _)
+            if route.access == Access::Public && rule::holds(Rule::AnotherReadingBringsNoIdentity) =>
+        {
+            allow(None)
+        }
         (Access::Optional | Access::Required, Some(_), _) => allow(Some(route.identity)),
-        (Access::Required, None, Kind::Ordinary) if is_navigation() => Decision::Login,
+        (Access::Required, None, _) if !rule::holds(Rule::RequiredNeedsASession) => allow(None),
+        (Access::Required, None, Kind::Ordinary) if is_navigation() || !rule::holds(Rule::OnlyPagesAreSentToLogIn) => {
+            Decision::Login
+        }
         (Access::Required, None, Kind::Ordinary | Kind::Upgrade) => Decision::Unauthorized,
     }
 }

@@ -19,6 +19,7 @@ use crate::account::SignInError;
 use crate::login::provider;
 use crate::login::{ExchangeError, RETRY_AFTER as RETRY_LOGIN, Refusal};
 use crate::page::{self, AttemptRefusal, ErrorKind, Page};
+use crate::rule::{self, Rule};
 use crate::telemetry::Cut;
 use crate::upstream;
 
@@ -167,7 +168,9 @@ fn html(page: &Page<'_>, caller: &Caller) -> Response<AnswerBody> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(caller.language().tag()));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::content_security_policy()));
+    if rule::holds(Rule::PagesHaveAPolicy) {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::content_security_policy()));
+    }
     // A form of ours must come back with its origin; every other page hands on nothing of its address.
     let policy = match page {
         Page::ConfirmLogout { .. } => "same-origin",
@@ -200,9 +203,13 @@ pub(super) fn redirect(status: StatusCode, location: HeaderValue) -> Response<An
 
 fn own_headers(response: &mut Response<AnswerBody>, referrer: &'static str) {
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if rule::holds(Rule::OwnAnswersAreNotStored) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
+    if rule::holds(Rule::OwnAddressesAreToldToNobody) {
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
+    }
 }
 
 /// Says to the operator what no page says: the cause, under the request's id.

@@ -8,6 +8,7 @@ use super::{Access, RouteSettings};
 use crate::http::fold_case::fold_case;
 use crate::http::path_pattern::PathPattern;
 use crate::http::request_path::Readings;
+use crate::rule::{self, Rule};
 use crate::site::same_authority;
 
 /// A way of our own, before any route of the configuration.
@@ -187,12 +188,15 @@ impl Routes {
     pub fn find(&self, host: &str, readings: &Readings<'_>, method: &Method) -> Option<Matched<'_>> {
         let asked = Asked { host, method, scheme: self.scheme };
         let route = self.first(&readings.usual, asked)?;
-        let others = readings.others.iter().filter_map(|reading| self.first(reading, asked));
+        let others = readings.others.iter().filter(|_| rule::holds(Rule::TheStrictestReadingGuards));
+        let others = others.filter_map(|reading| self.first(reading, asked));
         let all = || std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
         // Where a backend takes `/Admin/` for `/admin/`, another spelling of a route is as guarded as the route.
-        let folded = all().filter_map(|reading| self.first_ignoring_case(reading, asked));
+        let folded = all().filter(|_| rule::holds(Rule::CaseIsFoldedWhereBackendsDo));
+        let folded = folded.filter_map(|reading| self.first_ignoring_case(reading, asked));
         // Nor do some look at a last slash.
-        let twins = all().flat_map(|reading| self.twins_of(reading, asked));
+        let twins = all().filter(|_| rule::holds(Rule::ALastSlashGoesRoundNoRoute));
+        let twins = twins.flat_map(|reading| self.twins_of(reading, asked));
         let strictest = others.chain(folded).chain(twins).map(|route| route.access).fold(route.access, Ord::max);
         Some(Matched { route, access: strictest })
     }
@@ -249,7 +253,9 @@ impl Asked<'_> {
         let methods = &route.methods;
         methods.is_empty()
             || methods.contains(self.method)
-            || (self.method == Method::HEAD && methods.contains(&Method::GET))
+            || (self.method == Method::HEAD
+                && methods.contains(&Method::GET)
+                && rule::holds(Rule::AHeadIsGuardedLikeItsGet))
     }
 }
 

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::RouteSettings;
 use super::route::Routes;
+use crate::rule::{self, Rule};
 use crate::session::{CookieJar, Wire};
 use crate::site::{Site, Sites, host_name};
 
@@ -92,7 +93,10 @@ impl SiteContexts {
 
     /// The site that a `Host` names. Any other belongs to the default site, unless hosts are strict.
     pub fn find(&self, host: &str) -> Option<&SiteContext> {
-        let at = self.sites.position(host).or((!self.sites.are_strict()).then_some(0))?;
+        let at = self
+            .sites
+            .position(host)
+            .or_else(|| (!self.sites.are_strict() || !rule::holds(Rule::UnknownHostsAreRefused)).then_some(0))?;
         self.contexts.get(at)
     }
 

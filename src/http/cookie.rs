@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 use memchr::{memchr, memchr_iter};
 
+use crate::rule::{self, Rule};
+
 /// Every `name=value` of every `Cookie` field, in order; duplicates included, since which of them counts is for the
 /// caller to decide.
 pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -67,8 +69,9 @@ fn names_ours(item: &[u8], is_ours: impl Fn(&[u8]) -> bool) -> bool {
     let is_part_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
     let before = |at| item.get(..at).unwrap_or_default().trim_ascii_end();
     let last_word = |text: &'_ [u8]| text.iter().rposition(|byte| !is_part_of_name(byte)).map_or(0, |at| at + 1);
+    let mut words = memchr_iter(b'=', item).map(before).filter_map(|text| text.get(last_word(text)..));
     pair(item).is_some_and(|(name, _)| is_ours(name))
-        || memchr_iter(b'=', item).map(before).any(|text| text.get(last_word(text)..).is_some_and(&is_ours))
+        || (rule::holds(Rule::OddSpellingsOfOwnCookiesStayHere) && words.any(is_ours))
 }
 
 /// How a cookie of ours is kept by the browser.
@@ -90,7 +93,8 @@ pub struct Attributes<'a> {
 /// value hold a byte that a cookie may not (RFC 6265, 4.1.1).
 pub fn set(name: &str, value: &str, attributes: Attributes<'_>) -> Option<HeaderValue> {
     use std::fmt::Write;
-    if name.is_empty() || !name.bytes().all(is_token) || !value.bytes().all(is_cookie_octet) {
+    let is_sound = !name.is_empty() && name.bytes().all(is_token) && value.bytes().all(is_cookie_octet);
+    if !is_sound && rule::holds(Rule::CookiesCannotBreakOut) {
         return None;
     }
     let mut text = format!("{name}={value}; Path={}", attributes.path);

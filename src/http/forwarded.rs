@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use http::header::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
+use crate::rule::{self, Rule};
+
 /// Where a request comes from.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -23,7 +25,8 @@ impl Client {
     /// The client's address, unless the peer is a trusted proxy. Then `X-Forwarded-For` is walked from the right, past
     /// every trusted proxy, to the first address that is not one; what stands left of it anybody could have written.
     pub fn behind(&self, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
-        if trusted.is_empty() || !is_trusted(self.address, trusted) {
+        let is_believed = !trusted.is_empty() && is_trusted(self.address, trusted);
+        if !is_believed && rule::holds(Rule::StrangersSayNothingOfTheirAddress) {
             return self.clone();
         }
         let mut chain = vec![self.address];
@@ -61,7 +64,7 @@ fn walk(headers: &HeaderMap, trusted: &[IpNet], mut show: impl FnMut(IpAddr)) {
         // An entry nobody can read ends the walk: what is left of it cannot be trusted either.
         let Some(address) = parse_hop(hop) else { return };
         show(address);
-        if !is_trusted(address, trusted) {
+        if !is_trusted(address, trusted) && rule::holds(Rule::TheWalkEndsAtTheFirstStranger) {
             return;
         }
     }

@@ -4,6 +4,8 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 
+use crate::rule::{self, Rule};
+
 /// What the removed fields said that matters to whoever builds the next hop's.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Hop {
@@ -68,6 +70,7 @@ fn is_exactly_chunked(headers: &HeaderMap) -> Result<bool, AmbiguousFraming> {
     let mut values = headers.get_all(TRANSFER_ENCODING).iter();
     match (values.next(), values.next()) {
         (Some(one), None) if one.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(true),
+        _ if !rule::holds(Rule::OneFramingGoesOn) => Ok(true),
         _ => Err(AmbiguousFraming),
     }
 }
@@ -81,7 +84,9 @@ fn remove_listed(headers: &mut HeaderMap, connection: &HeaderValue) {
         let Ok(name) = HeaderName::from_bytes(token) else { continue };
         // Listing host or length would change whom the message is for and where it ends, which no sender may do; the
         // others are read before they go.
-        if name != HOST && name != CONTENT_LENGTH && !concerns_one_connection(&name) {
+        let is_needed =
+            (name == HOST || name == CONTENT_LENGTH) && rule::holds(Rule::ConnectionListsNeitherHostNorLength);
+        if !is_needed && !concerns_one_connection(&name) {
             headers.remove(name);
         }
     }

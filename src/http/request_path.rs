@@ -8,6 +8,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use crate::rule::{self, Rule};
+
 /// Longest path whose readings are worked out; a longer ambiguous one has none, and is refused.
 const MAX_AMBIGUOUS: usize = 2048;
 
@@ -66,7 +68,7 @@ fn is_ambiguous(raw: &str, decoded: &str) -> bool {
     let lower = raw.to_ascii_lowercase();
     special(raw)
         || special(decoded)
-        || encoded_special.iter().any(|code| lower.contains(code))
+        || (rule::holds(Rule::EncodedSlashesAreReadBothWays) && encoded_special.iter().any(|code| lower.contains(code)))
         // What was put together by decoding may be decoded once more.
         || decoded.contains('%')
         || decoded.chars().any(char::is_control)
@@ -113,7 +115,8 @@ fn every_reading(raw: &str, decoded: &str) -> Result<Vec<String>, TooAmbiguous> 
 
 fn bounded(readings: &[String]) -> Result<(), TooAmbiguous> {
     let size = (readings.len(), readings.iter().map(String::len).sum::<usize>());
-    if size.0 > MAX_READINGS.0 || size.1 > MAX_READINGS.1 { Err(TooAmbiguous) } else { Ok(()) }
+    let is_bounded = size.0 <= MAX_READINGS.0 && size.1 <= MAX_READINGS.1;
+    if is_bounded || !rule::holds(Rule::ReadingsAreBounded) { Ok(()) } else { Err(TooAmbiguous) }
 }
 
 fn decode(text: &str) -> String {
@@ -168,6 +171,9 @@ fn cut_at_nul(path: &str) -> String {
 
 /// `/a;x=1/b;y` → `/a/b` (RFC 3986, 3.3; what Java servers do).
 fn cut_parameters(path: &str) -> String {
+    if !rule::holds(Rule::PathParametersAreCut) {
+        return path.to_owned();
+    }
     let segments: Vec<&str> = path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
     segments.join("/")
 }

@@ -3,6 +3,7 @@
 use http::HeaderValue;
 use url::Url;
 
+use crate::rule::{self, Rule};
 use crate::site::{Origin, Site};
 
 /// A place on this site, or on a host that the site lists. The only thing a `Location` after a login can be made of.
@@ -44,7 +45,8 @@ impl SafeRedirect {
             let is_absolute = next.starts_with("http://") || next.starts_with("https://");
             (is_path || is_absolute).then_some(())?;
             url.path().to_owned() + &suffix(&url)
-        } else if site.allowed_hosts.contains(&origin) && (next.starts_with("http://") || next.starts_with("https://"))
+        } else if (site.allowed_hosts.contains(&origin) || !rule::holds(Rule::NextStaysOnListedHosts))
+            && (next.starts_with("http://") || next.starts_with("https://"))
         {
             url.as_str().to_owned()
         } else {

@@ -5,6 +5,8 @@
 
 use http::header::{HeaderMap, HeaderName};
 
+use crate::rule::{self, Rule};
+
 /// Change method, path or script name in frameworks behind us, past the route that was checked here.
 const OVERRIDES: [&str; 19] = [
     "x-original-url",
@@ -67,8 +69,10 @@ impl StripList {
     /// The names that never pass, and `identity`'s beside them.
     pub fn new<'a>(identity: impl IntoIterator<Item = &'a HeaderName>) -> Self {
         let mut list = StripList { by_length: Vec::new() };
-        OVERRIDES.iter().chain(&FORWARDING).for_each(|name| list.add(name.as_bytes()));
-        identity.into_iter().for_each(|name| list.add(name.as_str().as_bytes()));
+        let overrides = OVERRIDES.iter().filter(|_| rule::holds(Rule::OverridesAreStripped));
+        overrides.chain(&FORWARDING).for_each(|name| list.add(name.as_bytes()));
+        let identity = identity.into_iter().filter(|_| rule::holds(Rule::IdentityNamesAreStripped));
+        identity.for_each(|name| list.add(name.as_str().as_bytes()));
         list
     }
 
@@ -87,10 +91,11 @@ impl StripList {
     /// Whether a field of this name must not pass.
     pub fn holds(&self, name: &HeaderName) -> bool {
         let name = name.as_str().as_bytes();
-        if name.contains(&b'_') {
+        if name.contains(&b'_') && rule::holds(Rule::UnderscoreNamesNeverPass) {
             return true;
         }
-        if name.len() > FORWARDING_FAMILY.len()
+        if rule::holds(Rule::ForwardingNamesAreReplaced)
+            && name.len() > FORWARDING_FAMILY.len()
             && FORWARDING_FAMILY.iter().zip(name).all(|(ours, theirs)| *ours == fold(*theirs))
         {
             return true;
@@ -112,7 +117,7 @@ impl StripList {
 
 /// `HeaderName` is lower case already.
 fn fold(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte } else { b'-' }
+    if byte.is_ascii_alphanumeric() || !rule::holds(Rule::NamesAreComparedFolded) { byte } else { b'-' }
 }
 
 #[cfg(test)]

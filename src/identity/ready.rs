@@ -10,6 +10,7 @@ use super::template::{Field, Template};
 use super::{ClaimValue, Settings, Snapshot};
 use crate::clock::Timestamp;
 use crate::http::encode;
+use crate::rule::{self, Rule};
 use crate::token::TokenError;
 use crate::token::upstream::Signer;
 
@@ -134,7 +135,10 @@ impl Identity {
 
 /// Fields are percent-encoded, the template's own text is not: whatever people call themselves stays one value.
 fn encoded(template: &Template, snapshot: &Snapshot, site: &str) -> Option<String> {
-    template.fill(|field: Field| snapshot.field(field, site).map(|text| encode::percent(&text).into()))
+    template.fill(|field: Field| {
+        let text = snapshot.field(field, site)?;
+        Some(if rule::holds(Rule::ChosenNamesAreEncoded) { encode::percent(&text).into() } else { text })
+    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::rule::{self, Rule};
 
 /// Exchanges in a row without an answer until no more are made: one or two may be accidents.
 const FAILURES: u32 = 3;
@@ -88,6 +89,7 @@ impl Breaker {
 impl State {
     fn wait(self, now: Timestamp, patience: Duration) -> Option<Duration> {
         match self {
+            _ if !rule::holds(Rule::ASilentQqIsLeftAlone) => None,
             State::Closed { .. } => None,
             // A longer wait than was ever set means that somebody has put the clock back.
             State::Open { until } => Some(until.since(now)).filter(|wait| !wait.is_zero() && *wait <= COOL_DOWN),

@@ -29,6 +29,7 @@ use self::spent::{SpentStates, Turn};
 use crate::account::Accounts;
 use crate::clock::{Clock, Timestamp};
 use crate::http::safe_redirect::SafeRedirect;
+use crate::rule::{self, Rule};
 use crate::seal::Sealer;
 use crate::session::{Sessions, Wire};
 use crate::store::Store;
@@ -117,7 +118,9 @@ impl Login {
     }
 
     fn with(parts: Parts, spent: SpentStates<Outcome>) -> Self {
-        let exchanges = Arc::new(Semaphore::new(parts.settings.exchanges));
+        let is_limited = rule::holds(Rule::ExchangesAtOnceAreLimited);
+        let places = if is_limited { parts.settings.exchanges } else { Semaphore::MAX_PERMITS };
+        let exchanges = Arc::new(Semaphore::new(places));
         let breaker = Breaker::new(parts.provider.patience());
         let pace = Pace::new(parts.settings.paces);
         Login { parts, exchanges, spent, breaker, pace }
@@ -192,6 +195,9 @@ impl Login {
                 }
                 return refuse(Refusal::NoCode, removal());
             }
+            (Returned::Refused(refused), Err(_)) if !rule::holds(Rule::QqIsBelievedOfAnAttemptAlone) => {
+                return refuse(Refusal::Provider(refused), removal());
+            }
             // Whatever else the query says, anybody can say who holds no attempt.
             (Returned::Code(_) | Returned::Refused(_) | Returned::Malformed, Err(refusal)) => {
                 return refuse(refusal, removal());
@@ -208,7 +214,9 @@ impl Login {
             (Returned::Code(code), Ok(good)) => (good, code),
         };
         let outcome = self.exchange_once(from, good, code, now).await;
-        let cookies = if outcome.as_ref().is_err_and(Refusal::spends_nothing) { None } else { removal() };
+        let is_kept =
+            outcome.as_ref().is_err_and(Refusal::spends_nothing) && rule::holds(Rule::WhatIsTurnedAwaySpendsNothing);
+        let cookies = if is_kept { None } else { removal() };
         ended(outcome, cookies)
     }
 
@@ -222,7 +230,10 @@ impl Login {
         now: Timestamp,
     ) -> Result<&'a Attempt, Refusal> {
         match (attempt, state) {
-            (Some(attempt), _) if now > self.good_until(attempt) || attempt.started().is_ahead_of(now) => {
+            (Some(attempt), _)
+                if (now > self.good_until(attempt) || attempt.started().is_ahead_of(now))
+                    && rule::holds(Rule::AttemptsHaveALifetime) =>
+            {
                 Err(Refusal::Expired)
             }
             (Some(attempt), _) => Ok(attempt),

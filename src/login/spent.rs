@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 use crate::clock::Timestamp;
+use crate::rule::{self, Rule};
 
 /// How many states are remembered. Each took an attempt that was begun here; past this the oldest are
 /// forgotten, and QQ itself refuses a code that is used again.
@@ -92,9 +93,11 @@ impl<T> SpentStates<T> {
         let mut states = self.states();
         states.forget(now);
         match states.by_state.get(state) {
-            Some(Exchange::UnderWay(waiting)) => return Ok(Turn::Wait(waiting.clone())),
-            Some(Exchange::Done) => return Ok(Turn::Used),
-            None => {}
+            Some(Exchange::UnderWay(waiting)) if rule::holds(Rule::DoubledCallbacksShareOneExchange) => {
+                return Ok(Turn::Wait(waiting.clone()));
+            }
+            Some(Exchange::Done) if rule::holds(Rule::AStateIsUsedOnce) => return Ok(Turn::Used),
+            Some(Exchange::UnderWay(_) | Exchange::Done) | None => {}
         }
         let place = place()?;
         let (teller, waiting) = watch::channel(None);

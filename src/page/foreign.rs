@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::rule::{self, Rule};
+
 /// Longest foreign text shown, in characters: more than any honest host or name, and little enough to keep pages small.
 const LONGEST: usize = 100;
 
@@ -23,15 +25,16 @@ impl fmt::Display for ForeignText<'_> {
 
 /// Controls, line separators, and marks that turn the direction of what follows (UAX #9, 2).
 fn is_treacherous(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    let is_mark = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    (character.is_control() || is_mark) && rule::holds(Rule::ForeignTextHidesNothing)
 }
 
 /// The address if it is a path on this site, else `/`. Browsers read `\` as `/` and skip tabs and line ends, so that
 /// `/\t/host` would leave the site.
 pub(super) fn local_path(href: &str) -> &str {
     let leaves = href.starts_with("//") || href.contains('\\') || href.chars().any(char::is_control);
-    if href.starts_with('/') && !leaves { href } else { "/" }
+    let is_local = href.starts_with('/') && !leaves;
+    if is_local || !rule::holds(Rule::LinksStayOnTheSite) { href } else { "/" }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 
 use crate::http::cookie::{self, Attributes};
+use crate::rule::{self, Rule};
 use crate::site::Site;
 
 /// After the browser's prefix, the name of a login attempt's cookie begins like this.
@@ -27,6 +28,7 @@ impl CookieJar {
     pub fn new(site: &Site, session: &str) -> Self {
         let secure = site.origin.is_https();
         let prefix = match (&site.cookie_domain, secure) {
+            _ if !rule::holds(Rule::CookiesBearTheirPrefix) => "",
             (None, true) => "__Host-",
             (Some(_), true) => "__Secure-",
             (_, false) => "",
@@ -62,7 +64,7 @@ impl CookieJar {
 
     /// A `Set-Cookie` for a cookie that only we read.
     pub fn set(&self, name: &str, value: &str, lifetime: Duration) -> Option<HeaderValue> {
-        cookie::set(name, value, self.attributes(true, lifetime.as_secs()))
+        cookie::set(name, value, self.attributes(rule::holds(Rule::OwnCookiesAreHttpOnly), lifetime.as_secs()))
     }
 
     /// A `Set-Cookie` that removes such a cookie.

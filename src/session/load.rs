@@ -11,6 +11,7 @@ use super::sessions::Sessions;
 use super::watch::Standing;
 use crate::clock::Timestamp;
 use crate::http::cookie;
+use crate::rule::{self, Rule};
 use crate::token::api::ApiTokenError;
 use crate::token::issuer_claim;
 
@@ -93,7 +94,10 @@ impl CoreSessions {
     ) -> Result<Option<Arc<Proof>>, Refused> {
         let Some(token) = tokens(headers, wire).next() else { return Ok(None) };
         let prove = |shared: &Sessions| shared.prove_api_token(token, &wire.site, now);
-        let proof = self.find(token, Bearer::ApiToken, wire, prove)?;
+        let proof = match self.find(token, Bearer::ApiToken, wire, prove) {
+            Err(_) if !rule::holds(Rule::ClaimedTokensAreVerified) => return Ok(None),
+            found => found?,
+        };
         if proof.is_ahead(now) {
             return Err(Refused::Ahead);
         }
@@ -133,7 +137,7 @@ impl CoreSessions {
     pub async fn load_cookie(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Presented {
         let (mut presented, mut may_be_good_yet) = (Presented::Nothing, false);
         for (count, value) in session_cookies(headers, wire).enumerate() {
-            if count == MAX_CANDIDATES {
+            if count == MAX_CANDIDATES && rule::holds(Rule::ManyCookiesAreNobodys) {
                 tracing::warn!("one request brought too many session cookies: taken for anonymous");
                 return Presented::Nothing;
             }
@@ -159,7 +163,9 @@ impl CoreSessions {
                 continue;
             };
             match &presented {
-                Presented::Session(first) if first.snapshot.user != proof.snapshot.user => {
+                Presented::Session(first)
+                    if first.snapshot.user != proof.snapshot.user && rule::holds(Rule::TwoUsersCookiesAreNobodys) =>
+                {
                     tracing::warn!(
                         first = %first.snapshot.session, second = %proof.snapshot.session,
                         "one request brought valid sessions of two users: taken for anonymous"
@@ -192,8 +198,7 @@ impl CoreSessions {
         wire: &Wire,
         prove: impl FnOnce(&Sessions) -> Result<Arc<Proof>, E>,
     ) -> Result<Arc<Proof>, E> {
-        let is_same = |proof: &&Arc<Proof>| proof.bearer == bearer && proof.site == wire.site;
-        if let Some(proof) = self.seen.borrow_mut().get(presented).filter(is_same) {
+        if let Some(proof) = self.seen.borrow_mut().get(presented).filter(|proof| proof.is_for(bearer, &wire.site)) {
             return Ok(Arc::clone(proof));
         }
         let proof = prove(&self.shared)?;

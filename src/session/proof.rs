@@ -9,6 +9,7 @@ use arc_swap::ArcSwapOption;
 use super::watch::{Standing, Watch};
 use crate::clock::Timestamp;
 use crate::identity::{Ready, Snapshot};
+use crate::rule::{self, Rule};
 use crate::telemetry::access_log::LoggedUser;
 
 /// How a session was proved.
@@ -77,12 +78,18 @@ impl Proof {
         if self.expires <= now { Standing::Revoked } else { self.watch.standing() }
     }
 
+    /// Whether it was proved so, for this site: what was presented as a token proves nothing as a cookie, nor at another
+    /// site.
+    pub fn is_for(&self, bearer: Bearer, site: &Arc<str>) -> bool {
+        (self.bearer == bearer && self.site == *site) || !rule::holds(Rule::ProofsAreForOneBearerAndSite)
+    }
+
     /// Whether it is dated ahead of the clock: until the clock has been put right nobody knows when it ends, and it
     /// proves nothing.
     pub fn is_ahead(&self, now: Timestamp) -> bool {
         // A token is not renewed: the time at which it was proved first is no date of its own.
         let is_renewed_ahead = self.bearer == Bearer::Cookie && self.renewed.is_ahead_of(now);
-        self.snapshot.began.is_ahead_of(now) || is_renewed_ahead
+        rule::holds(Rule::SessionsDatedAheadProveNothing) && (self.snapshot.began.is_ahead_of(now) || is_renewed_ahead)
     }
 
     /// What the upstreams of one identity are told.

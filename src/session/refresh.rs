@@ -7,6 +7,7 @@ use super::proof::{Bearer, Proof};
 use super::sessions::Sessions;
 use super::watch::Standing;
 use crate::clock::Timestamp;
+use crate::rule::{self, Rule};
 use crate::store::{self, User, UserId, UserState};
 
 /// How long a request waits for the store to say what became of its user: a disk that is stuck holds nobody up.
@@ -68,7 +69,9 @@ impl Sessions {
         let Ok(asked) = asked.await else { return Present::Unknown };
         let too_slow = |_| store::Error::Unavailable { reason: format!("no answer within {limit:?}") };
         match asked.map_err(too_slow).and_then(|found| found) {
-            Ok(Some(user)) if user.state == UserState::Active => Present::As(user),
+            Ok(Some(user)) if user.state == UserState::Active || !rule::holds(Rule::BlockedUsersSessionsEnd) => {
+                Present::As(user)
+            }
             Ok(_) => Present::Gone,
             Err(error) => {
                 tracing::warn!(%error, %user, "a changed user could not be looked up: the session goes on as it was");

@@ -17,6 +17,7 @@ use super::{CookieJar, Settings};
 use crate::clock::{Clock, Timestamp};
 use crate::identity::{Identities, Ready, Snapshot};
 use crate::random::{self, NoRandomness};
+use crate::rule::{self, Rule};
 use crate::seal::{SealError, Sealer};
 use crate::secret::Secret;
 use crate::store::{self, IdentityKey, Revocation, Revoked, SessionId, Store, User};
@@ -194,7 +195,8 @@ impl Sessions {
 
     /// When a session ends in any case: as was settled when it began, or earlier by a shorter lifetime set since.
     pub(super) fn end_of(&self, snapshot: &Snapshot) -> Timestamp {
-        snapshot.ends.min(snapshot.began.plus(self.settings.lifetime()))
+        let ends = snapshot.ends.min(snapshot.began.plus(self.settings.lifetime()));
+        if rule::holds(Rule::SessionsHaveALifetime) { ends } else { snapshot.began.plus(Duration::MAX) }
     }
 
     /// The session that a cookie's value proves at a site.
@@ -204,7 +206,9 @@ impl Sessions {
         }
         let text = self.sealer.open(&purpose(site), value)?;
         let Sealed { snapshot, renewed } = serde_json::from_slice(&text).ok()?;
-        let expires = renewed.plus(self.settings.idle()).min(self.end_of(&snapshot));
+        let unused = renewed.plus(self.settings.idle());
+        let ends = self.end_of(&snapshot);
+        let expires = if rule::holds(Rule::UnusedSessionsEnd) { unused.min(ends) } else { ends };
         Some(self.remember(value, self.proof(snapshot, Bearer::Cookie, site, renewed, expires)))
     }
 
@@ -220,9 +224,9 @@ impl Sessions {
         Ok(self.remember(token, self.proof(snapshot, Bearer::ApiToken, site, now, expires)))
     }
 
-    /// What was presented as a token proves nothing as a cookie, nor at another site.
+    /// The proof of what was presented before.
     pub(super) fn remembered(&self, presented: &[u8], bearer: Bearer, site: &Arc<str>) -> Option<Arc<Proof>> {
-        self.proofs.get(presented).filter(|proof| proof.bearer == bearer && proof.site == *site)
+        self.proofs.get(presented).filter(|proof| proof.is_for(bearer, site))
     }
 
     pub(super) fn proof(
@@ -246,7 +250,7 @@ impl Sessions {
     pub(super) fn remember(&self, presented: &[u8], proof: Arc<Proof>) -> Arc<Proof> {
         let key: Box<[u8]> = presented.into();
         match self.proofs.get_or_insert_with(&key, || Ok::<_, Infallible>(Arc::clone(&proof))) {
-            Ok(first) if first.bearer == proof.bearer && first.site == proof.site => first,
+            Ok(first) if first.is_for(proof.bearer, &proof.site) => first,
             Ok(_) => {
                 self.proofs.insert(key, Arc::clone(&proof));
                 proof
@@ -345,5 +349,6 @@ fn token_purpose(site: &str) -> String {
 
 /// A cookie of one site opens nothing at another.
 fn purpose(site: &str) -> String {
+    let site = if rule::holds(Rule::CookiesAreForOneSite) { site } else { "any" };
     format!("session {site}")
 }

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::revocations::Revocations;
 use crate::clock::Timestamp;
 use crate::identity::Snapshot;
+use crate::rule::{self, Rule};
 use crate::store::{SessionId, UserId};
 
 /// What the revocations say of one session. It never gets better.
@@ -36,7 +37,7 @@ impl Watch {
 
     /// How the session stands now. Costs one load.
     pub fn standing(&self) -> Standing {
-        self.mark.standing()
+        if rule::holds(Rule::RevokedSessionsAreOver) { self.mark.standing() } else { Standing::Good }
     }
 
     /// Ready once it stands as badly as this.

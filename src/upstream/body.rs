@@ -17,6 +17,7 @@ use super::pool::Lease;
 use crate::http::idle::IdleLimit;
 use crate::http::request_end::RequestEnd;
 use crate::http::strip::StripList;
+use crate::rule::{self, Rule};
 
 /// Why a body ended before its end. The connection it was for is broken off, so that nobody takes it for whole.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +151,9 @@ impl Upload {
 fn without_identity(frame: Frame<Bytes>, list: &StripList) -> Frame<Bytes> {
     match frame.into_trailers() {
         Ok(mut trailers) => {
-            list.apply(&mut trailers);
+            if rule::holds(Rule::TrailersClaimNoIdentity) {
+                list.apply(&mut trailers);
+            }
             for name in [AUTHORIZATION, COOKIE, CONNECTION, EXPECT, HOST, ORIGIN, PROXY_AUTHORIZATION, TE, UPGRADE] {
                 trailers.remove(name);
             }

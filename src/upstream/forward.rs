@@ -27,6 +27,7 @@ use crate::http::hop_by_hop::AmbiguousFraming;
 use crate::http::idle::IdleLimit;
 use crate::http::request_end::RequestEnd;
 use crate::http::strip::StripList;
+use crate::rule::{self, Rule};
 
 /// How often connections that have been unused for too long are closed.
 const PRUNE_EVERY: Duration = Duration::from_secs(1);
@@ -125,7 +126,7 @@ impl Upstreams {
         let upstream = self.list.get(permit.upstream()).ok_or(Error::NoSuchUpstream)?;
         let settings = &upstream.settings;
         let (mut parts, incoming) = request.into_parts();
-        if !incoming.is_end_stream() {
+        if !incoming.is_end_stream() && rule::holds(Rule::NoUpgradeBesideABody) {
             // What is still to come of a body would be taken for the other protocol's, past whoever watches that.
             parts.headers.remove(UPGRADE);
         }
@@ -273,7 +274,8 @@ impl Upstream {
 
 /// The same request once more, if it may be sent twice: idempotent, and without a body, which can be sent only once.
 fn harmless_twice(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    if !request.method().is_idempotent() || !matches!(request.body(), RequestBody::Empty) {
+    let is_harmless = request.method().is_idempotent() || !rule::holds(Rule::NothingIsDoneTwice);
+    if !is_harmless || !matches!(request.body(), RequestBody::Empty) {
         return None;
     }
     let mut again = Request::new(RequestBody::Empty);

@@ -9,6 +9,7 @@ use http::{Response, StatusCode, Uri, Version};
 use super::permit::Permit;
 use super::{Error, HostHeader};
 use crate::http::hop_by_hop::{self, Hop};
+use crate::rule::{self, Rule};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -51,7 +52,7 @@ pub(super) fn prepare(
         parts.headers.remove(EXPECT);
     }
     // A chunked body must stay one: without this, hyper's client would send a chunked GET with no body at all.
-    if hop.chunked {
+    if hop.chunked && rule::holds(Rule::ChunksCountAndNoLengthBesideThem) {
         parts.headers.remove(CONTENT_LENGTH);
         parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
@@ -117,10 +118,9 @@ fn rfc_7239_node(address: &str) -> String {
 /// The first of the offered protocols that may be upgraded to, and nothing else.
 fn allowed(offered: &HeaderValue, upgrades: &[String]) -> Option<HeaderValue> {
     let offered = offered.to_str().ok()?;
-    let protocol = offered
-        .split(',')
-        .map(str::trim)
-        .find(|offer| upgrades.iter().any(|known| known.eq_ignore_ascii_case(offer)))?;
+    let protocol = offered.split(',').map(str::trim).find(|offer| {
+        upgrades.iter().any(|known| known.eq_ignore_ascii_case(offer)) || !rule::holds(Rule::ListedUpgradesAlone)
+    })?;
     HeaderValue::from_str(protocol).ok()
 }
 
@@ -134,7 +134,7 @@ fn origin_form(uri: &Uri) -> Uri {
 /// Makes an answer's head ready for the client.
 pub(super) fn accept<B>(response: &mut Response<B>, asked: &Hop, is_head: bool) -> Result<(), Error> {
     let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-    if is_upgrade && !answers_upgrade(response.headers(), asked) {
+    if is_upgrade && !answers_upgrade(response.headers(), asked) && rule::holds(Rule::NobodySwitchesUnasked) {
         return Err(Error::UnaskedUpgrade);
     }
     let has_length = response.headers().contains_key(CONTENT_LENGTH);
@@ -143,7 +143,7 @@ pub(super) fn accept<B>(response: &mut Response<B>, asked: &Hop, is_head: bool) 
         connection_fields(response.headers_mut(), &Hop { takes_trailers: false, ..hop });
         return Ok(());
     }
-    if hop.chunked {
+    if hop.chunked && rule::holds(Rule::AnswersEndByTheirChunks) {
         // The chunks are what counted; a length beside them would cut or stretch the body (RFC 9112, 6.3).
         response.headers_mut().remove(CONTENT_LENGTH);
     }

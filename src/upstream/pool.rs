@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::body::{ClientSide, Progress, RequestBody};
 use super::connection::Running;
 use crate::http::idle::IdleLimit;
+use crate::rule::{self, Rule};
 
 /// Longest wait for a connection to be ready again once all has been said on it.
 const TAIL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -96,7 +97,7 @@ impl Lease {
     /// (RFC 9112, 9.3).
     pub(super) fn give_back(self) {
         let Lease { mut connection, pool, keep_alive, request } = self;
-        if request.client_side() != ClientSide::Done {
+        if request.client_side() != ClientSide::Done && rule::holds(Rule::AKeptConnectionHasSaidAll) {
             return;
         }
         if connection.sender.is_ready() {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use crate::admin::{BoundUser, Person};
+use crate::rule::{self, Rule};
 use crate::store::{Binding, User, UserState};
 
 /// A text without whatever would move the cursor, ring the bell or turn the writing round: those are written out.
@@ -12,7 +13,7 @@ pub(super) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
         let turns = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if char.is_control() || turns {
+        if (char.is_control() || turns) && rule::holds(Rule::NamesPlayNoTricksOnTerminals) {
             let _ = write!(shown, "{}", char.escape_unicode());
         } else {
             shown.push(char);

@@ -12,6 +12,7 @@ use crate::gateway::way_on::WayOn;
 use crate::gateway::{Shared, cookies, respond};
 use crate::http::safe_redirect::SafeRedirect;
 use crate::login::{LoggedIn, Refusal};
+use crate::rule::{self, Rule};
 use crate::session::Proof;
 use crate::telemetry::ALWAYS;
 use crate::telemetry::line::Line;
@@ -73,7 +74,9 @@ async fn end_replaced(
     logged_in: &LoggedIn,
 ) -> Result<(), Error> {
     match present {
-        Some(old) if old.snapshot.user != logged_in.snapshot.user => {
+        Some(old)
+            if old.snapshot.user != logged_in.snapshot.user && rule::holds(Rule::ALoginEndsTheSessionItReplaces) =>
+        {
             Ok(shared.sessions.end(&old.snapshot, call.here.now).await?)
         }
         Some(_) | None => Ok(()),

@@ -12,6 +12,7 @@ use crate::gateway::body::AnswerBody;
 use crate::gateway::error::Error;
 use crate::gateway::{Here, Shared, caching, cookies, origin, respond};
 use crate::page::Page;
+use crate::rule::{self, Rule};
 use crate::session::{CoreSessions, Proof, Standing};
 use crate::telemetry::ALWAYS;
 
@@ -22,13 +23,14 @@ pub(in crate::gateway) async fn answer(
 ) -> Result<Response<AnswerBody>, Error> {
     only(call.method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
     // Before anything else: another site's form brings no cookie, and must not have ours removed.
-    if call.method == Method::POST && !origin::is_own(call.headers, &call.here.site.site) {
+    let is_own = origin::is_own(call.headers, &call.here.site.site);
+    if call.method == Method::POST && !is_own && rule::holds(Rule::NoOtherSiteLogsOut) {
         return Err(Error::ForeignOrigin);
     }
     let proofs = sessions.load_all(call.headers, &call.here.site.wire, call.here.now)?;
     // What has run out is ended like the rest, but nobody is asked about it.
     let is_over = |proof: &Proof| proof.standing(call.here.now) == Standing::Revoked;
-    if call.method != Method::POST {
+    if call.method != Method::POST && rule::holds(Rule::ALogoutIsAPost) {
         let Some(proof) = proofs.iter().find(|proof| !is_over(proof)) else {
             return Ok(logged_out(call, cookies::removed(shared, call.here.site)));
         };

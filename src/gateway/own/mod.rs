@@ -20,6 +20,7 @@ use super::route::OwnPath;
 use super::{Gateway, Here, Shared, SiteContext, cookies};
 use crate::http::request_path;
 use crate::http::safe_redirect::SafeRedirect;
+use crate::rule::{self, Rule};
 use crate::session::Presented;
 use crate::telemetry::line::{Line, Route};
 
@@ -111,7 +112,8 @@ fn next(shared: &Shared, call: Call<'_>) -> SafeRedirect {
 /// Whether a place is not an endpoint of ours, in any spelling, here or at another site of ours.
 fn is_page(place: &SafeRedirect, shared: &Shared) -> bool {
     let Some(path) = place.path_where(|host| shared.sites.find(host).is_some()) else { return true };
-    request_path::read(path).is_ok_and(|readings| !shared.own_paths.is_ours(path, &readings))
+    let is_page = request_path::read(path).is_ok_and(|readings| !shared.own_paths.is_ours(path, &readings));
+    is_page || !rule::holds(Rule::NoLoginEndsAtOurEndpoints)
 }
 
 /// Whether a place is a shop's own logout link, here or at another site of ours: a login that ends there would be over at
@@ -123,7 +125,8 @@ fn is_logout(place: &SafeRedirect, shared: &Shared, here: &SiteContext) -> bool 
         site.is_some()
     });
     let readings = path.and_then(|path| request_path::read(path).ok());
-    site.zip(readings).is_some_and(|(site, readings)| site.site.is_logout_link(&readings))
+    let is_link = site.zip(readings).is_some_and(|(site, readings)| site.site.is_logout_link(&readings));
+    is_link && rule::holds(Rule::NoLoginEndsAtALogout)
 }
 
 /// The query as decoded pairs, in order.
@@ -133,7 +136,8 @@ fn query_pairs(uri: &http::Uri) -> Vec<(String, String)> {
 
 /// Refuses every method but those an endpoint takes.
 fn only(method: &Method, allowed: &[Method], allow: &'static str) -> Result<(), Error> {
-    if allowed.contains(method) { Ok(()) } else { Err(Error::MethodNotAllowed { allow: allow.into() }) }
+    let takes = allowed.contains(method) || !rule::holds(Rule::OwnEndpointsTakeTheirMethodsAlone);
+    if takes { Ok(()) } else { Err(Error::MethodNotAllowed { allow: allow.into() }) }
 }
 
 fn add_cookies(headers: &mut HeaderMap, cookies: impl IntoIterator<Item = HeaderValue>) {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::errors::{Fault, Step, Told};
+use crate::rule::{self, Rule};
 use crate::secret::Secret;
 
 /// Longest access token taken, in bytes. QQ's have 32.
@@ -115,7 +116,7 @@ impl<'de> Visitor<'de> for EachOnce {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
         let mut members = BTreeMap::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if members.insert(name, value).is_some() {
+            if members.insert(name, value).is_some() && rule::holds(Rule::AMemberComesOnce) {
                 return Err(A::Error::custom("a member comes twice"));
             }
         }

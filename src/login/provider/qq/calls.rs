@@ -14,6 +14,7 @@ use super::Settings;
 use super::answer::Members;
 use super::errors::{Fault, Step};
 use crate::login::provider::ProviderId;
+use crate::rule::{self, Rule};
 use crate::units::ByteSize;
 
 /// Longest answer read. QQ's are below 2 KiB.
@@ -46,12 +47,14 @@ pub(super) struct Calls {
 impl Calls {
     pub(super) fn new(settings: &Settings) -> Result<Self, BuildError> {
         let provider = &settings.id;
+        let is_followed = !rule::holds(Rule::CallsToQqFollowNoRedirect);
+        let redirects = if is_followed { redirect::Policy::limited(1) } else { redirect::Policy::none() };
         let mut builder = Client::builder()
             .user_agent(concat!("menshen/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(settings.connect_timeout)
             // A kept connection may be closed under a call, and a token call cannot be made again.
             .pool_max_idle_per_host(0)
-            .redirect(redirect::Policy::none())
+            .redirect(redirects)
             .referer(false)
             .retry(retry::never())
             // Only the configured proxy may see the secret, not one that an environment variable names.
@@ -116,7 +119,8 @@ impl Calls {
 async fn body(mut response: Response) -> Result<Vec<u8>, Fault> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(failed)? {
-        if body.len().saturating_add(piece.len()) > ANSWER.as_usize() {
+        let is_too_long = body.len().saturating_add(piece.len()) > ANSWER.as_usize();
+        if is_too_long && rule::holds(Rule::AnswersOfQqAreBounded) {
             return Err(Fault::Malformed("longer than 64 KiB"));
         }
         body.extend_from_slice(&piece);

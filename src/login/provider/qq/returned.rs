@@ -2,6 +2,7 @@
 
 use super::errors::{Step, Told};
 use crate::login::provider::{Code, ProviderId, Returned};
+use crate::rule::{self, Rule};
 
 /// Reads the callback's query.
 pub(super) fn read(provider: &ProviderId, query: &[(String, String)]) -> Returned {
@@ -31,13 +32,14 @@ pub(super) fn read(provider: &ProviderId, query: &[(String, String)]) -> Returne
 fn once<'a>(query: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, ()> {
     let mut values = query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let first = values.next();
-    if values.next().is_some() { Err(()) } else { Ok(first) }
+    if values.next().is_some() && rule::holds(Rule::AParameterComesOnce) { Err(()) } else { Ok(first) }
 }
 
 /// QQ's codes are 32 hexadecimal digits wherever one has been seen. A text with quotes, brackets or the like is none, and
 /// could make a filter before QQ drop the call, which would count as QQ's own silence (RFC 3986, 2.3: unreserved).
 fn is_plain(code: &str) -> bool {
-    code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    code.bytes().all(is_unreserved) || !rule::holds(Rule::CodesHaveAShape)
 }
 
 fn refused(provider: &ProviderId, error: &str) -> Returned {

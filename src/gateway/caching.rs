@@ -71,19 +71,37 @@ pub(super) fn may_be_reused(headers: &HeaderMap) -> bool {
     headers.keys().any(is_reason) || directives().any(names_lifetime)
 }
 
-/// Tells caches that the cookie decides what an answer says.
+/// Tells caches that the cookie decides what an answer says. All that it varies by stands in one line then: nginx before
+/// 1.23 minds the last line alone, and a `*` only where it stands alone.
 pub(super) fn vary_by_cookie(headers: &mut HeaderMap) {
-    add_vary(headers, COOKIE);
+    let mut lines = headers.get_all(VARY).iter();
+    let (first, is_one) = (lines.next(), lines.next().is_none());
+    let Some(first) = first else {
+        headers.insert(VARY, HeaderValue::from_name(COOKIE));
+        return;
+    };
+    if is_one && (first == "*" || items(first).any(is_cookie)) {
+        return;
+    }
+    let mut all: Vec<&[u8]> = headers.get_all(VARY).iter().flat_map(items).collect();
+    if all.contains(&&b"*"[..]) {
+        headers.insert(VARY, HeaderValue::from_static("*"));
+        return;
+    }
+    if !all.iter().any(|item| is_cookie(item)) {
+        all.push(COOKIE.as_str().as_bytes());
+    }
+    if let Ok(line) = HeaderValue::from_bytes(&all.join(&b", "[..])) {
+        headers.insert(VARY, line);
+    }
 }
 
-fn add_vary(headers: &mut HeaderMap, name: HeaderName) {
-    let is_there = headers.get_all(VARY).iter().any(|value| {
-        let items = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        items.into_iter().any(|item| item == b"*" || item.eq_ignore_ascii_case(name.as_str().as_bytes()))
-    });
-    if !is_there {
-        headers.append(VARY, HeaderValue::from(name));
-    }
+fn items(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|item| !item.is_empty())
+}
+
+fn is_cookie(item: &[u8]) -> bool {
+    item.eq_ignore_ascii_case(COOKIE.as_str().as_bytes())
 }
 
 #[cfg(test)]
@@ -148,13 +166,22 @@ mod tests {
     }
 
     #[test]
-    fn vary_names_the_cookie_once() {
-        for (before, count) in [("Accept", 2), ("accept, Cookie", 1), ("*", 1)] {
+    fn vary_names_the_cookie_once_in_one_line() {
+        for (before, after) in [
+            (&[][..], "cookie"),
+            (&["Accept"], "Accept, cookie"),
+            (&["accept, Cookie"], "accept, Cookie"),
+            (&["Cookie", "Accept-Language"], "Cookie, Accept-Language"),
+            (&["Accept", "Accept-Language,"], "Accept, Accept-Language, cookie"),
+            (&["*"], "*"),
+            (&["*", "Accept"], "*"),
+            (&["Cookie, *"], "Cookie, *"),
+        ] {
             let mut headers = HeaderMap::new();
-            headers.insert(VARY, before.parse().unwrap());
+            before.iter().for_each(|line| drop(headers.append(VARY, line.parse().unwrap())));
             vary_by_cookie(&mut headers);
             vary_by_cookie(&mut headers);
-            assert_eq!(headers.get_all(VARY).iter().count(), count, "{before}");
+            assert_eq!(headers.get_all(VARY).iter().collect::<Vec<_>>(), [after], "{before:?}");
         }
     }
 }

@@ -17,6 +17,8 @@ mod backends;
 mod django;
 mod dockerfile;
 #[cfg(feature = "demo")]
+mod flood;
+#[cfg(feature = "demo")]
 mod journey;
 #[cfg(feature = "demo")]
 mod kill_storm;
@@ -27,6 +29,8 @@ mod nginx_https;
 mod qq_login_tool;
 #[cfg(feature = "demo")]
 mod radicale;
+#[cfg(feature = "demo")]
+mod shared_cache;
 #[cfg(feature = "demo")]
 mod signals;
 #[cfg(feature = "demo")]

@@ -18,6 +18,7 @@ mod committer;
 mod create;
 mod failure;
 mod filesystem;
+mod flush;
 mod folder;
 mod import;
 mod keeper;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sled::{Db, Tree};
 
+use super::flush;
 use super::open::OpenError;
 
 /// What this program writes. Raised when an older program could no longer read it.
@@ -21,12 +22,6 @@ const SCHEMA_KEY: &[u8] = b"schema";
 
 /// Longest wait for sled to let go of its threads and files. Past this only the process's end will help.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long one `flush` is waited for before another one is begun beside it.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(3);
-
-/// How many are begun.
-const FLUSHES: usize = 20;
 
 /// The trees of an open database. Only the committer thread has them.
 pub(super) struct Trees {
@@ -71,31 +66,8 @@ impl Trees {
     /// Makes everything written so far outlast a power cut. `flush` alone does not: it hands the data to the kernel
     /// and never calls fsync, whatever its documentation says.
     pub(super) fn commit(&self) -> Result<(), sled::Error> {
-        self.flush()?;
+        flush::flush(&self.db)?;
         self.file.sync_data().map_err(sled::Error::Io)
-    }
-
-    /// Hands everything to the kernel. After a failed write sled can miss telling a waiting `flush` that all is written,
-    /// and lets it wait for ever; another one sees at once that it is. So each waits on a thread of its own, and a late one
-    /// is given company.
-    fn flush(&self) -> Result<(), sled::Error> {
-        let (flushed, wait) = mpsc::channel();
-        for _ in 0..FLUSHES {
-            let (db, flushed) = (self.db.clone(), flushed.clone());
-            let flush = move || {
-                let outcome = catch_unwind(AssertUnwindSafe(|| db.flush()));
-                let panicked = |_| Err(sled::Error::ReportableBug("it panicked while it was flushed".to_owned()));
-                let _ = flushed.send(outcome.unwrap_or_else(panicked));
-            };
-            thread::Builder::new().name("store-flush".to_owned()).spawn(flush)?;
-            if let Ok(outcome) = wait.recv_timeout(FLUSH_PATIENCE) {
-                return outcome.map(drop);
-            }
-        }
-        // The disk is slow, or stuck: what waits goes on waiting, for it may yet succeed.
-        drop(flushed);
-        let stuck = |_| Err(sled::Error::ReportableBug("nobody is left to flush it".to_owned()));
-        wait.recv().unwrap_or_else(stuck).map(drop)
     }
 
     /// The schema's number, if it is one.

@@ -21,7 +21,9 @@ pub(super) struct Call {
 pub(super) fn record(task: Task, path: &Path, injections: &[&str]) -> (String, Vec<Call>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trace");
-    let mut runner = vec!["strace", "-f", "-y", "-s", "1000000", "-o", file.to_str().unwrap()];
+    // A store that hangs is a failure, not the end of all tests.
+    let mut runner =
+        vec!["timeout", "--signal=KILL", "120", "strace", "-f", "-y", "-s", "1000000", "-o", file.to_str().unwrap()];
     runner.extend(["-e", "trace=pwrite64,write,fsync,fdatasync,rename,renameat,renameat2,mkdir,mkdirat"]);
     let injections: Vec<_> = injections.iter().map(|injection| format!("inject={injection}")).collect();
     for injection in &injections {

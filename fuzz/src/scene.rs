@@ -13,7 +13,7 @@ use menshen::login::provider::Display;
 use menshen::login::{Login, Started};
 use menshen::seal::{KEY_LEN, SealKey, Sealer};
 use menshen::secret::Secret;
-use menshen::session::{CookieJar, Parts, Revocations, Sessions, Settings, Wire};
+use menshen::session::{CookieJar, Lookups, Parts, Revocations, Sessions, Settings, Wire};
 use menshen::site::{Origin, Site};
 use menshen::store::sled::{self, SledStore};
 use menshen::store::{IdentityKey, Store, User, UserId, UserState};
@@ -98,6 +98,7 @@ impl Scene {
             revocations: Revocations::default(),
             log_hash: LogHash::new(&Secret::new(vec![7; 32])),
             control: runtime.handle().clone(),
+            lookups: Lookups::default(),
         });
         let identity = IdentityKey { provider: "qq".into(), client_id: "101000001".into(), subject: "A".repeat(32) };
         let snapshot = sessions.begin(&user(), &identity, NOW).unwrap();

@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream as Probe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
 
 use super::Admin;
 use super::operation::{Operation, Problem, Reply};
@@ -34,6 +35,9 @@ const LARGEST: ByteSize = ByteSize::mib(4);
 
 /// How long a request's head may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an operation's body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// When to try again after an accept that failed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -61,6 +65,9 @@ pub enum SocketError {
     /// Another process answers there.
     #[error("another process answers at the administration's socket {}: set admin.socket to another place", .0.display())]
     InUse(PathBuf),
+    /// Something lies there that is no socket, and perhaps all that somebody has.
+    #[error("the administration's socket cannot be {}: there is a file that is no socket; set admin.socket to another place", .0.display())]
+    NotASocket(PathBuf),
     /// The path is too long for a socket.
     #[error(
         "the administration's socket cannot be {}: the system allows a path of {LONGEST_PATH} bytes at most; set \
@@ -97,9 +104,11 @@ impl Socket {
         if Probe::connect(path).is_ok() {
             return Err(SocketError::InUse(path.to_owned()));
         }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            Ok(()) | Err(_) => {}
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.file_type().is_socket() => fs::remove_file(path).map_err(failed)?,
+            Ok(_) => return Err(SocketError::NotASocket(path.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
         }
         let listener = UnixListener::bind(path).map_err(failed)?;
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
@@ -170,10 +179,11 @@ pub(super) async fn answer(
     if request.uri().path() != PATH || request.method() != Method::POST {
         return Ok(json(StatusCode::NOT_FOUND, &Problem::Unacceptable(format!("POST {PATH} alone is answered"))));
     }
-    let read = Limited::new(request.into_body(), LARGEST.as_usize()).collect().await;
-    let operation = match read {
-        Ok(body) => serde_json::from_slice::<Operation>(&body.to_bytes()).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
+    let read = Limited::new(request.into_body(), LARGEST.as_usize()).collect();
+    let operation = match timeout(BODY_TIMEOUT, read).await {
+        Err(_) => Err(format!("it was not all here within {} seconds", BODY_TIMEOUT.as_secs())),
+        Ok(Ok(body)) => serde_json::from_slice::<Operation>(&body.to_bytes()).map_err(|error| error.to_string()),
+        Ok(Err(error)) => Err(error.to_string()),
     };
     let outcome = match operation {
         Ok(operation) => admin.carry_out(operation, by).await,
@@ -205,4 +215,56 @@ pub(super) fn json(status: StatusCode, body: &impl serde::Serialize) -> Response
     *response.status_mut() = status;
     response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener as Listener;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A folder that is its owner's alone.
+    fn folder() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
+        folder
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_others_may_enter_is_refused_and_told_how_to_mend() {
+        let folder = folder();
+        for mode in [0o750, 0o701, 0o777] {
+            fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+            let error = Socket::bind(&folder.path().join("admin.sock")).unwrap_err();
+            assert!(error.to_string().contains(&format!("its mode is {mode:o}")), "{error}");
+            assert!(error.to_string().contains("chmod 700"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_process_has_left_is_replaced_and_what_another_one_answers_at_is_not() {
+        let folder = folder();
+        let path = folder.path().join("admin.sock");
+        drop(Listener::bind(&path).unwrap());
+        let socket = Socket::bind(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(matches!(Socket::bind(&path), Err(SocketError::InUse(_))));
+        drop(socket);
+        assert!(!path.exists());
+    }
+
+    /// Regression: a mistake in `admin.socket` could delete a file.
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_is_left_as_it_is() {
+        let folder = folder();
+        let (file, link) = (folder.path().join("config.toml"), folder.path().join("link"));
+        fs::write(&file, "all that there is").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for path in [&file, &link] {
+            assert!(matches!(Socket::bind(path), Err(SocketError::NotASocket(_))), "{}", path.display());
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), "all that there is");
+    }
 }

@@ -15,12 +15,14 @@ use crate::login::provider::qq::Qq;
 use crate::login::{self, Login};
 use crate::master_key::MasterKey;
 use crate::seal::Sealer;
-use crate::session::{Parts, Revocations, Sessions};
+use crate::session::{Lookups, Parts, Revocations, Sessions};
 use crate::store::Store;
+use crate::store::sled::StoreCounts;
 use crate::telemetry::access_log::{LogHandle, LogHash};
 use crate::telemetry::metrics::Metrics;
 use crate::token::api::ApiTokens;
 use crate::trail::Trail;
+use crate::upstream::ConnectionCounts;
 
 /// What outlives every configuration.
 pub(super) struct Foundations {
@@ -31,6 +33,9 @@ pub(super) struct Foundations {
     pub(super) revocations: Revocations,
     pub(super) access_log: Option<LogHandle>,
     pub(super) metrics: Metrics,
+    pub(super) store_counts: Arc<StoreCounts>,
+    pub(super) connections: ConnectionCounts,
+    pub(super) lookups: Lookups,
     /// Shared by everything that was ever built, so that what one core seals every other one opens, also while a new key
     /// is taken into use.
     pub(super) keys: LiveKeys,
@@ -82,6 +87,7 @@ impl Foundations {
             revocations: self.revocations.clone(),
             log_hash: LogHash::new(&self.master.derive("log hash")),
             control: self.control.clone(),
+            lookups: self.lookups.clone(),
         }));
         let parts = login::Parts {
             settings: config.login.clone(),
@@ -112,6 +118,7 @@ impl Foundations {
             trusted_proxies: config.trusted_proxies.clone(),
             target_bytes: config.server.limits.target_bytes,
             upstreams: config.upstreams.clone(),
+            connections: self.connections.clone(),
             forwarding: config.forwarding,
             access_log: self.access_log.clone(),
             metrics: self.metrics.clone(),

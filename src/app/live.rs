@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
@@ -19,7 +20,8 @@ use crate::keyring;
 use crate::random;
 use crate::server::Server;
 use crate::store::{Act, Actor, AuditEntry};
-use crate::telemetry::metrics::Gauges;
+use crate::telemetry::metrics::{Gauges, UpstreamConnections};
+use crate::upstream::Connections;
 
 /// How often what has run out is removed from the store.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -34,8 +36,10 @@ pub(super) struct Live {
     server: Arc<Server<Gateway>>,
     source: Option<Source>,
     since: Timestamp,
+    /// Read by whoever asks how the proxy is, also while a change waits for a store that hangs.
+    present: ArcSwap<Present>,
     /// Held while another configuration or other keys are taken into use: one at a time.
-    present: Mutex<Present>,
+    changing: Mutex<()>,
 }
 
 /// What it goes by at present.
@@ -64,14 +68,16 @@ impl Live {
         shared: Arc<Shared>,
     ) -> Self {
         let since = foundations.clock.now();
-        Live { foundations, feed, server, source, since, present: Mutex::new(Present { config, shared, since }) }
+        let present = ArcSwap::from_pointee(Present { config, shared, since });
+        Live { foundations, feed, server, source, since, present, changing: Mutex::default() }
     }
 
     /// Has every core go on by what this configuration comes to.
-    async fn go_on_by(&self, present: &mut Present, config: Config) -> Result<(), StartError> {
-        let shared = Arc::new(self.foundations.build(&config, Some(&present.shared.login)).await?);
+    async fn go_on_by(&self, config: Config) -> Result<(), StartError> {
+        let before = self.present.load_full();
+        let shared = Arc::new(self.foundations.build(&config, Some(&before.shared.login)).await?);
         self.server.exchange(gateways(Arc::clone(&shared)), &config.server.limits).await?;
-        *present = Present { config, shared, since: self.foundations.clock.now() };
+        self.present.store(Arc::new(Present { config, shared, since: self.foundations.clock.now() }));
         Ok(())
     }
 
@@ -88,7 +94,7 @@ impl Live {
     async fn sweep_once(&self) -> Result<(), StartError> {
         let (store, now) = (&self.foundations.store, self.foundations.clock.now());
         let (kept, sessions, api) = {
-            let config = &self.present.lock().await.config;
+            let config = &self.present.load().config;
             (config.admin.audit_kept, config.session.lifetime(), config.session.api_token_lifetime())
         };
         let revocations = store.sweep(crate::session::Revocations::past(now)).await?;
@@ -109,12 +115,11 @@ impl Running for Live {
     }
 
     async fn take_keys(&self) -> Result<(), Problem> {
-        let mut present = self.present.lock().await;
+        let _changing = self.changing.lock().await;
         let failed = |error: StartError| Problem::Failed(error.to_string());
         let keyring = self.foundations.keyring().map_err(failed)?;
         self.foundations.keys.renew(&keyring).await.map_err(failed)?;
-        let config = present.config.clone();
-        self.go_on_by(&mut present, config).await.map_err(failed)
+        self.go_on_by(self.present.load().config.clone()).await.map_err(failed)
     }
 
     async fn reload(&self, by: Actor) -> Result<Reloaded, Problem> {
@@ -122,15 +127,15 @@ impl Running for Live {
             Problem::Unacceptable("this proxy was started without a file that could be read again".to_owned())
         })?;
         // Held from before the file is read: of two reloads the later one reads last, and is what stays.
-        let mut present = self.present.lock().await;
+        let _changing = self.changing.lock().await;
         let metrics = &self.foundations.metrics;
         let (mut config, warnings) = source().map_err(|report| {
             metrics.reload("refused");
             tracing::warn!(%report, "the configuration has mistakes: the old one stays in use");
             Problem::Unacceptable(report.to_string())
         })?;
-        let need_a_restart = source::keep_what_needs_a_restart(&mut config, &present.config);
-        self.go_on_by(&mut present, config).await.map_err(|error| {
+        let need_a_restart = source::keep_what_needs_a_restart(&mut config, &self.present.load().config);
+        self.go_on_by(config).await.map_err(|error| {
             metrics.reload("refused");
             tracing::error!(%error, "the configuration cannot be used: the old one stays in use");
             Problem::Failed(error.to_string())
@@ -152,7 +157,7 @@ impl Running for Live {
     }
 
     async fn explain(&self, question: Question) -> Result<Vec<(String, String)>, Problem> {
-        let shared = Arc::clone(&self.present.lock().await.shared);
+        let shared = Arc::clone(&self.present.load().shared);
         // A gateway lives on one thread, and this runtime has several.
         let explained = self.foundations.control.spawn_blocking(move || explain::explain(shared, &question));
         explained.await.map_err(|_| Problem::Failed("the question could not be looked into".to_owned()))?
@@ -160,14 +165,21 @@ impl Running for Live {
 
     async fn metrics(&self) -> String {
         let (clock, store) = (&self.foundations.clock, &self.foundations.store);
-        let present = self.present.lock().await;
+        let present = self.present.load_full();
+        let (lookups, counts) = (self.foundations.lookups.counts(), &self.foundations.store_counts);
         self.foundations.metrics.text(&Gauges {
             version: env!("CARGO_PKG_VERSION"),
             started: self.since.as_secs(),
             configured: present.since.as_secs(),
             connections: self.server.connections(),
             sessions: present.shared.sessions.remembered_count(),
+            lookups: [("remembered", lookups.remembered), ("opened", lookups.opened), ("refused", lookups.refused)],
+            upstreams: self.foundations.connections.all().into_iter().map(of_upstream).collect(),
             is_store_up: store.ping().await.is_ok(),
+            store_calls: [("read", counts.reads()), ("write", counts.writes())],
+            store_commits: counts.commits(),
+            store_commit_time: counts.commit_time(),
+            store_reopenings: counts.reopenings(),
             is_provider_up: present.shared.login.unavailable(clock.now()).is_none(),
         })
     }
@@ -177,7 +189,7 @@ impl Running for Live {
         if let Err(error) = self.foundations.store.ping().await {
             reasons.push(format!("nobody can log in: {error}"));
         }
-        let login = Arc::clone(&self.present.lock().await.shared.login);
+        let login = Arc::clone(&self.present.load().shared.login);
         if let Some(wait) = login.unavailable(self.foundations.clock.now()) {
             reasons.push(format!("nobody can log in: QQ does not answer, and is asked again in {} s", wait.as_secs()));
         }
@@ -187,4 +199,9 @@ impl Running for Live {
     async fn status(&self) -> Status {
         Status { version: env!("CARGO_PKG_VERSION").to_owned(), process: std::process::id(), since: self.since }
     }
+}
+
+fn of_upstream(counted: Connections) -> UpstreamConnections {
+    let Connections { upstream, opened, failed, open } = counted;
+    UpstreamConnections { upstream, opened, failed, open }
 }

@@ -35,10 +35,12 @@ use crate::login::provider::qq;
 use crate::master_key::{MasterKey, MasterKeyError};
 use crate::random::NoRandomness;
 use crate::server::{BindError, Gone, Handler, Listeners, Server};
+use crate::session::Lookups;
 use crate::store::sled::{OpenError, SledStore};
 use crate::store::{self, Actor, Store};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
+use crate::upstream::ConnectionCounts;
 
 /// The store gets this long to close even where open requests have taken all the time there was.
 const CLOSE_AT_LEAST: Duration = Duration::from_secs(2);
@@ -130,7 +132,8 @@ impl App {
             .build()?;
         let (has_store, has_key) = (config.store.is_made(), config.master_key_file.exists());
         let master = MasterKey::open_or_create(&config.master_key_file, has_store)?;
-        let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store)?);
+        let store = SledStore::open(&config.store)?;
+        let (store_counts, store): (_, Arc<dyn Store>) = (Arc::clone(store.counts()), Arc::new(store));
         if has_key && !has_store {
             let (path, key) = (config.store.path.display(), config.master_key_file.display());
             tracing::warn!(%path, %key, "a new store was made, though its master key was there before");
@@ -147,6 +150,9 @@ impl App {
             revocations: feed.revocations().clone(),
             access_log: access_log.as_ref().map(AccessLog::handle),
             metrics: Metrics::default(),
+            store_counts,
+            connections: ConnectionCounts::default(),
+            lookups: Lookups::default(),
             keys,
         };
         let shared = control.block_on(foundations.build(config, None))?;

@@ -51,7 +51,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::token::signing_key::SigningKey;
 use crate::trail::Trail;
 use crate::units::ByteSize;
-use crate::upstream::{self, Forwarding, Upstreams};
+use crate::upstream::{self, ConnectionCounts, Forwarding, Upstreams};
 
 /// One `[[routes]]`.
 #[derive(Debug, Clone)]
@@ -108,6 +108,8 @@ pub struct Shared {
     pub target_bytes: ByteSize,
     /// Every upstream; routes point into this list.
     pub upstreams: Vec<upstream::Settings>,
+    /// Where connections to them are counted.
+    pub connections: ConnectionCounts,
     /// Which forwarding header upstreams get.
     pub forwarding: Forwarding,
     /// Where a line for each request goes, if anywhere.
@@ -133,7 +135,7 @@ impl Gateway {
         let strip = Rc::new(StripList::new(shared.identities.header_names()));
         Gateway {
             sessions: CoreSessions::new(Arc::clone(&shared.sessions)),
-            upstreams: Upstreams::new(&shared.upstreams, shared.forwarding, Rc::clone(&strip)),
+            upstreams: Upstreams::new(&shared.upstreams, &shared.connections, shared.forwarding, Rc::clone(&strip)),
             log: CoreLog::start(shared.access_log.clone(), shared.metrics.of_this_core()),
             next_id: Cell::new(seed),
             strip,

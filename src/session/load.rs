@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HeaderMap};
 
 use super::CookieJar;
+use super::lookups::CoreLookups;
 use super::proof::{Bearer, Proof};
 use super::sessions::Sessions;
 use super::watch::Standing;
@@ -70,13 +71,15 @@ pub struct Wire {
 pub struct CoreSessions {
     shared: Arc<Sessions>,
     seen: RefCell<quick_cache::unsync::Cache<Box<[u8]>, Arc<Proof>>>,
+    lookups: CoreLookups,
 }
 
 impl CoreSessions {
     /// For one core.
     pub fn new(shared: Arc<Sessions>) -> Self {
         let seen = RefCell::new(quick_cache::unsync::Cache::new(shared.settings().cache()));
-        CoreSessions { shared, seen }
+        let lookups = shared.lookups.of_this_core();
+        CoreSessions { shared, seen, lookups }
     }
 
     /// What all cores share.
@@ -199,9 +202,10 @@ impl CoreSessions {
         prove: impl FnOnce(&Sessions) -> Result<Arc<Proof>, E>,
     ) -> Result<Arc<Proof>, E> {
         if let Some(proof) = self.seen.borrow_mut().get(presented).filter(|proof| proof.is_for(bearer, &wire.site)) {
+            self.lookups.remembered();
             return Ok(Arc::clone(proof));
         }
-        let proof = prove(&self.shared)?;
+        let proof = prove(&self.shared).inspect_err(|_| self.shared.lookups.refused())?;
         self.seen.borrow_mut().insert(presented.into(), Arc::clone(&proof));
         Ok(proof)
     }

@@ -2,6 +2,7 @@
 
 mod cookies;
 mod load;
+mod lookups;
 mod proof;
 mod refresh;
 mod revocations;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use self::cookies::CookieJar;
 pub use self::load::{CoreSessions, Presented, Refused, Wire};
+pub use self::lookups::{LookupCounts, Lookups};
 pub use self::proof::{Bearer, Proof};
 pub use self::revocations::Revocations;
 pub use self::sessions::{Error, Parts, Sessions};

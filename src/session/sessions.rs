@@ -9,6 +9,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
+use super::lookups::Lookups;
 use super::proof::{Bearer, Moment, Proof, Slot};
 use super::refresh::LOOK_UP;
 use super::revocations::Revocations;
@@ -85,6 +86,8 @@ pub struct Parts {
     pub log_hash: LogHash,
     /// Where signing and the store's work are done, out of the request cores' way.
     pub control: Handle,
+    /// Where it is counted how proofs are found.
+    pub lookups: Lookups,
 }
 
 /// Everything sessions need. One for the process.
@@ -98,6 +101,7 @@ pub struct Sessions {
     revocations: Revocations,
     log_hash: LogHash,
     pub(super) control: Handle,
+    pub(super) lookups: Lookups,
     /// See [`RETRY_EVERY`].
     pub(super) retry_every: Duration,
     /// See [`LOOK_UP`].
@@ -108,7 +112,7 @@ pub struct Sessions {
 impl Sessions {
     /// With nobody logged in but who has a cookie.
     pub fn new(parts: Parts) -> Self {
-        let Parts { settings, clock, sealer, api, store, identities, revocations, log_hash, control } = parts;
+        let Parts { settings, clock, sealer, api, store, identities, revocations, log_hash, control, lookups } = parts;
         let proofs = quick_cache::sync::Cache::new(settings.cache());
         let (retry_every, look_up) = (RETRY_EVERY, LOOK_UP);
         Sessions {
@@ -121,6 +125,7 @@ impl Sessions {
             revocations,
             log_hash,
             control,
+            lookups,
             retry_every,
             look_up,
             proofs,
@@ -226,7 +231,8 @@ impl Sessions {
 
     /// The proof of what was presented before.
     pub(super) fn remembered(&self, presented: &[u8], bearer: Bearer, site: &Arc<str>) -> Option<Arc<Proof>> {
-        self.proofs.get(presented).filter(|proof| proof.is_for(bearer, site))
+        let found = self.proofs.get(presented).filter(|proof| proof.is_for(bearer, site));
+        found.inspect(|_| self.lookups.known_by_another_core())
     }
 
     pub(super) fn proof(
@@ -248,6 +254,7 @@ impl Sessions {
     /// Remembers a proof, or finds that another core was quicker: all of them share one, and what upstreams are told is made
     /// once.
     pub(super) fn remember(&self, presented: &[u8], proof: Arc<Proof>) -> Arc<Proof> {
+        self.lookups.opened();
         let key: Box<[u8]> = presented.into();
         match self.proofs.get_or_insert_with(&key, || Ok::<_, Infallible>(Arc::clone(&proof))) {
             Ok(first) if first.is_for(proof.bearer, &proof.site) => first,

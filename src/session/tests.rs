@@ -47,6 +47,7 @@ fn scene() -> Scene {
         revocations: revocations.clone(),
         log_hash: LogHash::new(&Secret::new(vec![7; 32])),
         control: Handle::current(),
+        lookups: Lookups::default(),
     });
     Scene { sessions, revocations, store, clock }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::client::conn::http1;
@@ -11,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use super::Endpoint;
 use super::body::RequestBody;
+use super::counts::{OfOne, Open};
 use super::pool::Pool;
 
 /// Room for one response head. Bodies pass through the same buffer, in pieces of at most this size.
@@ -29,7 +31,11 @@ impl Target {
     }
 
     /// A fresh connection.
-    pub(super) async fn connect(&self, limit: Duration) -> io::Result<(http1::SendRequest<RequestBody>, Running)> {
+    pub(super) async fn connect(
+        &self,
+        limit: Duration,
+        counts: &Arc<OfOne>,
+    ) -> io::Result<(http1::SendRequest<RequestBody>, Running)> {
         let address = (self.endpoint.host.as_str(), self.endpoint.port);
         let stream = tokio::time::timeout(limit, TcpStream::connect(address))
             .await
@@ -41,25 +47,28 @@ impl Target {
             // What goes wrong here reaches whoever waits for the answer.
             let _ = connection.with_upgrades().await;
         });
-        Ok((sender, Running(Some(task.abort_handle()))))
+        Ok((sender, Running { task: Some(task.abort_handle()), _open: counts.opened() }))
     }
 }
 
 /// What moves a connection's bytes. Dropped, the connection is closed at once: left to itself, hyper would still send the
 /// rest of a request whose answer nobody waits for.
 #[derive(Debug)]
-pub(super) struct Running(Option<AbortHandle>);
+pub(super) struct Running {
+    task: Option<AbortHandle>,
+    _open: Open,
+}
 
 impl Running {
     /// Leaves the connection to end by itself, as one that is handed over to another protocol.
     pub(super) fn leave_alone(&mut self) {
-        self.0 = None;
+        self.task = None;
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(task) = &self.0 {
+        if let Some(task) = &self.task {
             task.abort();
         }
     }

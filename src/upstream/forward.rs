@@ -18,6 +18,7 @@ use tokio::time::sleep;
 
 use super::body::{ClientSide, Progress, RelayError, RequestBody, ResponseBody};
 use super::connection::Target;
+use super::counts::{ConnectionCounts, OfOne};
 use super::outgoing::{self, Forwarding, Visitor};
 use super::permit::Permit;
 use super::pool::{Connection, Lease};
@@ -98,13 +99,19 @@ struct Upstream {
     settings: Settings,
     targets: Vec<Target>,
     next: Cell<usize>,
+    counts: Arc<OfOne>,
 }
 
 impl Upstreams {
     /// For one core. `strip` is what must not pass in trailers either. Must be called on that core's runtime.
-    pub fn new(settings: &[Settings], forwarding: Forwarding, strip: Rc<StripList>) -> Rc<Self> {
-        let upstreams =
-            Rc::new(Upstreams { list: settings.iter().cloned().map(Upstream::new).collect(), forwarding, strip });
+    pub fn new(
+        settings: &[Settings],
+        counts: &ConnectionCounts,
+        forwarding: Forwarding,
+        strip: Rc<StripList>,
+    ) -> Rc<Self> {
+        let list = settings.iter().map(|settings| Upstream::new(settings.clone(), counts)).collect();
+        let upstreams = Rc::new(Upstreams { list, forwarding, strip });
         spawn_pruning(&upstreams);
         upstreams
     }
@@ -176,9 +183,10 @@ impl Upstreams {
 }
 
 impl Upstream {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Settings, counts: &ConnectionCounts) -> Self {
         let targets = settings.endpoints.iter().cloned().map(|at| Target::new(at, settings.max_idle)).collect();
-        Upstream { settings, targets, next: Cell::new(0) }
+        let counts = counts.of(&settings.name);
+        Upstream { settings, targets, next: Cell::new(0), counts }
     }
 
     /// One request and its answer's head. A kept connection may be closed under our hands: a request of which not a
@@ -248,12 +256,15 @@ impl Upstream {
             if may_reuse && let Some(connection) = target.pool.take() {
                 return Ok((connection, target, true));
             }
-            match target.connect(self.settings.connect_timeout).await {
+            match target.connect(self.settings.connect_timeout, &self.counts).await {
                 Ok((sender, running)) => {
                     let silence = IdleLimit::new(self.settings.idle_timeout);
                     return Ok((Connection { sender, silence, running }, target, false));
                 }
-                Err(source) => failure = Some((target, source)),
+                Err(source) => {
+                    self.counts.failed();
+                    failure = Some((target, source));
+                }
             }
         }
         Err(match failure {

@@ -2,6 +2,7 @@
 
 mod body;
 mod connection;
+mod counts;
 mod expect;
 mod forward;
 mod outgoing;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::body::{RelayError, ResponseBody};
+pub use self::counts::{ConnectionCounts, Connections};
 pub use self::forward::{Error, Upstreams};
 pub use self::outgoing::{Forwarding, Visitor};
 pub use self::permit::{IdentityHeaders, Permit};

@@ -52,6 +52,11 @@ fn requests_and_logins_are_counted_by_what_became_of_them() {
         (r#"menshen_logins_total{outcome="finished",cause=""}"#, 1.0),
         (r#"menshen_logins_total{outcome="refused",cause="no-attempt"}"#, 1.0),
         ("menshen_exchange_duration_seconds_count", 1.0),
+        (r#"menshen_upstream_connections_total{upstream="mall",outcome="failed"}"#, 0.0),
+        (r#"menshen_session_lookups_total{result="opened"}"#, 1.0),
+        (r#"menshen_session_lookups_total{result="remembered"}"#, 2.0),
+        (r#"menshen_session_lookups_total{result="refused"}"#, 0.0),
+        ("menshen_store_reopened_total", 0.0),
         ("menshen_store_up", 1.0),
         ("menshen_provider_up", 1.0),
         ("menshen_sessions_remembered", 1.0),
@@ -59,6 +64,10 @@ fn requests_and_logins_are_counted_by_what_became_of_them() {
     ] {
         assert_eq!(numbers.get(name), Some(&expected), "{name}\n{numbers:#?}");
     }
+    // Each core has connections of its own.
+    let opened = numbers[r#"menshen_upstream_connections_total{upstream="mall",outcome="opened"}"#];
+    assert!((1.0..=3.0).contains(&opened), "{opened}");
+    assert_eq!(numbers[r#"menshen_upstream_connections{upstream="mall"}"#], opened);
     for metric in METRICS {
         assert!(numbers.keys().any(|name| name.starts_with(metric.name)), "{} has no number", metric.name);
     }

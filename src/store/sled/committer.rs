@@ -8,7 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::counts::StoreCounts;
 use super::failure::Failure;
 use super::state::State;
 use super::trees::Trees;
@@ -97,7 +99,7 @@ pub(super) fn serve(trees: &Trees, inbox: &Receiver<Message>, state: &State) -> 
     loop {
         let (group, end) = next_group(inbox);
         state.busy();
-        let outcome = carry_out(trees, group);
+        let outcome = carry_out(trees, group, &state.counts);
         state.idle();
         if let Err(broken) = outcome {
             return end.unwrap_or(End::Broken(broken));
@@ -126,7 +128,7 @@ fn next_group(inbox: &Receiver<Message>) -> (Vec<Call>, Option<End>) {
     }
 }
 
-fn carry_out(trees: &Trees, group: Vec<Call>) -> Result<(), Broken> {
+fn carry_out(trees: &Trees, group: Vec<Call>, counts: &StoreCounts) -> Result<(), Broken> {
     let mut written = false;
     let mut answers = Vec::with_capacity(group.len());
     let mut group = group.into_iter();
@@ -135,7 +137,13 @@ fn carry_out(trees: &Trees, group: Vec<Call>) -> Result<(), Broken> {
             Ok(answer) => answer,
             Err(broken) => return Err(broken.and(answers).and(group)),
         };
-        written |= call.access == Access::Write;
+        match call.access {
+            Access::Read => counts.read(),
+            Access::Write => {
+                counts.wrote();
+                written = true;
+            }
+        }
         if written {
             answers.push(answer);
         } else {
@@ -143,8 +151,9 @@ fn carry_out(trees: &Trees, group: Vec<Call>) -> Result<(), Broken> {
         }
     }
     if written {
+        let begun = Instant::now();
         match watched(|| trees.commit()) {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => counts.committed(begun.elapsed()),
             Ok(Err(error)) => return Err(Broken::with(error.to_string(), answers)),
             Err(reason) => return Err(Broken::with(reason, answers)),
         }

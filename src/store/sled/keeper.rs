@@ -65,6 +65,7 @@ pub(super) fn keep(opener: Opener, first: Trees, inbox: &Receiver<Message>, stat
             }
         }
         tracing::info!("the store is open again");
+        state.counts.reopened();
         state.serving();
     };
     drop(opener);

@@ -15,6 +15,7 @@ mod audit;
 mod bindings;
 mod change;
 mod committer;
+mod counts;
 mod create;
 mod failure;
 mod filesystem;
@@ -43,6 +44,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use self::committer::{Access, Call, Message};
+pub use self::counts::StoreCounts;
 use self::failure::Failure;
 use self::keeper::Pace;
 pub use self::open::OpenError;
@@ -113,6 +115,11 @@ impl SledStore {
         };
         thread.spawn(keep).map_err(OpenError::Thread)?;
         Ok(SledStore { inbox, state })
+    }
+
+    /// What it has done so far.
+    pub fn counts(&self) -> &Arc<StoreCounts> {
+        &self.state.counts
     }
 
     /// Has the thread take `step` and waits until what came of it is certain.

@@ -1,10 +1,11 @@
 //! Whether the store serves, for everybody to read without waiting.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 
+use super::counts::StoreCounts;
 use crate::store::Error;
 
 /// Written by the committer thread alone.
@@ -16,11 +17,12 @@ pub(super) struct State {
     busy_since: Mutex<Option<Instant>>,
     /// How long one group may take before the disk counts as stuck.
     stuck_after: Duration,
+    pub(super) counts: Arc<StoreCounts>,
 }
 
 impl State {
     pub(super) fn new(stuck_after: Duration) -> Self {
-        State { trouble: ArcSwapOption::empty(), busy_since: Mutex::new(None), stuck_after }
+        State { trouble: ArcSwapOption::empty(), busy_since: Mutex::new(None), stuck_after, counts: Arc::default() }
     }
 
     pub(super) fn serving(&self) {

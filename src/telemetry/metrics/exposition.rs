@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::histogram::Histogram;
 use super::{Rare, Requests};
@@ -12,7 +13,7 @@ use super::{Rare, Requests};
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// `counter`, `gauge` or `histogram`.
+    /// `counter`, `gauge`, `histogram` or `summary`.
     pub kind: &'static str,
     /// What it counts.
     pub help: &'static str,
@@ -29,13 +30,23 @@ pub const METRICS: &[Metric] = &[
         "histogram",
         "From a request's head to the head of the upstream's answer.",
     ),
+    metric("menshen_upstream_connections_total", "counter", "Connections that upstreams took, and did not take."),
+    metric("menshen_upstream_connections", "gauge", "Open connections to upstreams, without upgraded ones."),
     metric("menshen_answers_broken_total", "counter", "Answers that are not whole."),
     metric("menshen_connections", "gauge", "Open client connections."),
     metric("menshen_logins_total", "counter", "Logins that came back from the provider."),
     metric("menshen_exchange_duration_seconds", "histogram", "How long a login took whose code was exchanged."),
     metric("menshen_provider_up", "gauge", "0 while the provider does not answer and logins are refused."),
     metric("menshen_sessions_remembered", "gauge", "Sessions whose proof is remembered."),
+    metric(
+        "menshen_session_lookups_total",
+        "counter",
+        "Cookies and tokens that were presented, by how they were found.",
+    ),
     metric("menshen_store_up", "gauge", "0 while the store does not serve and logins are refused."),
+    metric("menshen_store_calls_total", "counter", "Calls that the store carried out."),
+    metric("menshen_store_commit_duration_seconds", "summary", "How long the disk took to make writes last."),
+    metric("menshen_store_reopened_total", "counter", "Times that the database failed and was opened again."),
     metric("menshen_reloads_total", "counter", "Times that the configuration was to be read again."),
     metric("menshen_config_time_seconds", "gauge", "When the configuration in use was read, in seconds since 1970."),
 ];
@@ -57,10 +68,35 @@ pub struct Gauges {
     pub connections: usize,
     /// Sessions whose proof is remembered.
     pub sessions: usize,
+    /// Cookies and tokens that were presented, by how they were found.
+    pub lookups: [(&'static str, u64); 3],
+    /// Connections to each upstream.
+    pub upstreams: Vec<UpstreamConnections>,
     /// Whether the store serves.
     pub is_store_up: bool,
+    /// Calls that the store carried out, by kind.
+    pub store_calls: [(&'static str, u64); 2],
+    /// Times that the disk was waited for.
+    pub store_commits: u64,
+    /// How long that took, all together.
+    pub store_commit_time: Duration,
+    /// Times that the database failed and was opened again.
+    pub store_reopenings: u64,
     /// Whether the identity provider is asked.
     pub is_provider_up: bool,
+}
+
+/// Connections to one upstream.
+#[derive(Debug, Clone)]
+pub struct UpstreamConnections {
+    /// Its name.
+    pub upstream: Arc<str>,
+    /// Those that it took.
+    pub opened: u64,
+    /// Those that it did not take.
+    pub failed: u64,
+    /// Those that are open.
+    pub open: u64,
 }
 
 pub(super) fn text(requests: &Requests, rare: &Rare, gauges: &Gauges) -> String {
@@ -79,13 +115,19 @@ pub(super) fn text(requests: &Requests, rare: &Rare, gauges: &Gauges) -> String 
                 histograms(lines, "route", routes);
             }
             "menshen_upstream_duration_seconds" => histograms(lines, "upstream", requests.upstreams.iter().collect()),
+            "menshen_upstream_connections_total" => connections_total(lines, gauges),
+            "menshen_upstream_connections" => connections(lines, gauges),
             "menshen_answers_broken_total" => lines.one(&[], requests.broken),
             "menshen_connections" => lines.one(&[], gauges.connections as u64),
             "menshen_logins_total" => logins(lines, rare),
             "menshen_exchange_duration_seconds" => lines.histogram(&[], &rare.exchanges),
             "menshen_provider_up" => lines.one(&[], gauges.is_provider_up.into()),
             "menshen_sessions_remembered" => lines.one(&[], gauges.sessions as u64),
+            "menshen_session_lookups_total" => by_label(lines, "result", &gauges.lookups),
             "menshen_store_up" => lines.one(&[], gauges.is_store_up.into()),
+            "menshen_store_calls_total" => by_label(lines, "access", &gauges.store_calls),
+            "menshen_store_commit_duration_seconds" => commits(lines, gauges),
+            "menshen_store_reopened_total" => lines.one(&[], gauges.store_reopenings),
             "menshen_reloads_total" => reloads(lines, rare),
             "menshen_config_time_seconds" => lines.one(&[], gauges.configured),
             _ => {}
@@ -124,6 +166,31 @@ fn reloads(mut lines: Lines<'_>, rare: &Rare) {
 fn histograms(mut lines: Lines<'_>, label: &str, histograms: BTreeMap<&Arc<str>, &Histogram>) {
     for (name, histogram) in histograms {
         lines.add_histogram(&[(label, name)], histogram);
+    }
+}
+
+fn connections_total(mut lines: Lines<'_>, gauges: &Gauges) {
+    for UpstreamConnections { upstream, opened, failed, .. } in &gauges.upstreams {
+        for (outcome, count) in [("opened", opened), ("failed", failed)] {
+            lines.add("", &[("upstream", upstream), ("outcome", outcome)], count);
+        }
+    }
+}
+
+fn connections(mut lines: Lines<'_>, gauges: &Gauges) {
+    for UpstreamConnections { upstream, open, .. } in &gauges.upstreams {
+        lines.add("", &[("upstream", upstream)], open);
+    }
+}
+
+fn commits(mut lines: Lines<'_>, gauges: &Gauges) {
+    lines.add("_sum", &[], &gauges.store_commit_time.as_secs_f64());
+    lines.add("_count", &[], &gauges.store_commits);
+}
+
+fn by_label(mut lines: Lines<'_>, label: &str, counts: &[(&'static str, u64)]) {
+    for (value, count) in counts {
+        lines.add("", &[(label, value)], count);
     }
 }
 

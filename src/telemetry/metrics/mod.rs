@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-pub use self::exposition::{Gauges, METRICS, Metric};
+pub use self::exposition::{Gauges, METRICS, Metric, UpstreamConnections};
 use self::histogram::Histogram;
 
 /// The name of requests that came to no route.
@@ -209,7 +209,8 @@ mod tests {
         metrics.login("finished", "");
         metrics.exchange(Duration::from_millis(300));
         metrics.reload("taken");
-        let text = metrics.text(&Gauges::default());
+        let upstream = UpstreamConnections { upstream: "mall".into(), opened: 3, failed: 1, open: 2 };
+        let text = metrics.text(&Gauges { upstreams: vec![upstream], ..Gauges::default() });
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap();
             let belongs = |metric: &&Metric| {

@@ -12,19 +12,15 @@ pub(super) fn keep_private(headers: &mut HeaderMap) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
         return;
     }
-    let directives: Vec<String> = headers
-        .get_all(CACHE_CONTROL)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(|directive| directive.trim().to_owned())
-        .filter(|directive| !directive.is_empty())
-        .collect();
+    let directives: Vec<String> = directives(headers).map(ToOwned::to_owned).collect();
     let is = |directive: &str, name: &str| {
         directive.split('=').next().is_some_and(|found| found.trim().eq_ignore_ascii_case(name))
     };
     // `private="x"` guards one field alone, which is not enough.
-    let is_kept = |directive: &String| is(directive, "no-store") || directive.eq_ignore_ascii_case("private");
+    // Nor does `no-store` say anything to a cache that knows `must-understand` (RFC 9111, 5.2.2.3).
+    let is_understood = directives.iter().any(|directive| is(directive, "must-understand"));
+    let is_kept =
+        |directive: &String| (is(directive, "no-store") && !is_understood) || directive.eq_ignore_ascii_case("private");
     let is_shared = |directive: &String| is(directive, "public") || is(directive, "s-maxage");
     if directives.iter().any(is_kept) && !directives.iter().any(is_shared) {
         return;
@@ -47,20 +43,14 @@ fn remove_targeted(headers: &mut HeaderMap) {
 }
 
 fn is_targeted(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.ends_with("cdn-cache-control")
-        || name == "surrogate-control"
-        || name == "edge-control"
-        || name == "x-accel-expires"
+    let name = name.as_str().replace('_', "-");
+    name.ends_with("-cache-control") || ["surrogate-control", "edge-control", "x-accel-expires"].contains(&&*name)
 }
 
 /// Whether a cache may answer with it again without asking: it names a lifetime, or gives a reason to guess one
 /// (RFC 9111, 4.2).
 pub(super) fn may_be_reused(headers: &HeaderMap) -> bool {
-    let directives = || {
-        let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).map(|directive| directive.trim().to_ascii_lowercase())
-    };
+    let directives = || directives(headers).map(str::to_ascii_lowercase);
     if directives().any(|directive| directive == "no-store" || directive == "no-cache") {
         return headers.keys().any(is_targeted);
     }
@@ -69,6 +59,19 @@ pub(super) fn may_be_reused(headers: &HeaderMap) -> bool {
     };
     let is_reason = |name: &HeaderName| *name == EXPIRES || *name == LAST_MODIFIED || is_targeted(name);
     headers.keys().any(is_reason) || directives().any(names_lifetime)
+}
+
+/// What `Cache-Control` says. A comma within quotes parts nothing.
+fn directives(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let directives = values.flat_map(|value| {
+        let mut is_quoted = false;
+        value.split(move |char| {
+            is_quoted ^= char == '"';
+            char == ',' && !is_quoted
+        })
+    });
+    directives.map(str::trim).filter(|directive| !directive.is_empty())
 }
 
 /// Tells caches that the cookie decides what an answer says. All that it varies by stands in one line then: nginx before
@@ -118,6 +121,10 @@ mod tests {
             ("no-store", "no-store"),
             ("public, private", "private"),
             ("private=\"set-cookie\", max-age=5", "private, max-age=5"),
+            ("no-store, must-understand, max-age=9", "private, no-store, must-understand, max-age=9"),
+            ("no-cache=\"a, private, b\", max-age=60", "private, no-cache=\"a, private, b\", max-age=60"),
+            ("foo=\"x, no-store, y\", max-age=6", "private, foo=\"x, no-store, y\", max-age=6"),
+            ("foo=\"x, no-store", "private, foo=\"x, no-store"),
         ];
         for (before, after) in cases {
             let mut headers = HeaderMap::new();
@@ -138,6 +145,9 @@ mod tests {
             "surrogate-control",
             "edge-control",
             "x-accel-expires",
+            "akamai-cache-control",
+            "x-litespeed-cache-control",
+            "surrogate_control",
         ] {
             headers.insert(name, HeaderValue::from_static("max-age=600"));
         }

@@ -9,6 +9,7 @@ use http::header::{
 use http::{Method, Request};
 use ipnet::IpNet;
 
+use super::origin;
 use crate::http::forwarded::Client;
 use crate::http::hop_by_hop;
 use crate::http::language::Language;
@@ -168,11 +169,14 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
     memchr::memmem::find(text, word).is_some()
 }
 
-/// Whether a page only loads this for itself, as an image or a style: no user has gone there, and no script has called.
+/// Whether a page only loads this for itself, as an image or a style: no user has gone there, and no script of the site's
+/// own has called. Whatever another site's page does but lead there is such a load: a frame, a script's call.
 pub(super) fn is_embedded(headers: &HeaderMap) -> bool {
     let kind = headers.get(&SEC_FETCH_DEST).map(HeaderValue::as_bytes);
+    let is_led_there = headers.get(SEC_FETCH_MODE).is_some_and(|mode| mode == "navigate") && kind == Some(b"document");
     let embedded = [&b"image"[..], b"style", b"script", b"font", b"audio", b"video", b"track", b"manifest", b"xslt"];
-    kind.is_some_and(|kind| embedded.contains(&kind)) && rule::holds(Rule::EmbeddedLoadsEndNothing)
+    let is_loaded = kind.is_some_and(|kind| embedded.contains(&kind));
+    (is_loaded || (origin::is_from_elsewhere(headers) && !is_led_there)) && rule::holds(Rule::EmbeddedLoadsEndNothing)
 }
 
 /// A list's fields as one (RFC 9110, 5.3).

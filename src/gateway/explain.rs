@@ -8,7 +8,7 @@ use http::header::HOST;
 use super::caller::{Caller, Kind};
 use super::error::Error;
 use super::policy::{self, Decision};
-use super::{Access, Gateway, Here, method, origin, settle_host};
+use super::{Access, Gateway, Here, NullOrigin, method, origin, settle_host};
 use crate::http::forwarded::Client;
 use crate::http::request_path;
 use crate::identity::Ready;
@@ -66,7 +66,7 @@ impl Gateway {
         let presented = self.load(matched.access != Access::Public, &mut request, here).await?;
         let proof = presented.session().map(AsRef::as_ref);
         told.push(("session", session(proof)));
-        let is_own = || origin::is_own(request.headers(), &site.site);
+        let is_own = || origin::is_own(request.headers(), &site.site, NullOrigin::by(matched.route, &readings));
         let is_navigation = || caller.is_navigation(request.method(), request.headers());
         let decision = policy::decide(matched, proof, &caller, is_own, is_navigation);
         told.push(("answer", answer(&decision, matched.access).to_owned()));

@@ -63,6 +63,7 @@ fn allowed(routes: &Routes, host: &str, readings: &Readings<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::NullOrigin;
     use crate::gateway::{Access, RouteSettings};
     use crate::http::path_pattern::PathPattern;
     use crate::http::request_path;
@@ -76,6 +77,7 @@ mod tests {
             upstream: 0,
             identity: 0,
             ignore_case: false,
+            null_origin: NullOrigin::IsForeign,
         }
     }
 

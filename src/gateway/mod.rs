@@ -31,6 +31,7 @@ pub use self::body::AnswerBody;
 use self::caller::{Caller, Kind, RequestId};
 use self::error::Error;
 pub use self::explain::Explanation;
+pub use self::origin::NullOrigin;
 use self::policy::Decision;
 use self::route::Matched;
 pub use self::route::{OwnPath, OwnPaths};
@@ -70,6 +71,8 @@ pub struct RouteSettings {
     pub identity: usize,
     /// Whether the backend takes `/Admin/` for `/admin/`.
     pub ignore_case: bool,
+    /// What `Origin: null` says of who asked.
+    pub null_origin: NullOrigin,
 }
 
 /// Who may pass a route.
@@ -198,6 +201,8 @@ impl Gateway {
         }
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let matched = method::find(&here.site.routes, host, &readings, request.method())?;
+        let null = NullOrigin::by(matched.route, &readings);
+        let is_own = |headers: &_| origin::is_own(headers, &here.site.site, null);
         let is_link = || here.site.site.is_logout_link(&readings);
         // A preflight acts for nobody, a browser that fetches ahead and whoever looks at the head alone were not asked to,
         // and neither a picture's address nor another site's form is the user's wish.
@@ -205,7 +210,7 @@ impl Gateway {
             && request.method() != Method::HEAD
             && !caller::is_prefetch(request.headers())
             && !caller::is_embedded(request.headers())
-            && (!here.caller.is_unsafe || origin::is_own(request.headers(), &here.site.site));
+            && (!here.caller.is_unsafe || is_own(request.headers()));
         let ends_sessions = is_asked && is_link();
         let wants_session = matched.access != Access::Public || ends_sessions;
         // Before a token is taken out.
@@ -216,9 +221,8 @@ impl Gateway {
         };
         let presented = self.load(wants_session, &mut request, here).await?;
         let proof = presented.session().map(AsRef::as_ref);
-        let is_own = || origin::is_own(request.headers(), &here.site.site);
         let is_navigation = || here.caller.is_navigation(request.method(), request.headers());
-        let decision = policy::decide(matched, proof, here.caller, is_own, is_navigation);
+        let decision = policy::decide(matched, proof, here.caller, || is_own(request.headers()), is_navigation);
         note(line, matched, proof, &decision);
         let is_foreign = matches!(decision, Decision::ForeignOrigin);
         let answered = self.carry_out(decision, request, Passing { matched, presented }, here, line);

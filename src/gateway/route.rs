@@ -266,6 +266,7 @@ fn folded(pattern: &PathPattern) -> Option<PathPattern> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::NullOrigin;
     use crate::http::request_path;
 
     fn route(path: &str, methods: &[Method], access: Access) -> RouteSettings {
@@ -277,6 +278,7 @@ mod tests {
             upstream: 0,
             identity: 0,
             ignore_case: false,
+            null_origin: NullOrigin::IsForeign,
         }
     }
 

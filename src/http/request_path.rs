@@ -81,8 +81,9 @@ fn every_reading(raw: &str, decoded: &str) -> Result<Vec<String>, TooAmbiguous> 
     let overlong = decode(&fold_overlong(raw));
     let twice = decode(decoded);
     let as_sent = [raw.to_owned(), decoded.to_owned(), twice, overlong];
-    let steps: [fn(&str) -> String; 11] = [
+    let steps: [fn(&str) -> String; 12] = [
         without_line_ends,
+        |path| path.replace('\0', ""),
         |path| path.replace(char::REPLACEMENT_CHARACTER, ""),
         |path| path.replace('\\', "/"),
         cut_authority,

@@ -31,7 +31,7 @@ const OVERRIDES: [&str; 19] = [
 ];
 
 /// Claim where a request comes from, beside all that begin like [`FORWARDING_FAMILY`]; ours are put in their place.
-const FORWARDING: [&str; 21] = [
+const FORWARDING: [&str; 27] = [
     "forwarded",
     "x-real-ip",
     "client-ip",
@@ -43,6 +43,12 @@ const FORWARDING: [&str; 21] = [
     "x-cluster-client-ip",
     "cluster-client-ip",
     "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "ali-cdn-real-ip",
+    "real-ip",
+    "x-azure-clientip",
+    "x-proxyuser-ip",
+    "x-appengine-user-ip",
     "fastly-client-ip",
     "forwarded-for",
     "x-forwarded",

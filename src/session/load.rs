@@ -49,6 +49,9 @@ pub enum Refused {
     /// Its session is over.
     #[error("the token's session has been ended")]
     Revoked,
+    /// It is one of several, of which backends would take one or another.
+    #[error("the request brings tokens of several sessions")]
+    Several,
     /// This machine's clock, or that of another one with the same keys, is wrong.
     #[error("the token is dated ahead of this machine's clock")]
     Ahead,
@@ -88,23 +91,32 @@ impl CoreSessions {
     }
 
     /// The session that a token of ours in `Authorization` proves. It comes before the cookie: somebody put it there on
-    /// purpose. One that claims to be ours and is not is refused; others' are none of ours.
+    /// purpose. One that claims to be ours and is not is refused, and so are those of several sessions; others' are none of
+    /// ours.
     pub async fn load_token(
         &self,
         headers: &HeaderMap,
         wire: &Wire,
         now: Timestamp,
     ) -> Result<Option<Arc<Proof>>, Refused> {
-        let Some(token) = tokens(headers, wire).next() else { return Ok(None) };
-        let prove = |shared: &Sessions| shared.prove_api_token(token, &wire.site, now);
-        let proof = match self.find(token, Bearer::ApiToken, wire, prove) {
-            Err(_) if !rule::holds(Rule::ClaimedTokensAreVerified) => return Ok(None),
-            found => found?,
-        };
-        if proof.is_ahead(now) {
-            return Err(Refused::Ahead);
+        let mut found = None::<Arc<Proof>>;
+        for (count, token) in tokens(headers, wire).enumerate() {
+            let prove = |shared: &Sessions| shared.prove_api_token(token, &wire.site, now);
+            let proof = match self.find(token, Bearer::ApiToken, wire, prove) {
+                Err(_) if !rule::holds(Rule::ClaimedTokensAreVerified) => return Ok(None),
+                found => found?,
+            };
+            if proof.is_ahead(now) {
+                return Err(Refused::Ahead);
+            }
+            let proof = self.current(token, proof, now).await.ok_or(Refused::Revoked)?;
+            let is_another = found.is_some_and(|first| first.snapshot.session != proof.snapshot.session);
+            if is_another || count == MAX_CANDIDATES {
+                return Err(Refused::Several);
+            }
+            found = Some(proof);
         }
-        self.current(token, proof, now).await.map(Some).ok_or(Refused::Revoked)
+        Ok(found)
     }
 
     /// Every session that the request proves, each once: by whatever tokens and cookies it brings, of whatever users, and

@@ -158,6 +158,7 @@ fn without_identity(frame: Frame<Bytes>, list: &StripList) -> Frame<Bytes> {
                 trailers.remove(name);
             }
             trailers.remove("keep-alive");
+            trailers.remove("close");
             Frame::trailers(trailers)
         }
         Err(data) => data,

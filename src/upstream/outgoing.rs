@@ -4,6 +4,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{Response, StatusCode, Uri, Version};
 
 use super::permit::Permit;
@@ -124,10 +125,16 @@ fn allowed(offered: &HeaderValue, upgrades: &[String]) -> Option<HeaderValue> {
     HeaderValue::from_str(protocol).ok()
 }
 
-/// A target in absolute form, as proxies send it, goes on in origin form.
+/// A target in absolute form, as proxies send it, goes on in origin form: of one without a path (`http://host#top`) too
+/// there is a `/` (RFC 9112, 3.2.1).
 fn origin_form(uri: &Uri) -> Uri {
     let mut parts = http::uri::Parts::default();
-    parts.path_and_query = uri.path_and_query().cloned();
+    parts.path_and_query = match uri.path_and_query() {
+        Some(target) if target.as_str().starts_with('/') => Some(target.clone()),
+        // Of what was parsed once only a `/` is missing.
+        Some(target) => PathAndQuery::try_from(format!("/{target}")).ok(),
+        None => None,
+    };
     Uri::from_parts(parts).unwrap_or_default()
 }
 

@@ -56,6 +56,9 @@ fn a_target_in_absolute_form_goes_on_in_origin_form() {
         ("http://WWW.meiduo.site", "/"),
         ("http://www.meiduo.site?x", "/?x"),
         ("https://www.meiduo.site/%2f", "/%2f"),
+        // Regression: they went on as an empty target, which is a request of HTTP/0.9 to some.
+        ("http://www.meiduo.site#/x", "/"),
+        ("http://www.meiduo.site/#x", "/"),
     ] {
         assert_eq!(proxy.connect().get(target, &[]).answer().status, 200, "{target}");
         assert_eq!(upstream.next().line(), format!("GET {passed} HTTP/1.1"));

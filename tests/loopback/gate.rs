@@ -146,7 +146,7 @@ fn no_spelling_of_an_identity_or_an_override_passes() {
 fn no_trailer_claims_an_identity() {
     let upstream = Upstream::hello();
     let proxy = three_kinds(&upstream);
-    for name in ["X-Menshen-User", "X_Menshen_User", "Authorization", "Cookie", "X-Original-URL"] {
+    for name in ["X-Menshen-User", "X_Menshen_User", "Authorization", "Cookie", "X-Original-URL", "Close"] {
         let body = format!("1\r\nx\r\n0\r\n{name}: forged\r\nX-Sum: kept\r\n\r\n");
         let head =
             format!("POST /optional/ HTTP/1.1\r\nHost: {SITE}\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n");
@@ -229,6 +229,41 @@ const ORIGINS: &[(&[&str], bool)] = &[
     (&["Sec-Fetch-Site: cross-site"], false),
     (&["Origin: http://evil.example", "Sec-Fetch-Site: cross-site"], false),
 ];
+
+/// A shop on plain http whose pages send no `Referer`: its own forms come with `Origin: null`.
+#[test]
+fn a_null_origin_is_the_sites_own_on_routes_that_allow_it_alone() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().section("[[routes]]\npath = \"/forms/*\"\nallow_null_origin = true\n").before(&upstream);
+    let user = proxy.browser();
+    user.log_in("10001");
+    for (path, fields, status) in [
+        ("/forms/", &["Origin: null"][..], 200),
+        ("/", &["Origin: null"], 403),
+        ("/forms/", &["Origin: http://evil.example"], 403),
+        ("/forms/", &["Origin: null", "Origin: http://evil.example"], 403),
+        // Where the browser says who asked, that counts.
+        ("/forms/", &["Origin: null", "Sec-Fetch-Site: cross-site"], 403),
+        // What may be another route's path is not this one's to allow.
+        ("/forms/..%2fother", &["Origin: null"], 403),
+    ] {
+        assert_eq!(user.request("POST", path, fields, "").status, status, "{path} {fields:?}");
+    }
+    assert_eq!(user.request("POST", "/.menshen/logout", &["Origin: null"], "").status, 403);
+}
+
+/// No browser sends it twice; whoever does is not believed.
+#[test]
+fn who_asked_is_what_every_sec_fetch_site_says() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let user = proxy.browser();
+    user.log_in("10001");
+    for (said, status) in [(["same-origin", "none"], 200), (["same-origin", "cross-site"], 403), (["", "none"], 403)] {
+        let fields = said.map(|from| format!("Sec-Fetch-Site: {from}"));
+        assert_eq!(user.request("POST", "/", &[&fields[0], &fields[1]], "").status, status, "{said:?}");
+    }
+}
 
 #[test]
 fn a_cookie_is_no_consent_to_what_another_site_asks_for() {

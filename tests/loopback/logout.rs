@@ -247,3 +247,34 @@ fn a_logout_counts_under_whatever_clock() {
         assert!(!is_somebodys(&proxy, &cookie), "{is_ahead}");
     }
 }
+
+/// Regression: a frame of a sibling's, or a script's call from there, ended the session.
+#[test]
+fn whatever_another_sites_page_loads_ends_no_session_by_the_shops_link() {
+    let upstream = Upstream::hello();
+    let proxy = setup().route("/logout/", "required").site("logout_paths = [\"/logout/\"]").before(&upstream);
+    let cookie = format!("Cookie: {}", session_of(&proxy, "10001"));
+    for from in ["same-site", "cross-site", "nonsense"] {
+        let from = format!("Sec-Fetch-Site: {from}");
+        for (mode, to) in [
+            ("no-cors", "empty"),
+            ("cors", "empty"),
+            ("navigate", "iframe"),
+            ("navigate", "frame"),
+            ("navigate", "object"),
+            ("navigate", "embed"),
+            ("same-origin", "worker"),
+            ("no-cors", "audioworklet"),
+            ("no-cors", "json"),
+            ("no-cors", "document"),
+        ] {
+            let (mode, to) = (format!("Sec-Fetch-Mode: {mode}"), format!("Sec-Fetch-Dest: {to}"));
+            assert_eq!(proxy.connect().get("/logout/", &[PAGE, &cookie, &from, &mode, &to]).answer().status, 200);
+            assert!(is_somebodys(&proxy, &cookie), "{from} {mode} {to}");
+        }
+    }
+    // The site's own script calls it on purpose.
+    let own = ["Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"];
+    proxy.connect().get("/logout/", &[&cookie, own[0], own[1], own[2]]).answer();
+    assert!(!is_somebodys(&proxy, &cookie));
+}

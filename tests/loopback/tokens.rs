@@ -399,3 +399,27 @@ fn an_api_token_tells_its_holder_no_openid_and_no_session() {
         assert!(told.iter().all(|text| !text.contains(&binding.identity.subject)), "{told:?}");
     }
 }
+
+/// Regression: the first one counted, and what stood behind it was looked at by nobody.
+#[test]
+fn tokens_of_several_sessions_in_one_request_are_refused_and_so_is_a_forged_one_beside_a_good_one() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let (one, another) = (proxy.browser().token("10001"), proxy.browser().token("10002"));
+    let forged = format!("{}x", &one[..one.len() - 5]);
+    for (tokens, status) in [
+        ([&one, &one], 200),
+        ([&one, &another], 401),
+        ([&another, &one], 401),
+        ([&one, &forged], 401),
+        ([&forged, &one], 401),
+    ] {
+        let fields = tokens.map(|token| format!("Authorization: Bearer {token}"));
+        let in_one = format!("Authorization: Bearer {}, Bearer {}", tokens[0], tokens[1]);
+        for fields in [&[fields[0].as_str(), &fields[1]][..], &[&in_one]] {
+            assert_eq!(proxy.connect().get("/user/", fields).answer().status, status, "{fields:?}");
+        }
+    }
+    let many = format!("Authorization: Bearer {}", vec![one.as_str(); 30].join(", "));
+    assert_eq!(proxy.connect().get("/user/", &[&many]).answer().status, 401);
+}

@@ -9,7 +9,7 @@ use crate::config::read;
 use crate::config::section::{Given, Section};
 use crate::config::suggest;
 use crate::config::tree::quoted;
-use crate::gateway::{Access, RouteSettings};
+use crate::gateway::{Access, NullOrigin, RouteSettings};
 use crate::http::path_pattern::PathPattern;
 
 /// What is known of one route.
@@ -72,6 +72,7 @@ fn to_the_only(upstreams: &[upstreams::Known], identities: &[identities::Known],
         upstream: 0,
         identity,
         ignore_case: false,
+        null_origin: NullOrigin::IsForeign,
     };
     let default = Spot { place: Place::Default, ..spot.clone() };
     let name = Given { value: identities::DEFAULT.to_owned(), spot: default };
@@ -100,6 +101,7 @@ fn one(
     let upstream = upstream(section, upstreams, log);
     let identity = identity(section, identities, log);
     let ignore_case = section.value("ignore_case", log, read::flag);
+    let null_origin = section.value("allow_null_origin", log, read::flag);
     let access = access.map(|access| access.value);
     let matcher = || {
         Some(Matcher {
@@ -120,6 +122,7 @@ fn one(
             upstream: upstream?,
             identity: identity.as_ref()?.at,
             ignore_case: matcher.ignore_case,
+            null_origin: if null_origin.as_ref()?.value { NullOrigin::IsOwn } else { NullOrigin::IsForeign },
         })
     };
     Known { settings: settings(), path, matcher, access, upstream, identity }

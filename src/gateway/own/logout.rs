@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{Call, add_cookies, only};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::error::Error;
+use crate::gateway::origin::NullOrigin;
 use crate::gateway::{Here, Shared, caching, cookies, origin, respond};
 use crate::page::Page;
 use crate::rule::{self, Rule};
@@ -23,7 +24,7 @@ pub(in crate::gateway) async fn answer(
 ) -> Result<Response<AnswerBody>, Error> {
     only(call.method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
     // Before anything else: another site's form brings no cookie, and must not have ours removed.
-    let is_own = origin::is_own(call.headers, &call.here.site.site);
+    let is_own = origin::is_own(call.headers, &call.here.site.site, NullOrigin::IsForeign);
     if call.method == Method::POST && !is_own && rule::holds(Rule::NoOtherSiteLogsOut) {
         return Err(Error::ForeignOrigin);
     }

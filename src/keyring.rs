@@ -100,11 +100,13 @@ impl<'a> Keyring<'a> {
         Ok(Signer::Published(schedule))
     }
 
-    /// Puts a new key in the place of each that is in use for a purpose, from `active_from` on. Returns them.
+    /// Puts a new key in the place of each that is in use for a purpose, from `active_from` on; with `drop_old` nothing
+    /// is left of those before. Returns the new ones.
     pub async fn rotate(
         &self,
         purpose: KeyPurpose,
         active_from: Timestamp,
+        drop_old: bool,
         by: &Actor,
     ) -> Result<Vec<StoredKey>, KeyError> {
         let kept = self.store.keys().await?;
@@ -121,7 +123,7 @@ impl<'a> Keyring<'a> {
                 None => Secret::new(random::bytes::<KEY_LEN>()?.to_vec()),
             };
             let key = StoredKey { active_from, ..self.sealed(purpose, &name, &fresh)? };
-            self.store.rotate_key(key.clone(), by.clone()).await?;
+            self.store.rotate_key(key.clone(), drop_old, by.clone()).await?;
             made.push(key);
         }
         Ok(made)

@@ -10,14 +10,11 @@ use crate::clock::Timestamp;
 use crate::keyring::Keyring;
 use crate::random;
 use crate::store::{
-    Act, Actor, AuditEntry, ImportRow, KeyPurpose, Revocation, Revoked, SessionsEnd, StoredKey, UserId, UserState,
+    Act, Actor, AuditEntry, ImportRow, KeyPurpose, Revocation, Revoked, SessionsEnd, StoredKey, UserId,
 };
 
 /// The longest a session can have been made to last: no configuration allows more.
 const LONGEST_SESSION: Duration = Duration::from_secs(400 * 86_400);
-
-/// A login that looked its user up before a binding went, and makes its session after, is over too.
-const STILL_LOGGING_IN: Duration = Duration::from_secs(10);
 
 /// Verifiers keep a copy of our key set for five minutes, as its `Cache-Control` allows: a new key signs after twice that.
 const PUBLISHED_BEFORE: Duration = Duration::from_secs(600);
@@ -58,7 +55,7 @@ impl Admin {
             }
             Operation::Bindings(after) => self.bindings(after.as_ref()).await,
             Operation::Unbind(identity) => {
-                let removed = self.store.unbind(&identity, by, now, end_of_logins(now)).await?;
+                let removed = self.store.unbind(&identity, by, now, end(now)).await?;
                 self.told().await?;
                 let nobody = || Problem::NotFound(format!("{} is bound to nobody", identity.subject));
                 removed.map(Reply::Unbound).ok_or_else(nobody)
@@ -118,7 +115,7 @@ impl Admin {
         }
         let rows = rows.into_iter().map(|row| import_row(row, now)).collect::<Result<Vec<_>, _>>()?;
         // In their order: the store carries them out as they are asked for, and all of them share few syncs.
-        let taken = rows.into_iter().map(|row| self.store.import(row, replace, by.clone(), now, end_of_logins(now)));
+        let taken = rows.into_iter().map(|row| self.store.import(row, replace, by.clone(), now, end(now)));
         let outcomes = try_join_all(taken).await?;
         self.told().await?;
         Ok(Reply::Imported(outcomes))
@@ -130,15 +127,9 @@ impl Admin {
         // Nobody but us opens what the others seal and sign.
         let is_published = purpose == KeyPurpose::Upstream && !drop_old;
         let active_from = if is_published { now.plus(PUBLISHED_BEFORE) } else { now };
-        let made = keyring.rotate(purpose, active_from, &by).await.map_err(failed)?;
+        let made = keyring.rotate(purpose, active_from, drop_old, &by).await.map_err(failed)?;
         if made.is_empty() {
             return Err(Problem::NotFound(format!("there is no {purpose} key yet: the first start makes it")));
-        }
-        if drop_old {
-            let old = self.store.keys().await?.into_iter().filter(|key| key.purpose == purpose);
-            for key in old.filter(|key| made.iter().all(|made| made.id != key.id)) {
-                self.store.forget_key(&key.id, purpose).await?;
-            }
         }
         if let Some(running) = &self.running {
             running.take_keys().await?;
@@ -151,12 +142,10 @@ fn no_such(user: UserId) -> Problem {
     Problem::NotFound(format!("there is no user {user}"))
 }
 
+/// A session counts from before its user was looked up: a login that is under way is over too, and one that begins
+/// afterwards is not.
 fn end(now: Timestamp) -> SessionsEnd {
     SessionsEnd { began_by: now, until: now.plus(LONGEST_SESSION) }
-}
-
-fn end_of_logins(now: Timestamp) -> SessionsEnd {
-    SessionsEnd { began_by: now.plus(STILL_LOGGING_IN), until: now.plus(LONGEST_SESSION) }
 }
 
 fn import_row(row: Row, now: Timestamp) -> Result<ImportRow, Problem> {
@@ -169,7 +158,7 @@ fn import_row(row: Row, now: Timestamp) -> Result<ImportRow, Problem> {
         username: row.username,
         display_name: row.display_name.unwrap_or_else(|| NAMELESS.to_owned()),
         avatar: row.avatar,
-        state: row.state.unwrap_or(UserState::Active),
+        state: row.state,
         unionid: row.unionid,
         created_at: row.created_at,
         user_created_at: row.user_created_at,

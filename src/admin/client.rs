@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -9,6 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 use super::operation::{Operation, Problem, Reply};
 use super::socket::PATH;
@@ -28,6 +30,9 @@ pub enum ClientError {
         reason: String,
     },
 }
+
+/// Longest wait for a reply. A disk that is slow over five hundred rows takes seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A connection to a running proxy.
 #[derive(Debug)]
@@ -51,6 +56,18 @@ impl Client {
 
     /// Has an operation carried out.
     pub async fn ask(&mut self, operation: &Operation) -> Result<Reply, ClientError> {
+        let socket = self.socket.clone();
+        match timeout(PATIENCE, self.asked(operation)).await {
+            Ok(replied) => replied,
+            Err(_) => {
+                let reason =
+                    format!("it has said nothing for {} s; what was asked may yet be done", PATIENCE.as_secs());
+                Err(ClientError::Broken { socket, reason })
+            }
+        }
+    }
+
+    async fn asked(&mut self, operation: &Operation) -> Result<Reply, ClientError> {
         let socket = self.socket.clone();
         let broken = |reason: String| ClientError::Broken { socket: socket.clone(), reason };
         let body = serde_json::to_vec(operation).map_err(|error| broken(error.to_string()))?;

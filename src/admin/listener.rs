@@ -6,7 +6,9 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +23,7 @@ use serde_json::json;
 use subtle::ConstantTimeEq;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::socket::{self, PATH};
 use super::{Admin, Problem};
@@ -30,6 +33,12 @@ use crate::store::Actor;
 
 /// How long a request's head may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection lasts, which is for one request and its answer: who keeps it longer keeps others out.
+const CONNECTION: Duration = Duration::from_secs(20);
+
+/// How much longer it lasts for whoever holds the token: operations may wait for the disk.
+const OPERATION: Duration = Duration::from_secs(150);
 
 /// When to try again after an accept that failed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -69,13 +78,22 @@ pub async fn serve(listener: TcpListener, access: Arc<Access>, admin: Arc<Admin>
 }
 
 async fn answer_one(stream: TcpStream, peer: SocketAddr, access: &Access, admin: &Admin) {
-    let service = service_fn(|request| answer(request, access, admin, peer));
+    let operates = AtomicBool::new(false);
+    let service = service_fn(|request| answer(request, access, admin, peer, &operates));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, %peer, "a connection to the administration's address broke off");
+    let mut connection = pin!(connection);
+    let ended = match timeout(CONNECTION, connection.as_mut()).await {
+        Err(_) if operates.load(Ordering::Relaxed) => timeout(OPERATION, connection.as_mut()).await,
+        ended => ended,
+    };
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, %peer, "a connection to the administration's address broke off"),
+        Err(_) => tracing::debug!(%peer, "a connection to the administration's address took too long"),
     }
 }
 
@@ -84,6 +102,7 @@ async fn answer(
     access: &Access,
     admin: &Admin,
     peer: SocketAddr,
+    operates: &AtomicBool,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !access.answers_to(host) && rule::holds(Rule::AdministrationAnswersToItsNames) {
@@ -98,6 +117,7 @@ async fn answer(
         PATH if access.token.is_some() => {
             let is_opened = access.is_opened_by(request.headers().get(AUTHORIZATION));
             if is_opened || !rule::holds(Rule::OperationsNeedTheToken) {
+                operates.store(true, Ordering::Relaxed);
                 return socket::answer(request, admin, Actor::Token).await;
             }
             tracing::warn!(%peer, "somebody without the token asked for an operation, and was refused");
@@ -128,6 +148,10 @@ async fn metrics(admin: &Admin) -> Response<Full<Bytes>> {
 /// Ready is whoever serves visitors. What does not work beside is told, and is no reason to send them elsewhere: sessions
 /// go on without the store and without QQ.
 async fn ready(admin: &Admin) -> Response<Full<Bytes>> {
+    if admin.is_going_down() {
+        let body = json!({ "status": "going down", "reasons": ["the proxy was told to end"] });
+        return socket::json(StatusCode::SERVICE_UNAVAILABLE, &body);
+    }
     let reasons = admin.degraded().await;
     let status = if reasons.is_empty() { "ok" } else { "degraded" };
     socket::json(StatusCode::OK, &json!({ "status": status, "reasons": reasons }))

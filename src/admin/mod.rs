@@ -60,6 +60,9 @@ pub trait Running: Send + Sync + 'static {
     /// What it has counted, for Prometheus.
     async fn metrics(&self) -> String;
 
+    /// Whether it takes no more visitors.
+    fn is_going_down(&self) -> bool;
+
     /// What does not work, while visitors are served.
     async fn degraded(&self) -> Vec<String>;
 
@@ -94,6 +97,11 @@ impl Admin {
             Some(running) => Some(running.metrics().await),
             None => None,
         }
+    }
+
+    /// See [`Running::is_going_down`].
+    pub fn is_going_down(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.is_going_down())
     }
 
     /// See [`Running::degraded`].

@@ -198,6 +198,10 @@ pub struct Status {
     pub process: u32,
     /// Since when it runs.
     pub since: Timestamp,
+    /// The identity provider's name.
+    pub provider: String,
+    /// The app's id there: what makes its openids somebody.
+    pub client_id: String,
 }
 
 /// Why an operation was not carried out.

@@ -1,6 +1,7 @@
 //! The running proxy, as operators change it: another configuration, other keys, what has been revoked.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,7 +15,7 @@ use super::feed::Feed;
 use super::source::{self, Source};
 use crate::admin::{Problem, Question, Reloaded, Running, Status};
 use crate::clock::Timestamp;
-use crate::config::Config;
+use crate::config::{App, Config};
 use crate::gateway::{Gateway, Shared};
 use crate::keyring;
 use crate::random;
@@ -40,6 +41,7 @@ pub(super) struct Live {
     present: ArcSwap<Present>,
     /// Held while another configuration or other keys are taken into use: one at a time.
     changing: Mutex<()>,
+    is_going_down: AtomicBool,
 }
 
 /// What it goes by at present.
@@ -69,7 +71,21 @@ impl Live {
     ) -> Self {
         let since = foundations.clock.now();
         let present = ArcSwap::from_pointee(Present { config, shared, since });
-        Live { foundations, feed, server, source, since, present, changing: Mutex::default() }
+        Live {
+            foundations,
+            feed,
+            server,
+            source,
+            since,
+            present,
+            changing: Mutex::default(),
+            is_going_down: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on nobody is to be sent here.
+    pub(super) fn go_down(&self) {
+        self.is_going_down.store(true, Ordering::Relaxed);
     }
 
     /// Has every core go on by what this configuration comes to.
@@ -123,6 +139,9 @@ impl Running for Live {
     }
 
     async fn reload(&self, by: Actor) -> Result<Reloaded, Problem> {
+        if self.is_going_down() {
+            return Err(Problem::Unacceptable("the proxy is going down: nothing is read any more".to_owned()));
+        }
         let source = self.source.as_ref().ok_or_else(|| {
             Problem::Unacceptable("this proxy was started without a file that could be read again".to_owned())
         })?;
@@ -164,7 +183,7 @@ impl Running for Live {
     }
 
     async fn metrics(&self) -> String {
-        let (clock, store) = (&self.foundations.clock, &self.foundations.store);
+        let store = &self.foundations.store;
         let present = self.present.load_full();
         let (lookups, counts) = (self.foundations.lookups.counts(), &self.foundations.store_counts);
         self.foundations.metrics.text(&Gauges {
@@ -180,8 +199,12 @@ impl Running for Live {
             store_commits: counts.commits(),
             store_commit_time: counts.commit_time(),
             store_reopenings: counts.reopenings(),
-            is_provider_up: present.shared.login.unavailable(clock.now()).is_none(),
+            is_provider_up: present.shared.login.provider_answers(),
         })
+    }
+
+    fn is_going_down(&self) -> bool {
+        self.is_going_down.load(Ordering::Relaxed)
     }
 
     async fn degraded(&self) -> Vec<String> {
@@ -190,14 +213,23 @@ impl Running for Live {
             reasons.push(format!("nobody can log in: {error}"));
         }
         let login = Arc::clone(&self.present.load().shared.login);
-        if let Some(wait) = login.unavailable(self.foundations.clock.now()) {
-            reasons.push(format!("nobody can log in: QQ does not answer, and is asked again in {} s", wait.as_secs()));
+        match login.unavailable(self.foundations.clock.now()) {
+            Some(wait) => {
+                let wait = wait.as_secs();
+                reasons.push(format!("nobody can log in: QQ does not answer, and is asked again in {wait} s"));
+            }
+            None if !login.provider_answers() => {
+                reasons.push("QQ did not answer when it was asked last; the next login finds out".to_owned());
+            }
+            None => {}
         }
         reasons
     }
 
     async fn status(&self) -> Status {
-        Status { version: env!("CARGO_PKG_VERSION").to_owned(), process: std::process::id(), since: self.since }
+        let App { provider, client_id } = self.present.load().config.app();
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Status { version, process: std::process::id(), since: self.since, provider, client_id }
     }
 }
 

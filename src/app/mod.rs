@@ -198,6 +198,7 @@ impl App {
     /// closing. Blocks.
     pub fn stop(self) {
         let until = Instant::now() + self.drain;
+        self.live.go_down();
         self.server.drain();
         let left = until.saturating_duration_since(Instant::now()).max(CLOSE_AT_LEAST);
         self.control.block_on(close(self.store.as_ref(), left));

@@ -20,21 +20,21 @@ pub enum StoppedError {
     Nothing(PathBuf),
     /// Files that this user made there would keep the proxy's own user out.
     #[error(
-        "the store in {} belongs to user id {owner}, and this command runs as {user}: run it as that user, such as by \
+        "{} belongs to user id {owner}, and this command runs as {user}: run it as that user, such as by \
          `sudo -u '#{owner}' menshen …`", path.display()
     )]
     AnothersFiles {
-        /// The store's folder.
+        /// The database, or the master key.
         path: PathBuf,
         /// Whose it is.
         owner: u32,
         /// Who asks.
         user: u32,
     },
-    /// The folder cannot be looked at.
-    #[error("the store's folder {} cannot be looked at", path.display())]
+    /// It cannot be found out whose it is.
+    #[error("{} cannot be looked at", path.display())]
     Folder {
-        /// The folder.
+        /// What it is.
         path: PathBuf,
         /// Why.
         #[source]
@@ -62,10 +62,18 @@ impl Stopped {
         if !config.store.is_made() {
             return Err(StoppedError::Nothing(path.clone()));
         }
-        let folder = path.metadata().map_err(|source| StoppedError::Folder { path: path.clone(), source })?;
-        let (owner, user) = (folder.uid(), rustix::process::geteuid().as_raw());
-        if owner != user {
-            return Err(StoppedError::AnothersFiles { path: path.clone(), owner, user });
+        let user = rustix::process::geteuid().as_raw();
+        // Whoever made the database has to read it: the folder around it may have been made by somebody else.
+        for path in [config.store.database(), config.master_key_file.clone()] {
+            match path.metadata() {
+                Ok(found) if found.uid() != user => {
+                    return Err(StoppedError::AnothersFiles { path, owner: found.uid(), user });
+                }
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoppedError::Folder { path, source });
+                }
+                Ok(_) | Err(_) => {}
+            }
         }
         let master = MasterKey::open_or_create(&config.master_key_file, true)?;
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store)?);

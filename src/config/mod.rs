@@ -105,16 +105,47 @@ impl Config {
         log.finish(config)
     }
 
-    /// Who somebody is at the configured QQ app, by an openid; `None` if it is none.
-    pub fn identity(&self, openid: &str) -> Option<IdentityKey> {
-        let subject = qq::OpenId::parse(openid)?.into_string();
-        Some(IdentityKey { provider: self.qq.id.as_str().to_owned(), client_id: self.qq.client_id.clone(), subject })
+    /// Where a proxy that runs by this file, or did before it was changed, can be asked; as far as that can be told of one
+    /// with mistakes.
+    pub fn socket<E, K, V>(path: &Path, environment: E) -> Option<PathBuf>
+    where
+        E: IntoIterator<Item = (K, V)>,
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let mut unheard = Findings::new("");
+        let mut tree = file::parse(&file::read(path).ok()?, &mut unheard)?;
+        let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into()));
+        environment::overlay(&mut tree, environment, &mut unheard);
+        build::socket(&tree, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// The configured QQ app.
+    pub fn app(&self) -> App {
+        App { provider: self.qq.id.as_str().to_owned(), client_id: self.qq.client_id.clone() }
     }
 
     /// The address a provider sends the browser back to, word for word as it has to be registered there: the site's own
     /// entry for it, or else its origin and the callback's path without the last slash.
     pub fn redirect_uri(&self, site: &site::Site, provider: &ProviderId) -> Option<Url> {
         site.redirect_uris.get(provider.as_str()).cloned().or_else(|| usual_redirect_uri(site, &self.login.callback))
+    }
+}
+
+/// An app at an identity provider: what makes its openids somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// What the provider is called.
+    pub provider: String,
+    /// The app's id there.
+    pub client_id: String,
+}
+
+impl App {
+    /// Who somebody is there, by an openid; `None` if it is none.
+    pub fn identity(&self, openid: &str) -> Option<IdentityKey> {
+        let subject = qq::OpenId::parse(openid)?.into_string();
+        Some(IdentityKey { provider: self.provider.clone(), client_id: self.client_id.clone(), subject })
     }
 }
 

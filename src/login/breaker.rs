@@ -63,6 +63,16 @@ impl Breaker {
         Breaker { state: Arc::new(Mutex::new(State::Closed { failures: 0 })), patience }
     }
 
+    /// The same for a provider that may be waited for so long.
+    pub(super) fn with(&self, patience: Duration) -> Self {
+        Breaker { state: Arc::clone(&self.state), patience }
+    }
+
+    /// Whether the provider has answered since it last turned out not to.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().is_closed()
+    }
+
     /// How long until an exchange is worth trying again, while none would be made.
     pub(super) fn wait(&self, now: Timestamp) -> Option<Duration> {
         self.state().wait(now, self.patience)

@@ -108,20 +108,21 @@ pub struct Login {
 impl Login {
     /// Nobody is logging in yet.
     pub fn new(parts: Parts) -> Self {
-        Self::with(parts, SpentStates::new())
+        let breaker = Breaker::new(parts.provider.patience());
+        Self::with(parts, SpentStates::new(), breaker)
     }
 
     /// The same put together from other parts: what has been spent stays spent, and a doubled callback still finds the
     /// first one's exchange.
     pub fn renewed(&self, parts: Parts) -> Self {
-        Self::with(parts, self.spent.clone())
+        let breaker = self.breaker.with(parts.provider.patience());
+        Self::with(parts, self.spent.clone(), breaker)
     }
 
-    fn with(parts: Parts, spent: SpentStates<Outcome>) -> Self {
+    fn with(parts: Parts, spent: SpentStates<Outcome>, breaker: Breaker) -> Self {
         let is_limited = rule::holds(Rule::ExchangesAtOnceAreLimited);
         let places = if is_limited { parts.settings.exchanges } else { Semaphore::MAX_PERMITS };
         let exchanges = Arc::new(Semaphore::new(places));
-        let breaker = Breaker::new(parts.provider.patience());
         let pace = Pace::new(parts.settings.paces);
         Login { parts, exchanges, spent, breaker, pace }
     }
@@ -139,6 +140,12 @@ impl Login {
     /// How long until it is worth trying again, while the provider does not answer.
     pub fn unavailable(&self, now: Timestamp) -> Option<Duration> {
         self.breaker.wait(now)
+    }
+
+    /// Whether the provider has answered since it last turned out not to. While it has not, one login in a while is let
+    /// through to find out.
+    pub fn provider_answers(&self) -> bool {
+        self.breaker.is_closed()
     }
 
     /// Whether one more login may begin. To be asked before [`Login::start`].

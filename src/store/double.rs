@@ -140,7 +140,7 @@ impl Store for Double {
         self.down()
     }
 
-    async fn rotate_key(&self, _: StoredKey, _: Actor) -> Result<(), Error> {
+    async fn rotate_key(&self, _: StoredKey, _: bool, _: Actor) -> Result<(), Error> {
         self.down()
     }
 

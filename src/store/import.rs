@@ -22,8 +22,8 @@ pub struct ImportRow {
     pub display_name: String,
     /// See [`User::avatar`]: for a user that is made.
     pub avatar: Option<String>,
-    /// See [`User::state`]: for a user that is made.
-    pub state: UserState,
+    /// See [`User::state`].
+    pub state: Option<UserState>,
     /// See [`super::Binding::unionid`].
     pub unionid: Option<String>,
     /// When the binding was made, where the row says so.
@@ -36,7 +36,9 @@ impl ImportRow {
     /// Whether a user is already what the row says.
     pub fn fits(&self, user: &User) -> bool {
         let is_said = |said: &Option<String>, is: &Option<String>| said.is_none() || said == is;
-        is_said(&self.upstream_id, &user.upstream_id) && is_said(&self.username, &user.username)
+        is_said(&self.upstream_id, &user.upstream_id)
+            && is_said(&self.username, &user.username)
+            && self.state.is_none_or(|state| state == user.state)
     }
 }
 

@@ -170,8 +170,9 @@ pub trait Store: Send + Sync + 'static {
     async fn keys(&self) -> Result<Vec<StoredKey>, Error>;
 
     /// Keeps a key; the others of its purpose and algorithm that were not superseded are so from its
-    /// [`StoredKey::active_from`] on.
-    async fn rotate_key(&self, new: StoredKey, by: Actor) -> Result<(), Error>;
+    /// [`StoredKey::active_from`] on. With `drop_old` those are forgotten instead, and all of the purpose that were
+    /// superseded before.
+    async fn rotate_key(&self, new: StoredKey, drop_old: bool, by: Actor) -> Result<(), Error>;
 
     /// Forgets a key, if it is there.
     async fn forget_key(&self, id: &str, purpose: KeyPurpose) -> Result<(), Error>;

@@ -131,9 +131,9 @@ fn origin_form(uri: &Uri) -> Uri {
     let mut parts = http::uri::Parts::default();
     parts.path_and_query = match uri.path_and_query() {
         Some(target) if target.as_str().starts_with('/') => Some(target.clone()),
-        // Of what was parsed once only a `/` is missing.
-        Some(target) => PathAndQuery::try_from(format!("/{target}")).ok(),
-        None => None,
+        // Of what was parsed once only a `/` is missing. (Shown as text it has one.)
+        Some(target) => PathAndQuery::try_from(format!("/{}", target.as_str())).ok(),
+        None => Some(PathAndQuery::from_static("/")),
     };
     Uri::from_parts(parts).unwrap_or_default()
 }

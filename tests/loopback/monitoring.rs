@@ -1,12 +1,17 @@
 //! What monitoring sees: numbers, and whether the proxy is well.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 use menshen::admin::{Operation, Reply};
 use menshen::demo::qq::{Effect, Endpoint, Switch, WireFault};
 use menshen::telemetry::metrics::METRICS;
 
-use crate::support::{Connection, PAGE, Proxy, SCRIPT, Setup, Upstream};
+use crate::support::{Connection, PAGE, PATIENCE, Proxy, SCRIPT, Setup, Upstream, eventually};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -16,7 +21,11 @@ fn setup() -> Setup {
 }
 
 fn ask(proxy: &Proxy, path: &str, host: &str) -> crate::support::Answer {
-    let mut connection = Connection::to(proxy.admin_address());
+    ask_at(proxy.admin_address(), path, host)
+}
+
+fn ask_at(address: SocketAddr, path: &str, host: &str) -> crate::support::Answer {
+    let mut connection = Connection::to(address);
     connection.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
     connection.answer()
 }
@@ -109,7 +118,62 @@ fn a_proxy_is_live_and_ready_and_tells_what_does_not_work_beside() {
     let ready = answer.json();
     assert_eq!(ready["status"], "degraded");
     assert!(ready["reasons"][0].as_str().unwrap().contains("QQ does not answer"), "{ready}");
-    assert!(numbers(&proxy)["menshen_provider_up"].abs() < f64::EPSILON);
+    let is_down = |proxy: &Proxy| numbers(proxy)["menshen_provider_up"].abs() < f64::EPSILON;
+    assert!(is_down(&proxy));
+    // Regression: where nobody logged in meanwhile, it was taken for well again.
+    proxy.advance(Duration::from_secs(31));
+    assert!(is_down(&proxy));
+    assert_eq!(ask(&proxy, "/ready", "127.0.0.1").json()["status"], "degraded");
+    proxy.reload().unwrap();
+    assert!(is_down(&proxy), "another configuration makes QQ no better");
+    proxy.browser().log_in("10001");
+    assert!(!is_down(&proxy));
+    assert_eq!(ask(&proxy, "/ready", "127.0.0.1").json()["status"], "ok");
+}
+
+/// Regression: it said that it was ready to its very end.
+#[test]
+fn a_proxy_that_was_told_to_end_is_ready_for_nobody_and_reads_no_configuration() {
+    let (answer, may_answer) = channel::<()>();
+    let (asked, is_asked) = channel::<()>();
+    let may_answer = Mutex::new(may_answer);
+    let upstream = Upstream::scripted(move |_| {
+        asked.send(()).unwrap();
+        may_answer.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec()
+    });
+    let mut proxy = setup().before(&upstream);
+    let address = proxy.admin_address();
+    let mut waiting = proxy.connect();
+    waiting.get("/", &[]);
+    is_asked.recv_timeout(PATIENCE).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| proxy.stop());
+        eventually(|| ask_at(address, "/ready", "localhost").status == 503);
+        assert_eq!(ask_at(address, "/live", "localhost").status, 200);
+        let body = serde_json::to_string(&Operation::Reload).unwrap();
+        let mut connection = Connection::to(address);
+        connection.send(format!(
+            "POST /v1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        let refused = connection.answer();
+        assert!(refused.status == 400 && refused.text().contains("going down"), "{}", refused.text());
+        answer.send(()).unwrap();
+    });
+    assert_eq!(waiting.answer().status, 200);
+}
+
+/// Who kept connections kept everybody else out.
+#[test]
+fn a_connection_to_the_administrations_address_is_for_one_answer() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let mut connection = Connection::to(proxy.admin_address());
+    connection.send("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let answer = connection.answer();
+    assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+    assert!(connection.is_closed());
 }
 
 #[test]

@@ -240,3 +240,50 @@ fn commands_work_on_a_stopped_proxys_store_and_make_none_where_there_is_none() {
     assert!(!path.exists(), "a command makes no store");
     fs::rename(&moved, &path).unwrap();
 }
+
+/// In an emergency nobody mends a configuration first, nor has the environment of the service at hand.
+#[test]
+fn a_running_proxy_can_be_asked_whatever_stands_in_its_configuration_by_now() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let id = browser.user_id().unwrap();
+    proxy.rewrite(|text| format!("{text}\n[nonsense]\nkey = 1\n"));
+    let outcome = proxy.command(&["users", "block", &openid("10001")]);
+    assert!(outcome.err.contains("has mistakes"), "{}", outcome.err);
+    assert!(outcome.good().contains(&id));
+    assert!(!is_logged_in(&browser));
+    // Where not even that can be found out, it is said.
+    proxy.rewrite(|_| "= no configuration".to_owned());
+    let refused = proxy.command(&["users", "list"]).bad();
+    assert!(refused.contains("--socket"), "{refused}");
+    let socket = proxy.store_path().join("admin/menshen.sock");
+    let asked = |words: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_menshen"))
+            .args(words)
+            .arg("--socket")
+            .arg(&socket)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, said) = asked(&["users", "show", &openid("10001")]);
+    assert!(code == Some(0) && said.contains(&id), "{said}");
+    let (code, said) = asked(&["users", "list", "--config", "config.toml"]);
+    assert!(code == Some(2) && said.contains("cannot be used with"), "{said}");
+}
+
+/// Regression: a closed output was a panic, after the deed.
+#[test]
+fn whoever_stops_listening_is_told_nothing_and_nothing_fails() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_menshen"));
+    command.args(["sessions", "revoke", "--everybody", "--yes", "--config"]).arg(proxy.config_path()).stdout(writer);
+    let output = command.output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    audit(&proxy, 1);
+}

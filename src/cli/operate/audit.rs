@@ -35,7 +35,7 @@ pub(in crate::cli) fn execute(which: &Which, wanted: Wanted) -> ExitCode {
         let user = wanted.user.as_deref().map(|who| user_of(operator, who)).transpose()?;
         let mut out = io::stdout().lock();
         let mut show = |entry: &AuditEntry| match wanted.json {
-            true => writeln!(out, "{}", entry_json(entry)),
+            true => writeln!(out, "{}", shown::json_line(&entry_json(entry))),
             false => line(entry, &mut out),
         };
         match &wanted.since {

@@ -59,7 +59,9 @@ pub(in crate::cli) fn execute(which: &Which, command: Command) -> ExitCode {
                 let openid = shown::plain(&binding.identity.subject);
                 writeln!(out, "{openid} is bound to nobody now; {} is logged out", binding.user)?;
             }
-            Command::Export => each(operator, |bound| writeln!(out, "{}", shown::bound_json(bound)))?,
+            Command::Export => {
+                each(operator, |bound| writeln!(out, "{}", shown::json_line(&shown::bound_json(bound))))?
+            }
             Command::Import { file, format, replace } => return import::run(operator, &file, format, replace),
         }
         Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -13,10 +13,13 @@ use super::progress::Progress;
 use super::rows::{self, Numbered};
 use super::{Operator, unexpected};
 use crate::admin::{MOST_ROWS, Operation, Reply, Row};
-use crate::store::{Imported, UserId};
+use crate::store::{IdentityKey, Imported};
 
 /// The most rows that are told one by one.
 const TOLD: u64 = 50;
+
+/// About how many bytes of rows are brought at once: a quarter of what is taken.
+const AT_ONCE: usize = 1024 * 1024;
 
 /// Takes a table in. Fails, after it has taken in all it could, where a row was left.
 pub(super) fn run(
@@ -34,18 +37,17 @@ pub(super) fn run(
         (Box::new(opened), size)
     };
     let progress = Progress::over(size);
-    let config = operator.config.clone();
-    let identify = |openid: &str| config.identity(openid);
+    let app = operator.app()?;
+    let identify = |openid: &str| app.identity(openid);
     let rows = rows::read(format, progress.watch(input), &identify);
     let rows = rows.map_err(|reason| anyhow!("{}: {reason}", file.display()))?;
-    let (waiting, seen, named) = (Vec::new(), HashMap::new(), HashMap::new());
-    let mut import = Import { operator, replace, progress, waiting, seen, named, report: Report::default() };
-    for numbered in rows {
-        import.take(numbered)?;
-    }
-    import.flush()?;
+    let (waiting, seen) = (Vec::new(), HashMap::new());
+    let mut import = Import { operator, replace, progress, waiting, bytes: 0, seen, report: Report::default() };
+    let taken = rows.into_iter().try_for_each(|numbered| import.take(numbered)).and_then(|()| import.flush());
     import.progress.clear();
-    Ok(import.report.conclude(replace))
+    // Whatever cut it off, what was done is told.
+    let code = import.report.conclude(replace, &mut io::stdout().lock())?;
+    taken.map(|()| code)
 }
 
 fn by_name(file: &Path) -> anyhow::Result<Format> {
@@ -62,17 +64,17 @@ struct Import<'o> {
     progress: Progress,
     /// Rows that have been read and not yet brought, with their lines.
     waiting: Vec<(u64, Row)>,
-    /// Openids of this table, and the line each stands on.
-    seen: HashMap<String, u64>,
-    /// The shop's users of this table and who they have become: several openids of one of them are one user's here too.
-    named: HashMap<String, Option<UserId>>,
+    /// What they take, about.
+    bytes: usize,
+    /// Who stands in this table, and on which line.
+    seen: HashMap<IdentityKey, u64>,
     report: Report,
 }
 
 impl Import<'_> {
     fn take(&mut self, numbered: Numbered) -> anyhow::Result<()> {
         let Numbered { line, row } = numbered;
-        let mut row = match row {
+        let row = match row {
             Ok(row) => row,
             Err(reason) => {
                 self.report.bad += 1;
@@ -80,22 +82,16 @@ impl Import<'_> {
                 return Ok(());
             }
         };
-        if let Some(first) = self.seen.get(&row.identity.subject) {
+        if let Some(first) = self.seen.get(&row.identity) {
             let reason = format!("has the openid of line {first}");
             self.report.twice += 1;
             self.tell(line, &reason);
             return Ok(());
         }
-        self.seen.insert(row.identity.subject.clone(), line);
-        if let (None, Some(upstream_id)) = (row.user, row.upstream_id.clone()) {
-            // What became of the first one has to be known.
-            if self.named.get(&upstream_id) == Some(&None) {
-                self.flush()?;
-            }
-            row.user = *self.named.entry(upstream_id).or_default();
-        }
+        self.seen.insert(row.identity.clone(), line);
+        self.bytes += rows::size(&row);
         self.waiting.push((line, row));
-        if self.waiting.len() == MOST_ROWS {
+        if self.waiting.len() == MOST_ROWS || self.bytes > AT_ONCE {
             self.flush()?;
         }
         Ok(())
@@ -106,36 +102,32 @@ impl Import<'_> {
             return Ok(());
         }
         let waiting = std::mem::take(&mut self.waiting);
+        self.bytes = 0;
         let rows = waiting.iter().map(|(_, row)| row.clone()).collect();
         let reply = self.operator.ask(Operation::Import { rows, replace: self.replace })?;
         let Reply::Imported(outcomes) = reply else { return Err(unexpected()) };
         if outcomes.len() != waiting.len() {
             return Err(unexpected());
         }
-        for ((line, row), outcome) in waiting.into_iter().zip(outcomes) {
-            let user = self.count(line, &outcome);
-            if let (Some(upstream_id), Some(user)) = (row.upstream_id, user) {
-                self.named.insert(upstream_id, Some(user));
-            }
+        for ((line, _), outcome) in waiting.into_iter().zip(outcomes) {
+            self.count(line, &outcome);
         }
         self.progress.show(self.report.rows());
         Ok(())
     }
 
-    fn count(&mut self, line: u64, outcome: &Imported) -> Option<UserId> {
-        let (count, user) = match outcome {
-            Imported::Created(user) => (&mut self.report.created, *user),
-            Imported::Added(user) => (&mut self.report.added, *user),
-            Imported::Unchanged(user) => (&mut self.report.unchanged, *user),
-            Imported::Replaced(user) => (&mut self.report.replaced, *user),
+    fn count(&mut self, line: u64, outcome: &Imported) {
+        let report = &mut self.report;
+        match outcome {
+            Imported::Created(_) => report.created += 1,
+            Imported::Added(_) => report.added += 1,
+            Imported::Unchanged(_) => report.unchanged += 1,
+            Imported::Replaced(_) => report.replaced += 1,
             Imported::Conflict(user) => {
-                self.report.conflicts += 1;
-                self.tell(line, &format!("was left: user {user} stands there, as somebody else"));
-                return None;
+                report.conflicts += 1;
+                self.tell(line, &format!("was left: user {user} stands there, and is not what it says"));
             }
-        };
-        *count += 1;
-        Some(user)
+        }
     }
 
     fn tell(&mut self, line: u64, what: &str) {
@@ -167,29 +159,34 @@ impl Report {
     }
 
     /// The sum of it, and the exit code.
-    fn conclude(&self, replace: bool) -> ExitCode {
+    fn conclude(&self, replace: bool, out: &mut impl Write) -> io::Result<ExitCode> {
         if self.told > TOLD {
             eprintln!("and {} lines more", self.told - TOLD);
         }
-        println!(
+        writeln!(
+            out,
             "{} rows: {} made a user, {} bound one more openid to a user, {} were so already, {} took another's place",
             self.rows(),
             self.created,
             self.added,
             self.unchanged,
             self.replaced
-        );
+        )?;
         let left = self.conflicts + self.bad + self.twice;
         if left == 0 {
-            return ExitCode::SUCCESS;
+            return Ok(ExitCode::SUCCESS);
         }
-        println!(
+        writeln!(
+            out,
             "left out: {} where something else stands, {} that cannot be read, {} with an openid that came before",
             self.conflicts, self.bad, self.twice
-        );
+        )?;
         if self.conflicts > 0 && !replace {
-            println!("--replace lets rows take the place of what stands there, and logs out whoever is concerned");
+            writeln!(
+                out,
+                "--replace lets rows take the place of what stands there, and logs out whoever is concerned"
+            )?;
         }
-        ExitCode::FAILURE
+        Ok(ExitCode::FAILURE)
     }
 }

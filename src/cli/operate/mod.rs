@@ -26,8 +26,8 @@ use crate::admin::client::Client;
 use crate::admin::{Operation, Person, Reply};
 use crate::app::Stopped;
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::store::{Actor, UserId};
+use crate::config::{App, Config};
+use crate::store::{Actor, IdentityKey, UserId};
 
 /// Which proxy is meant.
 #[derive(Debug, Args)]
@@ -35,13 +35,18 @@ pub(super) struct Which {
     /// The configuration file of the proxy that is meant.
     #[arg(long, default_value = "config.toml", global = true)]
     config: PathBuf,
+    /// The socket of the running proxy that is meant (`admin.socket`): no configuration is read then, so that neither a
+    /// mistake in it nor a secret that is not at hand keeps anybody from it.
+    #[arg(long, global = true, conflicts_with = "config")]
+    socket: Option<PathBuf>,
 }
 
 /// A way to a proxy, be it running or not.
 struct Operator {
-    config: Config,
     runtime: Runtime,
     way: Way,
+    /// As configured; else the proxy says.
+    app: Option<App>,
 }
 
 enum Way {
@@ -51,14 +56,29 @@ enum Way {
 
 /// Runs a command, and says what went wrong.
 fn run(which: &Which, command: impl FnOnce(&mut Operator) -> anyhow::Result<ExitCode>) -> ExitCode {
-    let config = match Config::load(&which.config, std::env::vars_os()) {
-        Ok((config, _)) => config,
-        Err(report) => {
-            eprintln!("{report}\nno proxy was asked: where it can be reached is said by its configuration");
-            return Verdict::from(&report).into();
-        }
+    let reached = match &which.socket {
+        Some(socket) => Operator::at(socket),
+        None => match Config::load(&which.config, std::env::vars_os()) {
+            Ok((config, _)) => Operator::reach(&config),
+            // In an emergency nobody mends a configuration first: the proxy goes by an older one.
+            Err(report) => match Config::socket(&which.config, std::env::vars_os()).map(|socket| Operator::at(&socket))
+            {
+                Some(Ok(operator)) => {
+                    eprintln!(
+                        "menshen: the configuration has mistakes (see `menshen check`); the running proxy is asked"
+                    );
+                    Ok(operator)
+                }
+                Some(Err(_)) | None => {
+                    eprintln!(
+                        "{report}\nno proxy was asked: say --socket, and a running one is, whatever stands there"
+                    );
+                    return Verdict::from(&report).into();
+                }
+            },
+        },
     };
-    let outcome = Operator::reach(config).and_then(|mut operator| {
+    let outcome = reached.and_then(|mut operator| {
         let outcome = command(&mut operator);
         operator.leave();
         outcome
@@ -74,17 +94,27 @@ fn run(which: &Which, command: impl FnOnce(&mut Operator) -> anyhow::Result<Exit
 }
 
 impl Operator {
-    fn reach(config: Config) -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    fn reach(config: &Config) -> anyhow::Result<Self> {
+        let runtime = runtime()?;
         let socket = &config.admin.socket;
         let way = match runtime.block_on(Client::connect(socket)) {
             Ok(client) => Way::Running(client),
             Err(error) if is_nobody(&error) => {
-                Way::Stopped(Box::new(Stopped::open(&config, Clock::System).context("no proxy answers")?))
+                Way::Stopped(Box::new(Stopped::open(config, Clock::System).context("no proxy answers")?))
             }
             Err(error) => return Err(unreachable(socket, error)),
         };
-        Ok(Operator { config, runtime, way })
+        Ok(Operator { runtime, way, app: Some(config.app()) })
+    }
+
+    /// Of the proxy that listens there.
+    fn at(socket: &Path) -> anyhow::Result<Self> {
+        let runtime = runtime()?;
+        match runtime.block_on(Client::connect(socket)) {
+            Ok(client) => Ok(Operator { runtime, way: Way::Running(client), app: None }),
+            Err(error) if is_nobody(&error) => bail!("no proxy listens at {}", socket.display()),
+            Err(error) => Err(unreachable(socket, error)),
+        }
     }
 
     fn ask(&mut self, operation: Operation) -> anyhow::Result<Reply> {
@@ -114,12 +144,27 @@ impl Operator {
         Ok(person)
     }
 
-    fn identity(&self, openid: &str) -> anyhow::Result<crate::store::IdentityKey> {
-        let Some(identity) = self.config.identity(openid) else {
+    /// The app whose openids are meant.
+    fn app(&mut self) -> anyhow::Result<App> {
+        if let Some(app) = &self.app {
+            return Ok(app.clone());
+        }
+        let Reply::Status(status) = self.ask(Operation::Status)? else { return Err(unexpected()) };
+        let app = App { provider: status.provider, client_id: status.client_id };
+        self.app = Some(app.clone());
+        Ok(app)
+    }
+
+    fn identity(&mut self, openid: &str) -> anyhow::Result<IdentityKey> {
+        let Some(identity) = self.app()?.identity(openid) else {
             bail!("{} is neither a user's id nor an openid (32 hexadecimal digits)", shown::plain(openid));
         };
         Ok(identity)
     }
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")
 }
 
 /// Whether nobody listens there.

@@ -15,6 +15,12 @@ const COLUMNS: [&str; 4] = ["openid", "upstream_id", "username", "unionid"];
 /// The longest value, in bytes: what a shop calls its users is shorter.
 const LONGEST: usize = 512;
 
+/// The longest address of a picture, in bytes.
+const LONGEST_ADDRESS: usize = 2048;
+
+/// What databases write for nothing when they are told to write a table.
+const NOTHING: [&str; 2] = ["NULL", "\\N"];
+
 /// Turns an openid into the identity it is under the configured app, in the one spelling that is stored.
 pub(super) type Identify<'a> = dyn Fn(&str) -> Option<IdentityKey> + 'a;
 
@@ -64,7 +70,7 @@ fn csv_rows<'a>(
                 line = record.position().map_or(line + 1, csv::Position::line);
                 let cell = |name: &str| {
                     let at = names.iter().position(|column| column == name)?;
-                    record.get(at).filter(|cell| !cell.is_empty()).map(str::to_owned)
+                    record.get(at).filter(|cell| !cell.is_empty() && !NOTHING.contains(cell)).map(str::to_owned)
                 };
                 csv_row(&cell, identify)
             }
@@ -197,13 +203,29 @@ fn time(text: Option<&str>) -> Result<Option<Timestamp>, String> {
 
 /// A backend gets these in headers and claims, and people read them.
 fn bounded(row: Row) -> Result<Row, String> {
-    for (name, value) in [("upstream_id", &row.upstream_id), ("username", &row.username)] {
+    for (name, value, longest) in [
+        ("upstream_id", &row.upstream_id, LONGEST),
+        ("username", &row.username, LONGEST),
+        ("display_name", &row.display_name, LONGEST),
+        ("unionid", &row.unionid, LONGEST),
+        ("avatar", &row.avatar, LONGEST_ADDRESS),
+    ] {
         let Some(value) = value else { continue };
-        if value.len() > LONGEST || value.chars().any(char::is_control) {
-            return Err(format!("has a {name} with control characters, or longer than {LONGEST} bytes"));
+        if value.len() > longest || value.chars().any(char::is_control) {
+            return Err(format!("has a {name} with control characters, or longer than {longest} bytes"));
         }
     }
+    // Shops write it where there is nobody; all of those would be one user.
+    if row.upstream_id.as_deref() == Some("0") {
+        return Err("has upstream_id 0, which is nobody's: leave the cell empty, or the row out".to_owned());
+    }
     Ok(row)
+}
+
+/// What a row takes on its way, about.
+pub(super) fn size(row: &Row) -> usize {
+    let texts = [&row.upstream_id, &row.username, &row.display_name, &row.unionid, &row.avatar];
+    1024 + texts.into_iter().flatten().map(|text| 2 * text.len()).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -252,7 +274,9 @@ mod tests {
 
     #[test]
     fn a_bad_row_is_told_with_its_line_and_the_others_are_read() {
-        let text = format!("openid,upstream_id\nabc,1\n{A},\n{A},1,2\n{A},\"4\u{7}2\"\n,3\n{A},42\n");
+        let text = format!(
+            "openid,upstream_id\nabc,1\n{A},\n{A},1,2\n{A},\"4\u{7}2\"\n,3\n{A},0\n{A},NULL\n{A},\\N\n{A},42\n"
+        );
         let read = rows(Format::Csv, text.as_bytes()).unwrap();
         let told: Vec<_> =
             read.iter().map(|(line, row)| (*line, row.as_ref().err().map_or("", String::as_str))).collect();
@@ -262,7 +286,10 @@ mod tests {
             (4, "has 3 cells"),
             (5, "control characters"),
             (6, "no openid"),
-            (7, ""),
+            (7, "nobody's"),
+            (8, "neither"),
+            (9, "neither"),
+            (10, ""),
         ];
         assert_eq!(told.len(), expected.len());
         for ((line, told), (expected_line, words)) in told.into_iter().zip(expected) {

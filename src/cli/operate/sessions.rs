@@ -1,5 +1,6 @@
 //! `menshen sessions`.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -43,19 +44,20 @@ pub(in crate::cli) struct Revoke {
 pub(in crate::cli) fn execute(which: &Which, command: Command) -> ExitCode {
     let Command::Revoke(Revoke { whose, yes }) = command;
     run(which, |operator| {
+        let mut out = io::stdout();
         if let Some(session) = whose.session {
             let id: SessionId =
                 session.parse().with_context(|| format!("{} is no session's id", shown::plain(&session)))?;
             operator.ask(Operation::RevokeSession(id))?;
-            println!("session {id} is over");
+            writeln!(out, "session {id} is over")?;
         } else if let Some(who) = whose.user {
             let user = operator.person(&who)?.user.id;
             operator.ask(Operation::Logout(user))?;
-            println!("all sessions of {user} are over");
+            writeln!(out, "all sessions of {user} are over")?;
         } else {
             confirmed(yes, "ending everybody's sessions")?;
             operator.ask(Operation::RevokeEverybody)?;
-            println!("all sessions are over");
+            writeln!(out, "all sessions are over")?;
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -12,14 +12,44 @@ use crate::store::{Binding, User, UserState};
 pub(super) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
-        let turns = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if (char.is_control() || turns) && rule::holds(Rule::NamesPlayNoTricksOnTerminals) {
+        if plays_tricks(char) {
             let _ = write!(shown, "{}", char.escape_unicode());
         } else {
             shown.push(char);
         }
     }
     shown
+}
+
+/// JSON on one line, without what would play tricks: it means the same written out.
+pub(super) fn json_line(value: &Value) -> String {
+    json(&value.to_string())
+}
+
+/// JSON to be read by people, likewise.
+pub(super) fn json_pretty(value: &Value) -> String {
+    json(&format!("{value:#}"))
+}
+
+fn json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        // Within a string a line's end is written out already.
+        if char != '\n' && plays_tricks(char) {
+            // All of them are of the first 65,536.
+            let _ = write!(shown, "\\u{:04x}", u32::from(char));
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
+/// Whether a character moves the cursor, rings the bell, hides, or turns the writing round.
+fn plays_tricks(char: char) -> bool {
+    let hides = matches!(char, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    (char.is_control() || hides) && rule::holds(Rule::NamesPlayNoTricksOnTerminals)
 }
 
 /// The same, and `-` for nothing.
@@ -83,5 +113,10 @@ mod tests {
         let shown = plain(hostile);
         assert_eq!(shown, "\\u{1b}[2J\\u{7}a\\u{a}b\\u{202e}c\\u{9b}31m");
         assert!(!shown.chars().any(char::is_control));
+        let value = json!({ "name": hostile, "also": "\u{2028}\u{feff}\u{61c}门神" });
+        for text in [json_line(&value), json_pretty(&value)] {
+            assert!(!text.chars().any(|char| char != '\n' && plays_tricks(char)), "{text}");
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        }
     }
 }

@@ -91,7 +91,7 @@ fn list(operator: &mut Operator, json: bool, out: &mut dyn Write) -> anyhow::Res
     loop {
         let Reply::Users(users) = operator.ask(Operation::Users(after))? else { return Err(unexpected()) };
         for user in &users {
-            if json { writeln!(out, "{}", shown::user_json(user))? } else { line(user, out)? }
+            if json { writeln!(out, "{}", shown::json_line(&shown::user_json(user)))? } else { line(user, out)? }
         }
         after = users.last().map(|last| last.id);
         if users.len() < PAGE {
@@ -156,6 +156,6 @@ fn export(operator: &mut Operator, who: &str, out: &mut dyn Write) -> anyhow::Re
     if let Some(object) = whole.as_object_mut() {
         object.insert("audit".to_owned(), json!(trail.iter().map(super::audit::entry_json).collect::<Vec<_>>()));
     }
-    writeln!(out, "{whole:#}")?;
+    writeln!(out, "{}", shown::json_pretty(&whole))?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::config::section::Section;
 use crate::secret::Secret;
 
 /// The socket's place in the store's folder.
-const IN_STORE: &str = "admin/menshen.sock";
+pub(super) const IN_STORE: &str = "admin/menshen.sock";
 
 /// A token of as many characters cannot be guessed.
 const SHORTEST_TOKEN: usize = 32;

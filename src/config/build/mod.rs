@@ -20,7 +20,7 @@ mod telemetry;
 mod unrouted;
 mod upstreams;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) use self::qq::PLACEHOLDER;
 use super::Config;
@@ -79,6 +79,14 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
         discovery: discovery?,
         log: telemetry?,
     })
+}
+
+/// The administration's socket, whatever else is wrong.
+pub(super) fn socket(tree: &Table, base: &Path) -> Option<PathBuf> {
+    let (root, mut unheard) = (Section::root(tree, base), Findings::new(""));
+    let store = root.section("store").file("path", &mut unheard).flatten();
+    let socket = root.section("admin").file("socket", &mut unheard)?;
+    socket.map(|given| given.value).or_else(|| Some(store?.value.join(admin::IN_STORE)))
 }
 
 fn discovery(section: &Section<'_>, log: &mut Findings) -> Option<token::DiscoverySettings> {

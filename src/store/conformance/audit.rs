@@ -26,7 +26,7 @@ async fn whatever_changes_who_may_log_in_leaves_an_entry(store: Arc<dyn Store>) 
     store.import(row("a", 2, "42"), true, BY, NOW, END).await.during("import")?;
     store.import(row("c", 3, "43"), false, BY, NOW, END).await.during("import")?;
     store.erase(user, BY, NOW, END).await.during("erase")?;
-    store.rotate_key(key("0000000a", KeyPurpose::Seal, "A256GCM-SIV", NOW), BY).await.during("rotate_key")?;
+    store.rotate_key(key("0000000a", KeyPurpose::Seal, "A256GCM-SIV", NOW), false, BY).await.during("rotate_key")?;
     let of = |act, by: Actor, user| AuditEntry { user, ..AuditEntry::new(NOW, act, by) };
     let expected = [
         of(Act::Bound, Actor::Visitor, Some(user)),

@@ -99,7 +99,7 @@ async fn what_operators_did_lasts(place: Arc<dyn Place>) -> Verdict {
     store.unbind(&identity("b"), BY, LATER, END).await.during("unbind")?;
     store.erase(user_id(3), BY, LATER, END).await.during("erase")?;
     store.import(row("d", 4, "42"), false, BY, LATER, END).await.during("import")?;
-    store.rotate_key(key("00000001", KeyPurpose::Seal, "A256GCM-SIV", NOW), BY).await.during("rotate_key")?;
+    store.rotate_key(key("00000001", KeyPurpose::Seal, "A256GCM-SIV", NOW), false, BY).await.during("rotate_key")?;
     let start = AuditPage::After(AuditPosition::before(Timestamp::EPOCH));
     let trail = store.audit(start, 100).await.during("audit")?;
     let store = again(&place, store).await?;

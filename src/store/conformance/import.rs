@@ -15,6 +15,10 @@ pub(super) const CHECKS: &[Check] = promises![Check:
     a_row_that_may_replace_does_and_ends_the_sessions_concerned,
     an_identity_may_be_moved_to_another_user_and_ends_the_sessions_of_both,
     a_row_that_says_nothing_of_an_id_leaves_the_one_that_is_there,
+    whoever_is_the_same_user_of_the_shops_is_one_user_here,
+    a_row_that_may_replace_takes_nobody_along_who_is_not_in_it,
+    a_row_that_blocks_is_told_and_where_it_may_replace_blocks,
+    an_erased_user_is_found_by_the_shops_id_no_more,
 ];
 
 /// Before anything else.
@@ -22,7 +26,7 @@ const EARLIER: Timestamp = Timestamp::from_secs(1_700_000_000);
 
 async fn a_row_makes_user_and_binding_as_it_says(store: Arc<dyn Store>) -> Verdict {
     let blocked = ImportRow {
-        state: UserState::Blocked,
+        state: Some(UserState::Blocked),
         created_at: Some(NOW),
         user_created_at: Some(EARLIER),
         ..row("a", 1, "42")
@@ -129,6 +133,61 @@ async fn a_row_that_says_nothing_of_an_id_leaves_the_one_that_is_there(store: Ar
     let found = present(store.find_user(&identity("a")).await.during("find_user")?, "the user")?;
     let is_kept = found.upstream_id.as_deref() == Some("42") && found.username.as_deref() == Some("other");
     ensure!(is_kept, "the user is {found:?}");
+    Ok(())
+}
+
+async fn whoever_is_the_same_user_of_the_shops_is_one_user_here(store: Arc<dyn Store>) -> Verdict {
+    take(&store, &row("a", 1, "42"), false).await?;
+    let outcome = take(&store, &row("b", 2, "42"), false).await?;
+    ensure!(outcome == Imported::Added(user_id(1)), "the second openid got {outcome:?}");
+    // An id that only begins alike is somebody else's.
+    for (subject, fresh, upstream_id) in [("c", 3, "4"), ("d", 4, "421")] {
+        let outcome = take(&store, &row(subject, fresh, upstream_id), false).await?;
+        ensure!(outcome == Imported::Created(user_id(fresh)), "{upstream_id} got {outcome:?}");
+    }
+    Ok(())
+}
+
+async fn a_row_that_may_replace_takes_nobody_along_who_is_not_in_it(store: Arc<dyn Store>) -> Verdict {
+    for (subject, fresh) in [("a", 1), ("b", 2)] {
+        take(&store, &row(subject, fresh, "42"), false).await?;
+    }
+    for (count, expected) in [Imported::Replaced(user_id(3)), Imported::Unchanged(user_id(3))].into_iter().enumerate() {
+        let outcome = take(&store, &row("b", 3, "7"), true).await?;
+        ensure!(outcome == expected, "time {count} the outcome was {outcome:?}");
+    }
+    for (subject, upstream_id) in [("a", "42"), ("b", "7")] {
+        let found = present(store.find_user(&identity(subject)).await.during("find_user")?, subject)?;
+        ensure!(found.upstream_id.as_deref() == Some(upstream_id), "{subject} is {found:?}");
+    }
+    // Whoever was alone keeps their id here when the shop's changes, and is found by the new one alone.
+    let outcome = take(&store, &row("b", 4, "8"), true).await?;
+    ensure!(outcome == Imported::Replaced(user_id(3)), "the outcome was {outcome:?}");
+    let outcome = take(&store, &row("c", 5, "7"), false).await?;
+    ensure!(outcome == Imported::Created(user_id(5)), "the id that was given up got {outcome:?}");
+    let outcome = take(&store, &row("d", 6, "8"), false).await?;
+    ensure!(outcome == Imported::Added(user_id(3)), "the new id got {outcome:?}");
+    Ok(())
+}
+
+async fn a_row_that_blocks_is_told_and_where_it_may_replace_blocks(store: Arc<dyn Store>) -> Verdict {
+    take(&store, &row("a", 1, "42"), false).await?;
+    let blocks = ImportRow { state: Some(UserState::Blocked), ..row("a", 2, "42") };
+    let outcome = take(&store, &blocks, false).await?;
+    ensure!(outcome == Imported::Conflict(user_id(1)), "the outcome was {outcome:?}");
+    let outcome = take(&store, &blocks, true).await?;
+    ensure!(outcome == Imported::Replaced(user_id(1)), "with replace the outcome was {outcome:?}");
+    let found = present(store.find_user(&identity("a")).await.during("find_user")?, "the user")?;
+    ensure!(found.state == UserState::Blocked, "the user is {found:?}");
+    ensure!(ended(&store).await? == [user_id(1)], "the blocked user's sessions go on");
+    Ok(())
+}
+
+async fn an_erased_user_is_found_by_the_shops_id_no_more(store: Arc<dyn Store>) -> Verdict {
+    take(&store, &row("a", 1, "42"), false).await?;
+    store.erase(user_id(1), BY, LATER, END).await.during("erase")?;
+    let outcome = take(&store, &row("b", 2, "42"), false).await?;
+    ensure!(outcome == Imported::Created(user_id(2)), "the outcome was {outcome:?}");
     Ok(())
 }
 

@@ -15,6 +15,7 @@ pub(super) const CHECKS: &[Check] = promises![Check:
     keys_of_one_purpose_are_never_seen_by_another,
     another_algorithm_gets_its_own_key_oldest_first,
     a_new_key_supersedes_those_of_its_kind_alone,
+    a_new_key_may_leave_none_of_those_before,
     a_forgotten_key_is_gone_and_no_other,
 ];
 
@@ -87,7 +88,7 @@ async fn a_new_key_supersedes_those_of_its_kind_alone(store: Arc<dyn Store>) -> 
         store.keys_or_first(kept.clone()).await.during("keys_or_first")?;
     }
     let second = StoredKey { active_from: MUCH_LATER, ..key("00000004", KeyPurpose::Upstream, "ES256", LATER) };
-    store.rotate_key(second.clone(), BY).await.during("rotate_key")?;
+    store.rotate_key(second.clone(), false, BY).await.during("rotate_key")?;
     let superseded = StoredKey { superseded_at: Some(MUCH_LATER), ..first };
     let expected = [superseded.clone(), other_algorithm.clone(), second.clone()];
     let keys = store.keys_or_first(second.clone()).await.during("keys_or_first")?;
@@ -96,9 +97,26 @@ async fn a_new_key_supersedes_those_of_its_kind_alone(store: Arc<dyn Store>) -> 
     let is_all = all.len() == 4 && expected.iter().chain([&other_purpose]).all(|key| all.contains(key));
     ensure!(is_all, "all keys are {all:?}");
     let third = key("00000005", KeyPurpose::Upstream, "ES256", MUCH_LATER);
-    store.rotate_key(third, BY).await.during("rotate_key")?;
+    store.rotate_key(third, false, BY).await.during("rotate_key")?;
     let all = store.keys().await.during("keys")?;
     ensure!(all.contains(&superseded), "what was superseded once is so anew: {all:?}");
+    Ok(())
+}
+
+async fn a_new_key_may_leave_none_of_those_before(store: Arc<dyn Store>) -> Verdict {
+    let other_algorithm = key("00000002", KeyPurpose::Upstream, "EdDSA", NOW);
+    let other_purpose = key("00000003", KeyPurpose::Api, "ES256", NOW);
+    for kept in [key("00000001", KeyPurpose::Upstream, "ES256", NOW), other_algorithm.clone(), other_purpose.clone()] {
+        store.keys_or_first(kept).await.during("keys_or_first")?;
+    }
+    let second = key("00000004", KeyPurpose::Upstream, "ES256", LATER);
+    store.rotate_key(second, false, BY).await.during("rotate_key")?;
+    let third = key("00000005", KeyPurpose::Upstream, "ES256", MUCH_LATER);
+    store.rotate_key(third.clone(), true, BY).await.during("rotate_key")?;
+    let all = store.keys().await.during("keys")?;
+    // What is in use for another algorithm is not of its kind.
+    let is_right = all.len() == 3 && [&third, &other_algorithm, &other_purpose].iter().all(|key| all.contains(key));
+    ensure!(is_right, "left are {all:?}");
     Ok(())
 }
 

@@ -66,7 +66,7 @@ async fn a_closed_store_answers_unavailable(store: Arc<dyn Store>) -> Verdict {
         ("forget_audit", store.forget_audit(NOW).await.err()),
         ("keys_or_first", store.keys_or_first(seal.clone()).await.err()),
         ("keys", store.keys().await.err()),
-        ("rotate_key", store.rotate_key(seal, BY).await.err()),
+        ("rotate_key", store.rotate_key(seal, false, BY).await.err()),
         ("forget_key", store.forget_key("00000001", KeyPurpose::Seal).await.err()),
     ];
     for (call, error) in outcomes {

@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::store::{
     Actor, BindError, Error, IdentityKey, ImportRow, KeyPurpose, NewUser, Profile, Revocation, Revoked, SessionId,
-    SessionsEnd, StoredKey, User, UserId, UserState,
+    SessionsEnd, StoredKey, User, UserId,
 };
 
 /// When the checks take place.
@@ -53,7 +53,7 @@ pub(super) fn row(subject: &str, fresh: u64, upstream_id: &str) -> ImportRow {
         username: Some(format!("shopper-{upstream_id}")),
         display_name: "顾客".to_owned(),
         avatar: None,
-        state: UserState::Active,
+        state: None,
         unionid: Some(format!("UID_{subject}")),
         created_at: None,
         user_created_at: None,

@@ -16,6 +16,7 @@ use crate::store::{AuditEntry, Binding, Error, Revocation, Revoked, SessionsEnd,
 pub(super) struct Change<'t> {
     trees: &'t Trees,
     users: Part,
+    by_upstream_id: Part,
     bindings: Part,
     by_user: Part,
     revocations: Part,
@@ -53,6 +54,7 @@ impl<'t> Change<'t> {
         Change {
             trees,
             users: Part::default(),
+            by_upstream_id: Part::default(),
             bindings: Part::default(),
             by_user: Part::default(),
             revocations: Part::default(),
@@ -66,12 +68,25 @@ impl<'t> Change<'t> {
     }
 
     pub(super) fn put_user(&mut self, user: &User) -> Result<(), Error> {
+        if let Some(upstream_id) = &user.upstream_id {
+            self.by_upstream_id.insert(tree_key::of_user_by_upstream_id(upstream_id, user.id)?, &[]);
+        }
         self.users.insert(user.id.as_bytes(), record::encode(user)?);
         Ok(())
     }
 
-    pub(super) fn remove_user(&mut self, user: UserId) {
-        self.users.remove(user.as_bytes());
+    pub(super) fn remove_user(&mut self, user: &User) -> Result<(), Error> {
+        self.forget_upstream_id(user)?;
+        self.users.remove(user.id.as_bytes());
+        Ok(())
+    }
+
+    /// Has the user found by the shop's id no more. To be taken before they are given another.
+    pub(super) fn forget_upstream_id(&mut self, user: &User) -> Result<(), Error> {
+        if let Some(upstream_id) = &user.upstream_id {
+            self.by_upstream_id.remove(tree_key::of_user_by_upstream_id(upstream_id, user.id)?);
+        }
+        Ok(())
     }
 
     pub(super) fn put_binding(&mut self, binding: &Binding) -> Result<(), Error> {
@@ -143,9 +158,10 @@ impl<'t> Change<'t> {
 
     /// Writes all of it.
     pub(super) fn write(self) -> Result<(), Failure> {
-        let Trees { users, bindings, by_user, revocations, expiry, audit, keys, meta, .. } = self.trees;
+        let Trees { users, by_upstream_id, bindings, by_user, revocations, expiry, audit, keys, meta, .. } = self.trees;
         let parts = [
             (users, &self.users),
+            (by_upstream_id, &self.by_upstream_id),
             (bindings, &self.bindings),
             (by_user, &self.by_user),
             (revocations, &self.revocations),

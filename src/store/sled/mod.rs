@@ -82,9 +82,14 @@ impl Settings {
     /// records and 64 MiB of cache), so that a smaller one is refused.
     pub const MIN_CACHE: ByteSize = ByteSize::mib(256);
 
+    /// The database within the folder.
+    pub fn database(&self) -> PathBuf {
+        self.path.join(folder::DATABASE)
+    }
+
     /// Whether there is a store, or something that keeps us from looking. Touches nothing.
     pub fn is_made(&self) -> bool {
-        !matches!(self.path.join(folder::DATABASE).try_exists(), Ok(false))
+        !matches!(self.database().try_exists(), Ok(false))
     }
 }
 
@@ -322,8 +327,8 @@ impl Store for SledStore {
         self.call(Access::Read, stored_keys::all).await
     }
 
-    async fn rotate_key(&self, new: StoredKey, by: Actor) -> Result<(), Error> {
-        self.call(Access::Write, move |trees| stored_keys::rotate(trees, &new, by)).await
+    async fn rotate_key(&self, new: StoredKey, drop_old: bool, by: Actor) -> Result<(), Error> {
+        self.call(Access::Write, move |trees| stored_keys::rotate(trees, &new, drop_old, by)).await
     }
 
     async fn forget_key(&self, id: &str, purpose: KeyPurpose) -> Result<(), Error> {

@@ -27,15 +27,24 @@ fn of(trees: &Trees, purpose: KeyPurpose) -> Result<Vec<StoredKey>, Failure> {
 }
 
 /// Keeps a key in whose favour all others of its purpose and algorithm step back.
-pub(super) fn rotate(trees: &Trees, new: &StoredKey, by: Actor) -> Result<(), Failure> {
+pub(super) fn rotate(trees: &Trees, new: &StoredKey, drop_old: bool, by: Actor) -> Result<(), Failure> {
     let mut change = Change::new(trees);
-    let is_elder = |key: &StoredKey| key.algorithm == new.algorithm && key.id != new.id && key.superseded_at.is_none();
-    for elder in of(trees, new.purpose)?.into_iter().filter(is_elder) {
-        change.put_key(&StoredKey { superseded_at: Some(new.active_from), ..elder })?;
+    for elder in of(trees, new.purpose)?.into_iter().filter(|key| key.id != new.id) {
+        let is_in_use = elder.superseded_at.is_none();
+        match (drop_old, elder.algorithm == new.algorithm) {
+            // What is in use for another algorithm is that one's own affair.
+            (true, false) if is_in_use => {}
+            (true, _) => change.remove_key(&elder),
+            (false, true) if is_in_use => {
+                change.put_key(&StoredKey { superseded_at: Some(new.active_from), ..elder })?;
+            }
+            (false, _) => {}
+        }
     }
     change.put_key(new)?;
+    let dropped = if drop_old { ", the old ones dropped" } else { "" };
     let entry = AuditEntry::new(new.created_at, Act::KeyRotated, by);
-    change.audit(&entry.with(format!("{} {} {}", new.purpose, new.algorithm, new.id)))?;
+    change.audit(&entry.with(format!("{} {} {}{dropped}", new.purpose, new.algorithm, new.id)))?;
     change.write()
 }
 

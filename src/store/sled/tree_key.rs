@@ -26,6 +26,24 @@ pub(super) fn of_binding(identity: &IdentityKey) -> Result<Vec<u8>, Error> {
     Ok(key)
 }
 
+/// What the keys of all users begin with who are one user of the shop's: its id after its length.
+pub(super) fn of_upstream_id(upstream_id: &str) -> Result<Vec<u8>, Error> {
+    let size = 2 + upstream_id.len();
+    let too_large = Error::TooLarge { kind: "upstream_id", size, limit: MAX_SIZE };
+    let Ok(length) = u16::try_from(upstream_id.len()) else { return Err(too_large) };
+    if size > MAX_SIZE.as_usize() {
+        return Err(too_large);
+    }
+    Ok([&length.to_be_bytes()[..], upstream_id.as_bytes()].concat())
+}
+
+/// The key of a user who is one of the shop's.
+pub(super) fn of_user_by_upstream_id(upstream_id: &str, user: UserId) -> Result<Vec<u8>, Error> {
+    let mut key = of_upstream_id(upstream_id)?;
+    key.extend_from_slice(user.as_bytes());
+    Ok(key)
+}
+
 /// Where the identity's key stands in the list of a user's: behind the id.
 pub(super) fn of_binding_by_user(user: UserId, binding: &[u8]) -> Vec<u8> {
     [user.as_bytes().as_slice(), binding].concat()

@@ -12,7 +12,7 @@ use super::flush;
 use super::open::OpenError;
 
 /// What this program writes. Raised when an older program could no longer read it.
-pub(super) const SCHEMA: u32 = 2;
+pub(super) const SCHEMA: u32 = 3;
 
 /// The name of [`Trees::meta`].
 const META: &str = "meta";
@@ -27,6 +27,8 @@ const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Trees {
     /// User id → user.
     pub(super) users: Tree,
+    /// The shop's own id, user id → nothing.
+    pub(super) by_upstream_id: Tree,
     /// Identity → binding.
     pub(super) bindings: Tree,
     /// User id, identity → nothing.
@@ -51,6 +53,7 @@ impl Trees {
     pub(super) fn of(db: Db, file: File) -> Result<Self, sled::Error> {
         Ok(Trees {
             users: db.open_tree("users")?,
+            by_upstream_id: db.open_tree("users-by-upstream-id")?,
             bindings: db.open_tree("bindings")?,
             by_user: db.open_tree("bindings-by-user")?,
             revocations: db.open_tree("revocations")?,

@@ -2,10 +2,10 @@
 
 use std::ops::Bound;
 
-use super::bindings;
 use super::change::Change;
 use super::failure::Failure;
 use super::trees::Trees;
+use super::{bindings, tree_key};
 use crate::clock::Timestamp;
 use crate::store::{
     Act, Actor, AuditEntry, Binding, Error, IdentityKey, NewUser, Profile, SessionsEnd, SignedIn, User, UserId,
@@ -16,6 +16,15 @@ use crate::store::{
 pub(super) fn find(trees: &Trees, id: UserId) -> Result<Option<User>, Failure> {
     let record = trees.users.get(id.as_bytes())?;
     Ok(record.map(|bytes| record::decode(&bytes)).transpose()?)
+}
+
+/// The user who is this one of the shop's; of several the one that came first.
+pub(super) fn find_by_upstream_id(trees: &Trees, upstream_id: &str) -> Result<Option<UserId>, Failure> {
+    let prefix = tree_key::of_upstream_id(upstream_id)?;
+    let Some(key) = trees.by_upstream_id.scan_prefix(&prefix).keys().next().transpose()? else { return Ok(None) };
+    let id = key.get(prefix.len()..).and_then(|id| <[u8; 16]>::try_from(id).ok());
+    let unreadable = || Error::Unreadable { kind: "upstream_id", reason: "it is filed under no user".to_owned() };
+    Ok(Some(UserId::from_bytes(id.ok_or_else(unreadable)?)))
 }
 
 /// The user to whom this identity is bound.
@@ -127,7 +136,7 @@ pub(super) fn erase(trees: &Trees, id: UserId, by: Actor, now: Timestamp, end: S
     for binding in bindings::of_user(trees, id)? {
         change.remove_binding(&binding)?;
     }
-    change.remove_user(id);
+    change.remove_user(&user)?;
     let gone = User { generation: user.generation.saturating_add(1), updated_at: now, ..user };
     change.tell_change(&gone, end.until)?;
     change.end_sessions(id, end)?;

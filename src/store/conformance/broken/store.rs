@@ -253,7 +253,12 @@ impl Store for Broken {
         match self.flaw {
             Flaw::ImportsInNameOnly => return Ok(Imported::Created(row.user.unwrap_or(row.fresh))),
             Flaw::ImportsEachRowAnew => row.identity.subject.push_str(&row.fresh.to_string()),
-            Flaw::GivesEachRowAUser => row.user = None,
+            Flaw::GivesEachRowAUser => row.user = Some(row.fresh),
+            Flaw::TakesOthersAlong => {
+                let bound = self.inner.find_user(&row.identity).await?;
+                row.user = row.user.or(bound.map(|user| user.id));
+            }
+            Flaw::ImportsNoState => row.state = None,
             Flaw::ClearsWhatARowDoesNotSay => row.upstream_id = Some(row.upstream_id.unwrap_or_default()),
             _ => {}
         }
@@ -347,8 +352,9 @@ impl Store for Broken {
         self.inner.keys().await
     }
 
-    async fn rotate_key(&self, new: StoredKey, by: Actor) -> Result<(), Error> {
-        if self.has(Flaw::RotatesInNameOnly) { Ok(()) } else { self.inner.rotate_key(new, by).await }
+    async fn rotate_key(&self, new: StoredKey, drop_old: bool, by: Actor) -> Result<(), Error> {
+        let drop_old = drop_old && !self.has(Flaw::DropsNoOldKey);
+        if self.has(Flaw::RotatesInNameOnly) { Ok(()) } else { self.inner.rotate_key(new, drop_old, by).await }
     }
 
     async fn forget_key(&self, id: &str, purpose: KeyPurpose) -> Result<(), Error> {

@@ -8,8 +8,24 @@ async fn store_of_format_1(root: &TempDir) {
     sign_in(&store, 1).await.unwrap();
     sign_in(&store, 2).await.unwrap();
     store.bind(&identity("more"), None, new_user(1).id, NOW).await.unwrap();
+    let row = ImportRow {
+        identity: identity("shop"),
+        user: None,
+        fresh: new_user(9).id,
+        upstream_id: Some("42".to_owned()),
+        username: None,
+        display_name: "顾客".to_owned(),
+        avatar: None,
+        state: None,
+        unionid: None,
+        created_at: None,
+        user_created_at: None,
+    };
+    let end = SessionsEnd { began_by: NOW, until: NOW };
+    store.import(row, false, Actor::System, NOW, end).await.unwrap();
     let downgrade = |trees: &Trees| {
         trees.by_user.clear()?;
+        trees.by_upstream_id.clear()?;
         trees.meta.insert(b"schema", &1u32.to_be_bytes())?;
         Ok::<(), Failure>(())
     };
@@ -26,6 +42,8 @@ async fn a_store_of_format_1_is_brought_up_and_loses_nothing() {
         assert!(is_bound(&store, 1).await && is_bound(&store, 2).await);
         assert_eq!(store.bindings_of(new_user(1).id).await.unwrap().len(), 2);
         assert_eq!(store.bindings_of(new_user(2).id).await.unwrap().len(), 1);
+        let known = store.call(Access::Read, |trees| users::find_by_upstream_id(trees, "42")).await;
+        assert_eq!(known.unwrap(), Some(new_user(9).id));
         store.close().await;
     }
 }

@@ -4,37 +4,13 @@ use crate::support::{Answer, Browser, Connection, PAGE, Proxy, SCRIPT, SITE, Set
 
 const LOGIN_PAGE: &str = "/.menshen/login";
 
-/// What becomes of a call without a session on a `required` route.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Stranger {
-    SentToLogIn,
-    Told,
-    Forwarded,
+/// Kinds of call, and what becomes of each that comes without a session to a `required` route.
+const CALLS: &str = include_str!("../data/calls.tsv");
+
+/// The cells of a table's rows.
+fn rows(table: &'static str) -> Vec<Vec<&'static str>> {
+    table.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect()).collect()
 }
-
-/// A kind of call: method, fields, and what becomes of it.
-type Call = (&'static str, &'static [&'static str], Stranger);
-
-const CALLS: &[Call] = &[
-    ("GET", &["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", SCRIPT], Stranger::SentToLogIn),
-    ("GET", &[PAGE], Stranger::SentToLogIn),
-    ("HEAD", &[PAGE], Stranger::SentToLogIn),
-    ("GET", &[SCRIPT], Stranger::Told),
-    ("GET", &[], Stranger::Told),
-    ("GET", &["Accept: application/json"], Stranger::Told),
-    ("GET", &[PAGE, "X-Requested-With: XMLHttpRequest"], Stranger::Told),
-    ("GET", &[PAGE, "HX-Request: true"], Stranger::Told),
-    ("GET", &[PAGE, "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"], Stranger::Told),
-    ("GET", &[PAGE, "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"], Stranger::Told),
-    ("GET", &["Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"], Stranger::Told),
-    ("POST", &[PAGE], Stranger::Told),
-    ("POST", &["Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document", PAGE], Stranger::Told),
-    ("PUT", &[SCRIPT], Stranger::Told),
-    ("DELETE", &[], Stranger::Told),
-    ("GET", &["Connection: Upgrade", "Upgrade: websocket", PAGE], Stranger::Told),
-    ("OPTIONS", &[SCRIPT], Stranger::Told),
-    ("OPTIONS", &["Origin: http://elsewhere.example", "Access-Control-Request-Method: PUT"], Stranger::Forwarded),
-];
 
 fn three_kinds(upstream: &Upstream) -> Proxy {
     let setup = Setup::new().route("/public/*", "public").route("/optional/*", "optional");
@@ -48,28 +24,29 @@ fn each_access_treats_each_kind_of_call_as_the_table_says() {
     let user = proxy.browser();
     user.log_in("10001");
     for access in ["public", "optional", "required"] {
-        for (method, fields, stranger) in CALLS {
+        for call in rows(CALLS) {
+            let [stranger, method, fields @ ..] = call.as_slice() else { panic!("{call:?}") };
             let target = format!("/{access}/x?a=b");
             let case = format!("{method} {target} {fields:?}");
             let answer = proxy.browser().request(method, &target, fields, "");
-            let outcome = if access == "required" { *stranger } else { Stranger::Forwarded };
-            match outcome {
-                Stranger::Forwarded => arrived(&upstream, &answer, false, &case),
-                Stranger::SentToLogIn => {
+            match if access == "required" { *stranger } else { "forwarded" } {
+                "forwarded" => arrived(&upstream, &answer, false, &case),
+                "login" => {
                     assert_eq!(answer.status, 302, "{case}");
                     let location = format!("{LOGIN_PAGE}?next=%2F{access}%2Fx%3Fa%3Db");
                     assert_eq!(answer.header("location"), Some(location.as_str()), "{case}");
                     assert_eq!(answer.header("cache-control"), Some("no-store"), "{case}");
                 }
-                Stranger::Told => {
+                "told" => {
                     assert_eq!(answer.status, 401, "{case}");
                     assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"menshen\""), "{case}");
                     assert_eq!(answer.header("location"), None, "{case}");
                 }
+                outcome => panic!("{outcome:?} is no outcome"),
             }
             assert!(answer.all("set-cookie").is_empty(), "{case} begins a login by itself");
             // A preflight carries no credentials by its standard; whatever it brings counts for nothing.
-            let has_identity = access != "public" && *stranger != Stranger::Forwarded;
+            let has_identity = access != "public" && *stranger != "forwarded";
             let answer = user.copy().request(method, &target, fields, "");
             arrived(&upstream, &answer, has_identity, &format!("{case} with a session"));
         }
@@ -210,25 +187,8 @@ fn no_case_of_a_method_goes_round_a_route_for_that_method() {
     upstream.saw_nothing();
 }
 
-/// Fields of a request, and whether it counts as asked for by the site or the user.
-const ORIGINS: &[(&[&str], bool)] = &[
-    (&[], true),
-    (&["Origin: http://www.meiduo.site"], true),
-    (&["Origin: http://shop.example"], true),
-    (&["Sec-Fetch-Site: same-origin"], true),
-    (&["Sec-Fetch-Site: none"], true),
-    (&["Origin: null", "Sec-Fetch-Site: same-origin"], true),
-    (&["Origin: null"], false),
-    (&["Origin: https://www.meiduo.site"], false),
-    (&["Origin: http://www.meiduo.site:8000"], false),
-    (&["Origin: http://www.meiduo.site.evil.example"], false),
-    (&["Origin: http://evil.example"], false),
-    (&["Origin: http://evil.example", "Origin: http://www.meiduo.site"], false),
-    (&["Origin: http://www.meiduo.site", "Origin: http://evil.example"], false),
-    (&["Sec-Fetch-Site: same-site"], false),
-    (&["Sec-Fetch-Site: cross-site"], false),
-    (&["Origin: http://evil.example", "Sec-Fetch-Site: cross-site"], false),
-];
+/// Fields of requests, and whether each counts as asked for by the site or the user.
+const ORIGINS: &str = include_str!("../data/origins.tsv");
 
 /// A shop on plain http whose pages send no `Referer`: its own forms come with `Origin: null`.
 #[test]
@@ -269,7 +229,7 @@ fn who_asked_is_what_every_sec_fetch_site_says() {
 fn a_cookie_is_no_consent_to_what_another_site_asks_for() {
     let upstream = Upstream::hello();
     let proxy = Setup::new()
-        .site("aliases = [\"shop.example\"]")
+        .site("aliases = [\"shop.example\"]\nallowed_hosts = [\"https://m.meiduo.site\"]")
         .route("/public/*", "public")
         .route("/required/*", "required")
         .before(&upstream);
@@ -279,15 +239,17 @@ fn a_cookie_is_no_consent_to_what_another_site_asks_for() {
     let upgrade = ["Connection: Upgrade", "Upgrade: websocket"];
     // Regression: `Connection` in two fields, as a proxy in front may write it.
     let in_two = ["Connection: keep-alive", "Connection: Upgrade", "Upgrade: websocket"];
-    for (fields, is_own) in ORIGINS {
+    for row in rows(ORIGINS) {
+        let [asked_by @ ("own" | "foreign"), fields @ ..] = row.as_slice() else { panic!("{row:?}") };
+        let is_own = *asked_by == "own";
         for (method, more) in [("POST", &[][..]), ("DELETE", &[]), ("PATCH", &[]), ("GET", &upgrade), ("GET", &in_two)]
         {
             let fields = [fields, more].concat();
             for path in ["/", "/required/"] {
                 let answer = user.request(method, path, &fields, "");
-                assert_eq!(answer.status, if *is_own { 200 } else { 403 }, "{method} {path} {fields:?}");
+                assert_eq!(answer.status, if is_own { 200 } else { 403 }, "{method} {path} {fields:?}");
                 assert_eq!(answer.header("location"), None);
-                if *is_own {
+                if is_own {
                     assert!(upstream.next().header("x-menshen-user").is_some());
                 }
             }

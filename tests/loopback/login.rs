@@ -116,6 +116,39 @@ fn junk_under_the_name_of_an_attempt_breaks_no_login() {
     assert!(browser.user_id().is_some());
 }
 
+/// Below what a head may take by default, 64 KiB, and beyond what most servers take.
+const FLOOD: usize = 46 * 1024;
+
+/// A browser that is full of cookies, ours and others', is served, logs in and comes back like any other.
+#[test]
+fn no_number_of_cookies_keeps_a_browser_out() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().route("/user/*", "required").before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    (1..MOST.0).for_each(|tab| _ = browser.begin_login(&format!("/tab/{tab}"), "10001"));
+    for number in 0..24 {
+        browser.keep(&format!("junk_{number:02}={}", "j".repeat(1700)));
+    }
+    let room = FLOOD - browser.cookie_header().unwrap().len() - "; a_last_one=".len();
+    browser.keep(&format!("a_last_one={}", "j".repeat(room)));
+    assert_eq!(browser.cookie_header().unwrap().len(), FLOOD);
+
+    assert_eq!(browser.visit("/user/").status, 200);
+    let seen = upstream.next();
+    assert!(seen.header("x-menshen-user").is_some());
+    assert!(!seen.head.contains("menshen_"), "a cookie of ours went on");
+    assert_eq!(seen.all("cookie").concat().matches("junk_").count(), 24);
+
+    let callback = browser.begin_login("/user/orders/", "10002");
+    assert_eq!(browser.cookie_names(ATTEMPT).len(), MOST.0);
+    let before = browser.user_id();
+    let answer = browser.visit(&callback);
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/user/orders/")));
+    assert!(browser.user_id().is_some() && browser.user_id() != before);
+    assert_eq!(browser.visit("/user/orders/").status, 200);
+}
+
 #[test]
 fn several_tabs_log_in_at_once_and_each_returns_to_its_own_page() {
     let upstream = Upstream::hello();
@@ -157,8 +190,37 @@ fn no_next_leads_off_the_site() {
     let browser = proxy.browser();
     assert_eq!(returns_to(&browser, ""), "/");
     for Next { class, next, place } in open_redirects() {
-        assert_eq!(returns_to(&browser, &next), place, "{class}: {next:?}");
+        let location = returns_to(&browser, &next);
+        assert_eq!(location, place, "{class}: {next:?}");
+        // And to a browser, which reads it by the page that it is on.
+        let callback = Url::parse("http://www.meiduo.site:8000/oauth_callback/?code=a&state=b").unwrap();
+        let led_to = callback.join(&location).unwrap();
+        assert_eq!(led_to.origin(), callback.origin(), "{class}: {next:?}");
     }
+}
+
+#[test]
+fn nor_does_one_that_was_given_at_another_name_of_the_sites() {
+    let upstream = Upstream::hello();
+    let proxy = site_with_a_port(&upstream);
+    for Next { class, next, place } in open_redirects() {
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
+        for fields in [PAGE, SCRIPT] {
+            let head = format!("GET /qq/login/?{query} HTTP/1.1\r\nHost: shop.example\r\n{fields}\r\n\r\n");
+            let sent_on = proxy.connect().send(head).answer();
+            let location = match sent_on.header("location") {
+                Some(location) => location.to_owned(),
+                None => sent_on.json()["login_url"].as_str().unwrap().to_owned(),
+            };
+            let led_to = Url::parse("http://shop.example/qq/login/").unwrap().join(&location).unwrap();
+            assert_eq!(led_to.origin().ascii_serialization(), "http://www.meiduo.site:8000", "{class}: {next:?}");
+            assert_eq!(led_to.path(), "/qq/login/", "{class}: {next:?}");
+            let pairs: Vec<(String, String)> = led_to.query_pairs().into_owned().collect();
+            let expected = [("next", place), ("sent-on", "1")].map(|(name, value)| (name.into(), value.into()));
+            assert_eq!(pairs, expected, "{class}: {next:?}");
+        }
+    }
+    upstream.saw_nothing();
 }
 
 #[test]
@@ -186,7 +248,8 @@ fn a_next_on_this_site_or_a_listed_host_is_kept_through_the_login() {
 
 fn site_with_a_port(upstream: &Upstream) -> Proxy {
     let setup = Setup::new().origin("http://www.meiduo.site:8000");
-    setup.site("allowed_hosts = [\"https://m.meiduo.site\"]").before(upstream)
+    let names = "aliases = [\"shop.example\"]\nallowed_hosts = [\"https://m.meiduo.site\"]";
+    setup.site(names).before(upstream)
 }
 
 #[test]

@@ -63,6 +63,13 @@ fn an_address_that_fails_too_many_callbacks_asks_qq_no_more_and_loses_nothing() 
     let answer = honest.get(&callback, &[SCRIPT]);
     assert_eq!((answer.status, answer.header("retry-after")), (429, Some("20")));
     assert!(answer.all("set-cookie").is_empty(), "the attempt is kept");
+    for (language, words) in [("zh-CN", "歇口气"), ("en", "take a breath")] {
+        let answer = honest.get(&callback, &[PAGE, &format!("Accept-Language: {language}")]);
+        assert_eq!((answer.status, answer.header("retry-after")), (429, Some("20")), "{language}");
+        assert!(answer.header("content-security-policy").is_some() && answer.all("set-cookie").is_empty());
+        let page = answer.text();
+        assert!(page.to_lowercase().contains(words), "{page}");
+    }
     proxy.advance(Duration::from_secs(20));
     assert_eq!(honest.get(&callback, &[PAGE]).status, 303, "nothing had been spent");
     proxy.qq_asked(Endpoint::Token, 4);

@@ -39,6 +39,7 @@ mod qq_down;
 mod refusals;
 mod reload;
 mod sessions;
+mod spoofing;
 mod support;
 mod targets;
 mod timing;

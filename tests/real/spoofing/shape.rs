@@ -1,6 +1,6 @@
 //! The ways to write fields into a request.
 
-use crate::backends::SITE;
+use super::SITE;
 
 /// One way.
 pub(super) struct Shape {

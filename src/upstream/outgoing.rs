@@ -129,12 +129,9 @@ fn allowed(offered: &HeaderValue, upgrades: &[String]) -> Option<HeaderValue> {
 /// there is a `/` (RFC 9112, 3.2.1).
 fn origin_form(uri: &Uri) -> Uri {
     let mut parts = http::uri::Parts::default();
-    parts.path_and_query = match uri.path_and_query() {
-        Some(target) if target.as_str().starts_with('/') => Some(target.clone()),
-        // Of what was parsed once only a `/` is missing. (Shown as text it has one.)
-        Some(target) => PathAndQuery::try_from(format!("/{}", target.as_str())).ok(),
-        None => Some(PathAndQuery::from_static("/")),
-    };
+    // Shown as text it has the `/` that it may lack; as it is, it would be shown as nothing.
+    let target = uri.path_and_query().and_then(|target| PathAndQuery::try_from(target.to_string()).ok());
+    parts.path_and_query = target.or(Some(PathAndQuery::from_static("/")));
     Uri::from_parts(parts).unwrap_or_default()
 }
 

@@ -20,6 +20,13 @@ pub fn parts(callback: &str) -> (String, String) {
     (value("code"), value("state"))
 }
 
+/// Asserts that no field of an answer holds any of these words.
+pub fn fields_say_nothing_of(answer: &Answer, unsaid: &[&str]) {
+    for (name, value) in &answer.headers {
+        unsaid.iter().for_each(|word| assert!(!format!("{name}: {value}").contains(word), "{word} in {name}: {value}"));
+    }
+}
+
 /// A callback on its way, its answer not yet read.
 fn send(browser: &Browser<'_>, mut connection: Connection, callback: &str) -> Connection {
     let cookies = browser.cookie_header().unwrap();
@@ -32,6 +39,7 @@ pub fn refused(browser: &Browser<'_>, callback: &str, status: u16, code: &str, e
     let answer = browser.copy().get(callback, &[SCRIPT]);
     assert_eq!(answer.status, status, "{callback}: {}", answer.text());
     assert_eq!((answer.json()["code"].as_str(), answer.json()["errmsg"].as_str()), (Some(code), Some(errmsg)));
+    fields_say_nothing_of(&answer, &["zqx"]);
     for (language, heading) in ["zh-CN", "en"].into_iter().zip(heading) {
         let answer = browser.copy().get(callback, &[PAGE, &format!("Accept-Language: {language}")]);
         assert_eq!(answer.status, status, "{callback}");
@@ -42,6 +50,7 @@ pub fn refused(browser: &Browser<'_>, callback: &str, status: u16, code: &str, e
         assert!(page.contains(heading), "{callback}: {heading:?} in {page}");
         assert!(page.contains(r#"href="/.menshen/login"#), "{page}");
         assert!(!page.contains("zqx"), "{page}");
+        fields_say_nothing_of(&answer, &["zqx"]);
     }
 }
 
@@ -211,7 +220,10 @@ fn doubled_callbacks_share_one_exchange_and_one_result_even_in_the_last_place() 
         proxy.qq.set(Switch::once(Endpoint::Token, Effect::Wire(WireFault::Hold)));
         let mut connections = vec![send(&browser, proxy.connect(), &callback)];
         proxy.qq_asked(Endpoint::Token, 1);
-        connections.extend((0..DOUBLES).map(|_| send(&browser, proxy.connect(), &callback)));
+        // Whatever code the doubles bring: it is the state that they share.
+        let (code, _) = parts(&callback);
+        let doubles = (0..DOUBLES).map(|at| if at % 2 == 0 { code.clone() } else { format!("{at:032X}") });
+        connections.extend(doubles.map(|other| send(&browser, proxy.connect(), &callback.replace(&code, &other))));
         events().wait_for((round + 1) * DOUBLES, &["a doubled callback waits"]);
         proxy.qq.release();
         let mut users = Vec::new();
@@ -311,8 +323,10 @@ fn no_failed_exchange_makes_a_user_or_tells_a_visitor_why() {
     let upstream = Upstream::hello();
     let mut proxy =
         Setup::new().provider("connect_timeout = \"100ms\"\nexchange_timeout = \"200ms\"").before(&upstream);
-    for (endpoint, effect) in failures() {
-        let case = format!("{endpoint:?} {effect:?}");
+    for ((endpoint, effect), form) in
+        failures().into_iter().flat_map(|failure| [PAGE, SCRIPT].map(|form| (failure.clone(), form)))
+    {
+        let case = format!("{endpoint:?} {effect:?} {form}");
         let browser = proxy.browser();
         let callback = browser.begin_login("/", "10001");
         let (code, state) = parts(&callback);
@@ -320,7 +334,7 @@ fn no_failed_exchange_makes_a_user_or_tells_a_visitor_why() {
         proxy.qq.set(Switch::once(Endpoint::Me, Effect::Format(Format::Native)));
         proxy.qq.set(Switch::once(endpoint, effect));
         let asked = proxy.qq.count(Endpoint::Token);
-        let page = browser.visit(&callback);
+        let page = browser.get(&callback, &[form]);
         assert_eq!(page.status, 500, "{case}: {}", page.text());
         let text = page.text();
         let said = text.split("</style>").last().unwrap();
@@ -329,6 +343,7 @@ fn no_failed_exchange_makes_a_user_or_tells_a_visitor_why() {
         for unsaid in ["zqx", "evil", "100", &code, &state, "openid", "client_id"] {
             assert!(!said.contains(unsaid), "{case}: {unsaid} in {said}");
         }
+        fields_say_nothing_of(&page, &["zqx", "evil", &code, &state]);
         assert!(page.cookie(SESSION).is_none(), "{case}");
         assert_eq!(browser.cookie_names(ATTEMPT).len(), 0, "{case}: the attempt is over");
         assert_eq!(proxy.qq.count(Endpoint::Token), asked + 1, "{case}: one try for each code");

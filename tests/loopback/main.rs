@@ -10,6 +10,7 @@
     reason = "a test says by a panic what went wrong; clippy.toml spares only functions marked as tests"
 )]
 
+mod attempts;
 mod blocked;
 mod callback;
 mod companions;
@@ -36,6 +37,7 @@ mod operators;
 mod operators_import;
 mod pace;
 mod qq_down;
+mod qq_switches;
 mod refusals;
 mod reload;
 mod sessions;

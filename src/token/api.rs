@@ -212,6 +212,56 @@ mod tests {
         }
     }
 
+    /// Signed by a key of ours, of the right type and with the right claims.
+    #[test]
+    fn a_token_counts_only_under_the_very_name_of_the_key_that_signed_it() {
+        let (ours, kept) = (key("k1", Algorithm::Es256), key("k0", Algorithm::Es256));
+        let tokens = ApiTokens::new(vec![Arc::clone(&ours), kept]);
+        let claims = serde_json::json!({
+            "iss": ISSUER, "aud": audience(ISSUER), "iat": NOW.as_secs(), "exp": NOW.as_secs() + 60, "sub": "u",
+        });
+        let verified = |kid: Option<&str>| {
+            let mut header = Header::new(ours.algorithm.jose());
+            header.kid = kid.map(str::to_owned);
+            header.typ = Some(TYPE.to_owned());
+            let token = encode(&header, &claims, &ours.signing).unwrap();
+            tokens.verify::<Carried>(ISSUER, &token, NOW).map(|(carried, _)| carried.sub)
+        };
+        assert_eq!(verified(Some("k1")), Ok("u".to_owned()));
+        for kid in ["", "k", "k0", "k2", "K1", "k1 ", "k1\0", "k1,k0", "./k1", "../keys/k1", "/dev/null", "*"] {
+            assert_eq!(verified(Some(kid)), Err(ApiTokenError::Forged), "{kid:?}");
+        }
+        assert_eq!(verified(None), Err(ApiTokenError::Forged));
+    }
+
+    /// The key decides the algorithm: what everybody may know of it is no secret to sign with.
+    #[test]
+    fn the_public_half_of_a_key_signs_nothing() {
+        for algorithm in Algorithm::ALL {
+            let ours = key("k1", algorithm);
+            let tokens = ApiTokens::new(vec![Arc::clone(&ours)]);
+            let claims = serde_json::json!({
+                "iss": ISSUER, "aud": audience(ISSUER), "iat": NOW.as_secs(), "exp": NOW.as_secs() + 60, "sub": "u",
+            });
+            let jwk = serde_json::to_value(&ours.public).unwrap();
+            let members = ["x", "y", "n", "e"].into_iter().filter_map(|member| jwk[member].as_str());
+            let mut secrets: Vec<Vec<u8>> = members.clone().map(|member| member.as_bytes().to_vec()).collect();
+            secrets.extend(members.map(|member| BASE64_URL_SAFE_NO_PAD.decode(member).unwrap()));
+            secrets.extend([jwk.to_string().into_bytes(), b"k1".to_vec(), Vec::new()]);
+            secrets.extend(ours.verifying.try_get_as_bytes().ok().map(<[u8]>::to_vec));
+            for secret in secrets {
+                for hmac in ["HS256", "HS384", "HS512"].map(|name| name.parse().unwrap()) {
+                    let mut header = Header::new(hmac);
+                    header.kid = Some("k1".to_owned());
+                    header.typ = Some(TYPE.to_owned());
+                    let token = encode(&header, &claims, &jsonwebtoken::EncodingKey::from_secret(&secret)).unwrap();
+                    let verified = tokens.verify::<Carried>(ISSUER, &token, NOW);
+                    assert_eq!(verified, Err(ApiTokenError::Forged), "{algorithm:?} {hmac:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn unsigned_and_mangled_tokens_are_forged() {
         let tokens = ApiTokens::new(vec![key("k1", Algorithm::Es256)]);

@@ -17,6 +17,7 @@ mod companions;
 mod doctor;
 mod explain;
 mod fixture;
+mod forged_tokens;
 mod forwarding_answer;
 mod forwarding_body;
 mod forwarding_fault;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::backends::{Answer, Browser, PAGE, Program, Proxy, Received, Setup, Upstream, free_address, nginx};
 
 /// Every way in which the application lets its pages be kept: a path's end, and fields.
-const WAYS: [(&str, &str); 9] = [
+pub(crate) const WAYS: [(&str, &str); 9] = [
     ("s-maxage", "Cache-Control: public, s-maxage=60\r\n"),
     ("max-age", "Cache-Control: max-age=60\r\n"),
     ("public", "Cache-Control: public\r\n"),
@@ -182,16 +182,15 @@ impl Scene {
     fn set() -> Self {
         let count = AtomicUsize::new(0);
         let upstream = Upstream::scripted(move |request| page(request, count.fetch_add(1, Ordering::SeqCst)));
-        let route = |access: &str| format!("[[routes]]\npath = \"/{access}/*\"\naccess = \"{access}\"\n");
         let mut proxy = Setup::new()
             .server("trusted_proxies = [\"127.0.0.1\"]")
             .site("logout_paths = [\"/optional/logout\"]")
-            .section(&["public", "optional", "required"].map(route).concat())
+            .section(&routes())
             .section("[log]\naccess = false\n")
             .before(upstream.address());
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
-        let nginx = nginx::serve(folder.path(), &site(&folder, address, proxy.address));
+        let nginx = nginx::serve(folder.path(), &greedy(&folder, &address.to_string(), proxy.address));
         proxy.address = address;
         Scene { proxy, _upstream: upstream, _nginx: nginx, _folder: folder }
     }
@@ -207,12 +206,18 @@ fn page(request: &Received, number: usize) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
+/// A route for each kind of access, named after it.
+pub(crate) fn routes() -> String {
+    let route = |access: &str| format!("[[routes]]\npath = \"/{access}/*\"\naccess = \"{access}\"\n");
+    ["public", "optional", "required"].map(route).concat()
+}
+
 /// A cache as people set it up, and as greedy as they do: whatever does not forbid it is kept, whatever its status.
-fn site(folder: &TempDir, address: SocketAddr, proxy: SocketAddr) -> String {
+pub(crate) fn greedy(folder: &TempDir, listen: &str, proxy: SocketAddr) -> String {
     format!(
         "proxy_cache_path {}/cache keys_zone=pages:1m;
          server {{
-             listen {address};
+             listen {listen};
              location / {{
                  proxy_pass http://{proxy};
                  proxy_set_header Host $http_host;

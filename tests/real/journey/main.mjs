@@ -3,6 +3,7 @@
 
 import { createInterface } from "node:readline";
 
+import * as caches from "./caches.mjs";
 import * as visitors from "./cases.mjs";
 import * as redirects from "./redirects.mjs";
 import * as siblings from "./siblings.mjs";
@@ -11,7 +12,7 @@ import { Chromium, Stage } from "./stage.mjs";
 /** Longest time for one case, in milliseconds: most take a second or two. */
 const PATIENCE = 120_000;
 
-const cases = { ...visitors, ...redirects, ...siblings };
+const cases = { ...visitors, ...caches, ...redirects, ...siblings };
 
 const [program, parts, screens] = process.argv.slice(2);
 const chromium = await Chromium.start(program, parts);

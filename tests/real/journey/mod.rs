@@ -3,6 +3,7 @@
 //! what others try to do to them is in files beside it.
 
 mod browser;
+mod caches;
 mod demo;
 mod redirects;
 mod scene;

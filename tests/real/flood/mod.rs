@@ -8,10 +8,11 @@ mod upstream;
 use std::fmt;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use menshen::server::descriptors;
 use tokio::runtime::Runtime;
+use tokio::time::Instant;
 
 use self::client::{Crowd, Kind};
 use self::honest::Honest;

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use http::{Method, Uri};
 use libfuzzer_sys::fuzz_target;
-use menshen::gateway::{Access, OwnPaths, RouteSettings, SiteContext};
+use menshen::gateway::{Access, NullOrigin, OwnPaths, RouteSettings, SiteContext};
 use menshen::http::path_pattern::PathPattern;
 use menshen::http::request_path;
 use menshen_fuzz::scene;
@@ -27,6 +27,7 @@ static SITE: LazyLock<SiteContext> = LazyLock::new(|| {
         upstream: 0,
         identity: 0,
         ignore_case,
+        null_origin: NullOrigin::IsForeign,
     };
     let routes = [
         route("/*", Access::Optional, false),

@@ -241,6 +241,10 @@ impl Handler for Gateway {
     ) -> impl Future<Output = http::Response<Self::Body>> {
         Gateway::handle(self, request, peer)
     }
+
+    fn unreadable(&self) {
+        Gateway::unreadable(self);
+    }
 }
 
 /// Closes the store, or leaves it after `limit` as a kill would: whatever it answered was on disk before.

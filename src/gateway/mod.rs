@@ -166,6 +166,11 @@ impl Gateway {
         }
     }
 
+    /// Counts what a client sent that is no request.
+    pub fn unreadable(&self) {
+        self.log.unreadable();
+    }
+
     async fn answer(
         &self,
         request: Request<Incoming>,

@@ -76,6 +76,9 @@ pub(super) async fn serve<H: Handler>(
         }
     };
     if let Err(error) = ended {
+        if is_unreadable(&error) {
+            slot.present().handler.unreadable();
+        }
         log_end(peer, &error);
     }
 }
@@ -83,11 +86,15 @@ pub(super) async fn serve<H: Handler>(
 /// hyper answers what its parser refuses by itself, without a page and past the access log: this line is its trace.
 fn log_end(peer: SocketAddr, error: &hyper::Error) {
     let cause = error.source().map(ToString::to_string).unwrap_or_default();
-    if error.is_parse() || error.is_parse_too_large() {
+    if is_unreadable(error) {
         tracing::info!(%peer, %error, "refused a request that is not HTTP as we speak it");
     } else {
         tracing::debug!(%peer, %error, cause, "a client's connection broke off");
     }
+}
+
+fn is_unreadable(error: &hyper::Error) -> bool {
+    error.is_parse() || error.is_parse_too_large()
 }
 
 pin_project! {

@@ -64,4 +64,7 @@ pub trait Handler: 'static {
 
     /// Answers one request. Dropped when the client goes away.
     fn handle(&self, request: Request<Incoming>, peer: &Client) -> impl Future<Output = Response<Self::Body>>;
+
+    /// A client sent what is no request as we speak it. The parser has answered, with 400, 414 or 431.
+    fn unreadable(&self);
 }

@@ -49,6 +49,8 @@ impl Handler for Panicky {
         assert_ne!(request.uri().path(), "/panic", "as told by the test");
         Response::new(Nothing)
     }
+
+    fn unreadable(&self) {}
 }
 
 fn ask(stream: &mut TcpStream, path: &str) -> String {
@@ -72,6 +74,8 @@ impl Handler for Overheard {
     async fn handle(&self, _: Request<Incoming>, _: &Client) -> Response<Nothing> {
         Response::new(Nothing)
     }
+
+    fn unreadable(&self) {}
 }
 
 #[derive(Clone, Default)]
@@ -159,6 +163,8 @@ impl Handler for Numbered {
         }
         Response::builder().header("number", u16::from(self.0)).body(Nothing).unwrap()
     }
+
+    fn unreadable(&self) {}
 }
 
 #[test]

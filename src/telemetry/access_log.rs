@@ -93,6 +93,11 @@ impl CoreLog {
         log
     }
 
+    /// Counts what a client sent that is no request. An event tells of it, and no line.
+    pub fn unreadable(&self) {
+        self.metrics.unreadable();
+    }
+
     pub(super) fn add(&self, line: &Finished<'_>) {
         self.metrics.count(&line.served());
         let Some(handle) = &self.handle else { return };

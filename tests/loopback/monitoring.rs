@@ -51,6 +51,10 @@ fn requests_and_logins_are_counted_by_what_became_of_them() {
     }
     assert_eq!(proxy.browser().get("/user/", &[SCRIPT]).status, 401);
     assert_eq!(proxy.browser().get("/oauth_callback/?code=ABCDEF&state=x", &[PAGE]).status, 403);
+    let mut garbage = proxy.connect();
+    assert_eq!(garbage.send("nonsense\r\n\r\n").answer().status, 400);
+    garbage.until_closed();
+    eventually(|| numbers(&proxy)["menshen_requests_unreadable_total"] > 0.0);
     let numbers = numbers(&proxy);
     for (name, expected) in [
         (r#"menshen_requests_total{route="/user/*",decision="identity",status="200"}"#, 3.0),

@@ -24,6 +24,7 @@ pub const METRICS: &[Metric] = &[
     metric("menshen_build_info", "gauge", "1, with the version."),
     metric("menshen_start_time_seconds", "gauge", "When the process began, in seconds since 1970."),
     metric("menshen_requests_total", "counter", "Requests that are done with."),
+    metric("menshen_requests_unreadable_total", "counter", "What clients sent that is no request: 400, 414 and 431."),
     metric("menshen_request_duration_seconds", "histogram", "From a request's head to its answer's last byte."),
     metric(
         "menshen_upstream_duration_seconds",
@@ -109,6 +110,7 @@ pub(super) fn text(requests: &Requests, rare: &Rare, gauges: &Gauges) -> String 
             "menshen_build_info" => lines.one(&[("version", gauges.version)], 1),
             "menshen_start_time_seconds" => lines.one(&[], gauges.started),
             "menshen_requests_total" => answers(lines, requests),
+            "menshen_requests_unreadable_total" => lines.one(&[], requests.unreadable),
             "menshen_request_duration_seconds" => {
                 let routes: BTreeMap<_, _> =
                     requests.routes.iter().map(|(name, route)| (name, &route.duration)).collect();

@@ -33,6 +33,7 @@ struct Requests {
     routes: HashMap<Arc<str>, Route>,
     upstreams: HashMap<Arc<str>, Histogram>,
     broken: u64,
+    unreadable: u64,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -109,6 +110,11 @@ impl Metrics {
 pub struct CoreMetrics(Arc<Mutex<Requests>>);
 
 impl CoreMetrics {
+    /// What a client sent is no request.
+    pub fn unreadable(&self) {
+        lock(&self.0).unreadable += 1;
+    }
+
     /// A request is done with.
     pub fn count(&self, served: &Served<'_>) {
         let mut requests = lock(&self.0);
@@ -153,6 +159,7 @@ impl Requests {
             self.upstreams.entry(name).or_default().merge(&counted);
         }
         self.broken += other.broken;
+        self.unreadable += other.unreadable;
     }
 }
 

@@ -126,7 +126,7 @@ fn no_number_of_cookies_keeps_a_browser_out() {
     let proxy = Setup::new().route("/user/*", "required").before(&upstream);
     let browser = proxy.browser();
     browser.log_in("10001");
-    (1..MOST.0).for_each(|tab| _ = browser.begin_login(&format!("/tab/{tab}"), "10001"));
+    (0..MOST.0).for_each(|tab| _ = browser.begin_login(&format!("/tab/{tab}"), "10001"));
     for number in 0..24 {
         browser.keep(&format!("junk_{number:02}={}", "j".repeat(1700)));
     }

@@ -157,7 +157,7 @@ impl Running for Live {
         self.go_on_by(config).await.map_err(|error| {
             metrics.reload("refused");
             tracing::error!(%error, "the configuration cannot be used: the old one stays in use");
-            Problem::Failed(error.to_string())
+            Problem::Failed(format!("{error}; the old configuration stays in use"))
         })?;
         metrics.reload("taken");
         tracing::info!(%by, "the configuration was read again");

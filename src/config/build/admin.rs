@@ -1,14 +1,16 @@
 //! `[admin]`.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
+use super::server;
 use crate::admin::Settings;
 use crate::admin::listener::Access;
 use crate::admin::socket::LONGEST_PATH;
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse::address;
 use crate::config::read;
-use crate::config::section::Section;
+use crate::config::section::{Many, Section};
 use crate::secret::Secret;
 
 /// The socket's place in the store's folder.
@@ -18,12 +20,18 @@ pub(super) const IN_STORE: &str = "admin/menshen.sock";
 const SHORTEST_TOKEN: usize = 32;
 
 /// Reads the section. `store`: the store's folder.
-pub(super) fn read(section: &Section<'_>, store: Option<&Path>, log: &mut Findings) -> Option<Settings> {
+pub(super) fn read(
+    section: &Section<'_>,
+    store: Option<&Path>,
+    visitors: &Many<SocketAddr>,
+    log: &mut Findings,
+) -> Option<Settings> {
     let socket = section.file("socket", log);
     let audit_kept = section.value("audit_kept", log, read::duration);
     let listen = section.each("listen", log, address::listen);
     let hosts = section.each("hosts", log, host);
     let token = token(section, log);
+    addresses(&listen, visitors, matches!(token, Some(Some(_))), log);
     let is_whole = listen.whole && hosts.whole;
     let (socket, audit_kept) = (socket?, audit_kept?);
     let spot = socket.as_ref().map_or_else(|| section.spot("socket"), |socket| socket.spot.clone());
@@ -37,6 +45,26 @@ pub(super) fn read(section: &Section<'_>, store: Option<&Path>, log: &mut Findin
     let access = Access { hosts: hosts.values().collect(), token: token? };
     let settings = Settings { socket, audit_kept: audit_kept.value, listen: listen.values().collect(), access };
     is_whole.then_some(settings)
+}
+
+/// Monitoring has addresses of its own, and what it is told in is plain http.
+fn addresses(listen: &Many<SocketAddr>, visitors: &Many<SocketAddr>, has_token: bool, log: &mut Findings) {
+    server::once(listen, log);
+    for address in &listen.items {
+        if let Some(theirs) =
+            visitors.items.iter().map(|given| given.value).find(|theirs| server::overlap(*theirs, address.value))
+        {
+            let remark = Remark::new(format!("is where visitors are served: server.listen has {theirs}"));
+            log.error(&address.spot, remark.so("one of the two could not be bound").fix("take another port"));
+        } else if !address.value.ip().is_loopback() {
+            let remark = Remark::new("can be reached from other machines");
+            let remark = match has_token {
+                true => remark.so("admin.token travels in plain http: whoever hears it can take accounts over"),
+                false => remark.so("whoever reaches it sees how busy the shop is"),
+            };
+            log.warn(&address.spot, remark.fix("127.0.0.1, or a network that monitoring alone is in"));
+        }
+    }
 }
 
 fn token(section: &Section<'_>, log: &mut Findings) -> Option<Option<Secret<String>>> {

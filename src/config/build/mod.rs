@@ -44,7 +44,8 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let routes = routes::read(&root, sites.as_deref(), upstreams.as_deref(), &identities, log);
     let session = sessions::read(&root.section("session"), log);
     let store = store::read(&root.section("store"), log);
-    let admin = admin::read(&root.section("admin"), store.as_ref().map(|store| store.settings.path.as_path()), log);
+    let folder = store.as_ref().map(|store| store.settings.path.as_path());
+    let admin = admin::read(&root.section("admin"), folder, &listening.listen, log);
     let discovery = discovery(&root.section("discovery"), log);
     let telemetry = telemetry::read(&root.section("log"), log);
 

@@ -65,6 +65,12 @@ fn listen(server: &Section<'_>, log: &mut Findings) -> Many<SocketAddr> {
         let remark = Remark::new("nothing to listen on").so("no visitor could reach us");
         log.error(&server.spot("listen"), remark.fix("listen = [\"0.0.0.0:8000\"]"));
     }
+    once(&listen, log);
+    listen
+}
+
+/// Of addresses to listen on none may hold another.
+pub(super) fn once(listen: &Many<SocketAddr>, log: &mut Findings) {
     for (at, address) in listen.items.iter().enumerate() {
         let mut earlier = listen.items.iter().take(at).map(|earlier| earlier.value);
         let Some(earlier) = earlier.find(|earlier| overlap(*earlier, address.value)) else { continue };
@@ -74,11 +80,10 @@ fn listen(server: &Section<'_>, log: &mut Findings) -> Many<SocketAddr> {
         };
         log.error(&address.spot, remark.so("the second one could not be bound").fix("remove one of the two"));
     }
-    listen
 }
 
 /// Whether one address holds the other: on one port, `0.0.0.0` every address of IPv4, `[::]` every address there is.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let holds =
         |every: SocketAddr, other: SocketAddr| every.ip().is_unspecified() && (every.is_ipv6() || other.is_ipv4());
     one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || holds(one, other) || holds(other, one))

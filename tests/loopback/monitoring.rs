@@ -53,7 +53,7 @@ fn requests_and_logins_are_counted_by_what_became_of_them() {
     assert_eq!(proxy.browser().get("/oauth_callback/?code=ABCDEF&state=x", &[PAGE]).status, 403);
     let mut garbage = proxy.connect();
     assert_eq!(garbage.send("nonsense\r\n\r\n").answer().status, 400);
-    garbage.until_closed();
+    drop(garbage);
     eventually(|| numbers(&proxy)["menshen_requests_unreadable_total"] > 0.0);
     let numbers = numbers(&proxy);
     for (name, expected) in [

@@ -90,7 +90,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // From outside, as somebody else would see it.
-    ("doctor", &["config", "master_key", "site", "upstream"]),
+    ("doctor", &["admin", "config", "gateway", "master_key", "site", "upstream"]),
     ("demo", &[]),
     ("cli", &["admin", "app", "config", "demo", "doctor", "gateway", "server", "store", "telemetry", "upstream"]),
     ("lib", &[]),

@@ -202,6 +202,9 @@ pub struct Status {
     pub provider: String,
     /// The app's id there: what makes its openids somebody.
     pub client_id: String,
+    /// What does not work, while visitors are served.
+    #[serde(default)]
+    pub degraded: Vec<String>,
 }
 
 /// Why an operation was not carried out.

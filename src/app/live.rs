@@ -228,8 +228,14 @@ impl Running for Live {
 
     async fn status(&self) -> Status {
         let App { provider, client_id } = self.present.load().config.app();
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        Status { version, process: std::process::id(), since: self.since, provider, client_id }
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            process: std::process::id(),
+            since: self.since,
+            provider,
+            client_id,
+            degraded: self.degraded().await,
+        }
     }
 }
 

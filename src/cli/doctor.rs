@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::check::Verdict;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::doctor::{self, Grade};
+use crate::doctor::{self, Finding, Grade};
 
 pub(super) fn run(path: &Path) -> ExitCode {
     let (config, warnings) = match Config::load(path, std::env::vars_os()) {
@@ -17,32 +17,55 @@ pub(super) fn run(path: &Path) -> ExitCode {
             return Verdict::from(&report).into();
         }
     };
-    let mut out = io::stdout().lock();
-    let verdict = if warnings.is_empty() { "has no warnings" } else { "has warnings: see `menshen check`" };
-    let first = writeln!(out, "good      configuration  {} {verdict}", path.display());
-    let mut worst = Grade::Good;
-    let tell = |finding: doctor::Finding| {
-        worst = worst.max(finding.grade);
-        let grade = match finding.grade {
-            Grade::Good => "good",
-            Grade::Doubtful => "doubtful",
-            Grade::Bad => "BAD",
-        };
-        writeln!(out, "{grade:<9} {:<14} {}", finding.what, finding.found)?;
-        if !finding.fix.is_empty() {
-            writeln!(out, "{:<24} fix: {}", "", finding.fix)?;
-        }
-        out.flush()
-    };
+    let mut told = Told { out: io::stdout().lock(), worst: Grade::Good, is_heard: true };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let examined =
-        first.and(runtime).and_then(|runtime| runtime.block_on(doctor::examine(&config, &Clock::System, tell)));
-    match (examined, worst) {
+    let examined = told
+        .tell(&doctor::configuration(path, warnings.len()))
+        .and(runtime)
+        .and_then(|runtime| runtime.block_on(doctor::examine(&config, &Clock::System, |finding| told.tell(&finding))));
+    match (examined, told.worst) {
         (Ok(()), Grade::Good | Grade::Doubtful) => ExitCode::SUCCESS,
         (Ok(()), Grade::Bad) => ExitCode::FAILURE,
         (Err(error), _) => {
             eprintln!("menshen: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Findings, written down one by one.
+struct Told<W> {
+    out: W,
+    worst: Grade,
+    /// Whoever reads only the first lines goes away. What comes out is looked into all the same, for the exit code.
+    is_heard: bool,
+}
+
+impl<W: Write> Told<W> {
+    fn tell(&mut self, finding: &Finding) -> io::Result<()> {
+        self.worst = self.worst.max(finding.grade);
+        if !self.is_heard {
+            return Ok(());
+        }
+        match self.write(finding) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_heard = false;
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
+    fn write(&mut self, finding: &Finding) -> io::Result<()> {
+        let grade = match finding.grade {
+            Grade::Good => "good",
+            Grade::Doubtful => "doubtful",
+            Grade::Bad => "BAD",
+        };
+        writeln!(self.out, "{grade:<9} {:<14} {}", finding.what, finding.found)?;
+        if !finding.fix.is_empty() {
+            writeln!(self.out, "{:<24} fix: {}", "", finding.fix)?;
+        }
+        self.out.flush()
     }
 }

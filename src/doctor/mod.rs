@@ -1,18 +1,19 @@
 //! Whether what a configuration relies on is there: looked at from outside, one thing after another.
 
+mod application;
 mod files;
+mod proxy;
 mod reach;
 mod sockets;
+mod way_past;
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-
+use self::way_past::{Machine, Trust};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::upstream::Endpoint;
 
 /// How far this machine's clock may be off before sessions and tokens are read wrongly elsewhere.
 const SLIGHTLY_OFF: Duration = Duration::from_secs(30);
@@ -55,6 +56,17 @@ impl Finding {
     }
 }
 
+/// What reading the configuration itself has come to.
+pub fn configuration(path: &Path, warnings: usize) -> Finding {
+    const WHAT: &str = "configuration";
+    let path = path.display();
+    match warnings {
+        0 => Finding::good(WHAT, format!("{path} has no warnings")),
+        1 => Finding::doubtful(WHAT, format!("{path} has 1 warning"), "see `menshen check`"),
+        count => Finding::doubtful(WHAT, format!("{path} has {count} warnings"), "see `menshen check`"),
+    }
+}
+
 /// Looks at everything, and hands each finding over as soon as it is there.
 ///
 /// # Errors
@@ -65,17 +77,21 @@ pub async fn examine(
     mut tell: impl FnMut(Finding) -> io::Result<()>,
 ) -> io::Result<()> {
     files::examine(config).into_iter().try_for_each(&mut tell)?;
+    tell(proxy::examine(config).await)?;
     for site in config.sites.iter() {
-        tell(reach::site(site, &config.prefix).await)?;
+        reach::site(site, &config.prefix).await.into_iter().try_for_each(&mut tell)?;
     }
     let (reached, date) = reach::qq(config).await;
-    tell(reached)?;
+    reached.into_iter().try_for_each(&mut tell)?;
     tell(time(clock.now(), date))?;
-    let listening = sockets::listening();
-    for upstream in &config.upstreams {
+    let machine = Machine::now(config);
+    for (at, upstream) in config.upstreams.iter().enumerate() {
+        let trust = Trust::of(config, at);
         for endpoint in &upstream.endpoints {
-            tell(application(endpoint, upstream.connect_timeout).await)?;
-            tell(exposure(endpoint, &listening))?;
+            application::examine(endpoint, upstream.connect_timeout, &machine, trust)
+                .await
+                .into_iter()
+                .try_for_each(&mut tell)?;
         }
     }
     Ok(())
@@ -103,62 +119,15 @@ fn time(now: Timestamp, date: Option<Timestamp>) -> Finding {
     }
 }
 
-async fn application(endpoint: &Endpoint, limit: Duration) -> Finding {
-    const WHAT: &str = "application";
-    let address = shown(endpoint);
-    match timeout(limit, TcpStream::connect((endpoint.host.as_str(), endpoint.port))).await {
-        Ok(Ok(_)) => Finding::good(WHAT, format!("{address} accepts connections")),
-        Ok(Err(error)) => Finding::bad(WHAT, format!("{address}: {error}"), "start it, or correct its endpoints"),
-        Err(_) => Finding::bad(WHAT, format!("{address}: no answer within {limit:?}"), "look for a firewall between"),
-    }
-}
-
-/// Whether others than this machine can reach the application past us, where a bare header says who somebody is.
-fn exposure(endpoint: &Endpoint, listening: &io::Result<Vec<std::net::SocketAddr>>) -> Finding {
-    const WHAT: &str = "way past us";
-    let address = shown(endpoint);
-    let is_here = endpoint.host == "localhost"
-        || endpoint.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
-    if !is_here {
-        let found = format!("{address} is on another machine: who can connect to it cannot be seen from here");
-        let fix =
-            "let nobody but this machine connect to it, or have it verify the token: a header alone can be claimed";
-        return Finding::doubtful(WHAT, found, fix);
-    }
-    let Ok(listening) = listening else {
-        return Finding::doubtful(
-            WHAT,
-            "this system does not tell who listens where",
-            "bind the application to 127.0.0.1",
-        );
-    };
-    let open =
-        listening.iter().find(|socket| socket.port() == endpoint.port && !socket.ip().to_canonical().is_loopback());
-    match open {
-        Some(open) => Finding::bad(
-            WHAT,
-            format!(
-                "something listens on {open}, where others may reach it: who does can claim to be anybody by a header"
-            ),
-            format!("bind the application to {address} alone, or close the port to others"),
-        ),
-        None => Finding::good(WHAT, format!("port {} is open to this machine alone", endpoint.port)),
-    }
-}
-
-fn shown(endpoint: &Endpoint) -> String {
-    match endpoint.host.contains(':') {
-        true => format!("[{}]:{}", endpoint.host, endpoint.port),
-        false => format!("{}:{}", endpoint.host, endpoint.port),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn endpoint(host: &str, port: u16) -> Endpoint {
-        Endpoint { host: host.to_owned(), port }
+    #[test]
+    fn a_configuration_with_warnings_is_doubtful() {
+        for (warnings, grade) in [(0, Grade::Good), (1, Grade::Doubtful), (2, Grade::Doubtful)] {
+            assert_eq!(configuration(Path::new("config.toml"), warnings).grade, grade);
+        }
     }
 
     #[test]
@@ -172,23 +141,5 @@ mod tests {
             assert_eq!(time(now, Some(now.minus(off(by)))).grade, grade, "{by} s ahead");
         }
         assert_eq!(time(now, None).grade, Grade::Doubtful);
-    }
-
-    #[test]
-    fn an_application_that_listens_for_everybody_is_told() {
-        let listening = |address: &str| Ok(vec![address.parse().unwrap(), "0.0.0.0:1".parse().unwrap()]);
-        for (host, listens, grade) in [
-            ("127.0.0.1", "127.0.0.1:8001", Grade::Good),
-            ("::1", "[::1]:8001", Grade::Good),
-            ("localhost", "[::ffff:127.0.0.1]:8001", Grade::Good),
-            ("127.0.0.1", "0.0.0.0:8001", Grade::Bad),
-            ("127.0.0.1", "[::]:8001", Grade::Bad),
-            ("127.0.0.1", "10.0.0.5:8001", Grade::Bad),
-            ("10.0.0.6", "127.0.0.1:8001", Grade::Doubtful),
-        ] {
-            assert_eq!(exposure(&endpoint(host, 8001), &listening(listens)).grade, grade, "{host} {listens}");
-        }
-        let unknown = Err(io::ErrorKind::Unsupported.into());
-        assert_eq!(exposure(&endpoint("127.0.0.1", 8001), &unknown).grade, Grade::Doubtful);
     }
 }

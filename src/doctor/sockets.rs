@@ -1,32 +1,58 @@
 //! Who listens where on this machine, as the kernel tells it (proc(5), `/proc/net/tcp`).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 /// The state of a socket that listens.
 const LISTEN: &str = "0A";
 
-/// Every address and port that somebody listens on.
-pub(super) fn listening() -> io::Result<Vec<SocketAddr>> {
+/// A socket that listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listening {
+    /// On which address and port.
+    pub(super) address: SocketAddr,
+    /// Its number, by which the processes that hold it are found.
+    pub(super) inode: u64,
+}
+
+/// Every socket that listens.
+pub(super) fn listening() -> io::Result<Vec<Listening>> {
     let mut found = parse(&fs::read_to_string("/proc/net/tcp")?);
     // Without IPv6 there is no such file.
     found.extend(parse(&fs::read_to_string("/proc/net/tcp6").unwrap_or_default()));
     Ok(found)
 }
 
-fn parse(table: &str) -> Vec<SocketAddr> {
+/// The processes that hold a socket, as far as this user may look into them: none, if they are all somebody else's.
+pub(super) fn holders(inode: u64) -> BTreeSet<u32> {
+    let wanted = format!("socket:[{inode}]");
+    let Ok(processes) = fs::read_dir("/proc") else { return BTreeSet::new() };
+    let ids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    ids.filter(|id| holds(*id, &wanted)).collect()
+}
+
+fn holds(process: u32, wanted: &str) -> bool {
+    let Ok(open) = fs::read_dir(format!("/proc/{process}/fd")) else { return false };
+    open.flatten().any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == Path::new(wanted)))
+}
+
+fn parse(table: &str) -> Vec<Listening> {
     table.lines().skip(1).filter_map(row).collect()
 }
 
-fn row(line: &str) -> Option<SocketAddr> {
+fn row(line: &str) -> Option<Listening> {
     let mut columns = line.split_whitespace().skip(1);
     let (local, _remote, state) = (columns.next()?, columns.next()?, columns.next()?);
     if state != LISTEN {
         return None;
     }
     let (address, port) = local.split_once(':')?;
-    Some(SocketAddr::new(self::address(address)?, u16::from_str_radix(port, 16).ok()?))
+    let address = SocketAddr::new(self::address(address)?, u16::from_str_radix(port, 16).ok()?);
+    // Queues, timer, retransmissions, user and timeout stand between.
+    Some(Listening { address, inode: columns.nth(5)?.parse().ok()? })
 }
 
 /// Words of 32 bits in the machine's own order, each in hexadecimal.
@@ -50,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sockets_that_listen_are_found_with_their_addresses() {
+    fn sockets_that_listen_are_found_with_their_addresses_and_the_process_that_holds_them() {
         let here = [
             TcpListener::bind("127.0.0.1:0").unwrap(),
             TcpListener::bind("127.0.0.2:0").unwrap(),
@@ -58,15 +84,25 @@ mod tests {
         ];
         let found = listening().unwrap();
         for listener in &here {
-            assert!(found.contains(&listener.local_addr().unwrap()), "{found:?}");
+            let address = listener.local_addr().unwrap();
+            let socket = found.iter().find(|socket| socket.address == address).unwrap();
+            assert!(holders(socket.inode).contains(&std::process::id()), "{socket:?}");
         }
+        assert!(holders(0).is_empty());
     }
 
     #[test]
     fn what_is_no_table_is_no_address() {
-        for text in ["", "head\n", "head\n0: zz:1F41 0:0 0A", "head\n0: 0100007F:1F41 00000000:0000 01", "head\n\u{7f}"]
-        {
+        for text in [
+            "",
+            "head\n",
+            "head\n0: zz:1F41 0:0 0A 0:0 0:0 0 0 0 7",
+            "head\n0: 0100007F:1F41 00000000:0000 01 0:0 0:0 0 0 0 7",
+            "head\n0: 0100007F:1F41 00000000:0000 0A",
+            "head\n\u{7f}",
+        ] {
             assert!(parse(text).is_empty(), "{text:?}");
         }
+        assert_eq!(parse("head\n0: 0100007F:1F41 00000000:0000 0A 0:0 0:0 0 0 0 7").len(), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! The commands that operators give, as the built program.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::Proxy;
@@ -34,15 +35,30 @@ impl Proxy {
 
     /// Runs a command that reads this.
     pub fn command_with(&self, words: &[&str], input: &str) -> Outcome {
+        run(self.given(words), input)
+    }
+
+    /// Runs a command with a variable in its environment that names a file.
+    pub fn command_under(&self, words: &[&str], name: &str, file: &Path) -> Outcome {
+        let mut command = self.given(words);
+        command.env(name, file);
+        run(command, "")
+    }
+
+    fn given(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_menshen"));
         command.args(words).arg("--config").arg(self.config_path());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        Outcome {
-            code: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
+        command
+    }
+}
+
+fn run(mut command: Command, input: &str) -> Outcome {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Outcome {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
     }
 }

@@ -88,10 +88,12 @@ impl Calls {
         answered.unwrap_or_else(|_| Err(Fault::Unavailable("timed out".to_owned())))
     }
 
-    /// The head of whatever is answered there; its body is not read.
-    pub(super) async fn head_of(&self, address: Url) -> Result<HeaderMap, String> {
+    /// Whatever is answered there, whoever it is.
+    pub(super) async fn whole(&self, address: Url) -> Result<(StatusCode, HeaderMap, Vec<u8>), String> {
         let response = self.client.get(address).send().await.map_err(|error| chain(error.without_url()))?;
-        Ok(response.headers().clone())
+        let (status, headers) = (response.status(), response.headers().clone());
+        // What is too long to be read, or breaks off, is nothing of QQ's.
+        Ok((status, headers, body(response).await.unwrap_or_default()))
     }
 
     async fn exchange(&self, step: Step, address: Url) -> Result<Members, Fault> {

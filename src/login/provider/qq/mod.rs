@@ -38,7 +38,7 @@ use profile::Profile;
 
 pub use calls::BuildError;
 pub use openid::OpenId;
-pub use probe::Reached;
+pub use probe::{Missed, Reached};
 
 /// Longest wait for the name and the picture: they are not worth more of a visitor's patience, and a login does without.
 const PROFILE_TIMEOUT: Duration = Duration::from_secs(3);

@@ -176,9 +176,12 @@ impl Running for Live {
     }
 
     async fn explain(&self, question: Question) -> Result<Vec<(String, String)>, Problem> {
-        let shared = Arc::clone(&self.present.load().shared);
+        let present = self.present.load_full();
         // A gateway lives on one thread, and this runtime has several.
-        let explained = self.foundations.control.spawn_blocking(move || explain::explain(shared, &question));
+        let explained = self
+            .foundations
+            .control
+            .spawn_blocking(move || explain::explain(&present.shared, &present.config.server.limits, &question));
         explained.await.map_err(|_| Problem::Failed("the question could not be looked into".to_owned()))?
     }
 

@@ -26,11 +26,7 @@ impl Gateway {
         here: Here<'_>,
         line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Error> {
-        let visitor = Visitor {
-            forwarded_for: here.caller.client.chain().clone(),
-            proto: here.site.site.origin.scheme(),
-            host: here.site.host.clone(),
-        };
+        let visitor = visitor(here);
         let Passing { matched, presented } = passing;
         self.strip_claims(&mut request, clearance.identity(), here);
         let fields = match clearance.identity().zip(presented.session()) {
@@ -80,5 +76,14 @@ impl Gateway {
         if is_ours_alone && rule::holds(Rule::OneIdentityGoesUpstream) {
             headers.remove(AUTHORIZATION);
         }
+    }
+}
+
+/// Where a request comes from, as upstreams are told.
+pub(super) fn visitor(here: Here<'_>) -> Visitor {
+    Visitor {
+        forwarded_for: here.caller.client.chain().clone(),
+        proto: here.site.site.origin.scheme(),
+        host: here.site.host.clone(),
     }
 }

@@ -28,7 +28,7 @@ use hyper::body::Incoming;
 use ipnet::IpNet;
 
 pub use self::body::AnswerBody;
-use self::caller::{Caller, Kind, RequestId};
+use self::caller::{Caller, RequestId};
 use self::error::Error;
 pub use self::explain::Explanation;
 pub use self::origin::NullOrigin;
@@ -146,6 +146,13 @@ impl Gateway {
         }
     }
 
+    /// For [`Gateway::explain`] alone: what is odd about a request that nobody has sent is told to whoever asks, not to
+    /// the log.
+    pub fn of_questions(shared: Arc<Shared>) -> Self {
+        let sessions = CoreSessions::of_questions(Arc::clone(&shared.sessions));
+        Gateway { sessions, ..Gateway::new(shared, 0) }
+    }
+
     /// Answers one request, whatever comes of it.
     pub async fn handle(&self, request: Request<Incoming>, peer: &Client) -> Response<AnswerBody> {
         let now = self.shared.clock.now();
@@ -208,15 +215,7 @@ impl Gateway {
         let matched = method::find(&here.site.routes, host, &readings, request.method())?;
         let null = NullOrigin::by(matched.route, &readings);
         let is_own = |headers: &_| origin::is_own(headers, &here.site.site, null);
-        let is_link = || here.site.site.is_logout_link(&readings);
-        // A preflight acts for nobody, a browser that fetches ahead and whoever looks at the head alone were not asked to,
-        // and neither a picture's address nor another site's form is the user's wish.
-        let is_asked = here.caller.kind != Kind::Preflight
-            && request.method() != Method::HEAD
-            && !caller::is_prefetch(request.headers())
-            && !caller::is_embedded(request.headers())
-            && (!here.caller.is_unsafe || is_own(request.headers()));
-        let ends_sessions = is_asked && is_link();
+        let ends_sessions = here.site.site.is_logout_link(&readings) && own::logout::is_asked(&request, null, here);
         let wants_session = matched.access != Access::Public || ends_sessions;
         // Before a token is taken out.
         let ending = if ends_sessions {

@@ -54,11 +54,52 @@ fn answer(
 ) -> Response<AnswerBody> {
     log(error, caller);
     let id = caller.id.to_string();
+    let shown = page(error, site, &id, way_on, origins);
+    let login = way_on.login();
+    let mut response = show(&shown, caller, (shown.status() == StatusCode::UNAUTHORIZED).then_some(login));
+    if is_worth_a_cause(error, shown.status()) {
+        response.extensions_mut().insert(Cause(Chain(error).to_string()));
+    }
+    let headers = response.headers_mut();
+    if let Error::MethodNotAllowed { allow } = error
+        && let Ok(allow) = HeaderValue::from_str(allow)
+    {
+        headers.insert(ALLOW, allow);
+    }
+    if let Error::LoginNeeded { removals } = error {
+        headers.extend(removals.iter().map(|cookie| (SET_COOKIE, cookie.clone())));
+    }
+    if matches!(error, Error::Upstream(upstream::Error::Framing(_) | upstream::Error::ClientSilent)) {
+        // Nobody can be sure where such a request ends, so nothing after it is read.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if shown.status() == StatusCode::UNAUTHORIZED {
+        let is_refused = matches!(error, Error::TokenRefused(_));
+        let challenge =
+            if is_refused { "Bearer realm=\"menshen\", error=\"invalid_token\"" } else { "Bearer realm=\"menshen\"" };
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    response
+}
+
+/// The status that an error comes to.
+pub(super) fn status(error: &Error) -> StatusCode {
+    page(error, None, "", &WayOn::of(None), &[]).status()
+}
+
+/// What is shown of an error.
+fn page<'p>(
+    error: &'p Error,
+    site: Option<&SiteContext>,
+    id: &'p str,
+    way_on: &'p WayOn,
+    origins: &'p [String],
+) -> Page<'p> {
     let (login, back) = (way_on.login(), way_on.back());
-    let kind = |kind| Page::Error { kind, request_id: &id, login: None, back };
-    let with_login = |kind| Page::Error { kind, request_id: &id, login: Some(login), back };
+    let kind = |kind| Page::Error { kind, request_id: id, login: None, back };
+    let with_login = |kind| Page::Error { kind, request_id: id, login: Some(login), back };
     let refused = |why| Page::AttemptRefused { why, login, back };
-    let shown = match error {
+    match error {
         Error::NoHost | Error::TargetForm | Error::Ambiguous(_) | Error::Prefetch => kind(ErrorKind::BadRequest),
         Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
         Error::TargetTooLong => kind(ErrorKind::TargetTooLong),
@@ -99,31 +140,7 @@ fn answer(
             upstream::Error::NoSuchUpstream => ErrorKind::Internal,
         }),
         Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => kind(ErrorKind::Internal),
-    };
-    let mut response = show(&shown, caller, (shown.status() == StatusCode::UNAUTHORIZED).then_some(login));
-    if is_worth_a_cause(error, shown.status()) {
-        response.extensions_mut().insert(Cause(Chain(error).to_string()));
     }
-    let headers = response.headers_mut();
-    if let Error::MethodNotAllowed { allow } = error
-        && let Ok(allow) = HeaderValue::from_str(allow)
-    {
-        headers.insert(ALLOW, allow);
-    }
-    if let Error::LoginNeeded { removals } = error {
-        headers.extend(removals.iter().map(|cookie| (SET_COOKIE, cookie.clone())));
-    }
-    if matches!(error, Error::Upstream(upstream::Error::Framing(_) | upstream::Error::ClientSilent)) {
-        // Nobody can be sure where such a request ends, so nothing after it is read.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    if shown.status() == StatusCode::UNAUTHORIZED {
-        let is_refused = matches!(error, Error::TokenRefused(_));
-        let challenge =
-            if is_refused { "Bearer realm=\"menshen\", error=\"invalid_token\"" } else { "Bearer realm=\"menshen\"" };
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    }
-    response
 }
 
 /// Whether the access log says why: where an operator has something to find out, or a client that nobody wants to

@@ -183,9 +183,7 @@ impl Login {
         wire: &Wire,
     ) -> Returning {
         let now = self.parts.clock.now();
-        let state = single(query, "state").filter(|state| is_state(state));
-        let attempt = state.and_then(|state| attempt::find(state, headers, &self.parts.sealer, wire));
-        let attempt = attempt.filter(|attempt| attempt.is_with(self.parts.provider.id()));
+        let (state, attempt) = self.attempt(headers, query, wire);
         let removal = || attempt.as_ref().and_then(|attempt| wire.jar.remove(&attempt.cookie_name(&wire.jar)));
         let ended = |outcome, cookies: Option<HeaderValue>| Returning {
             outcome,
@@ -225,6 +223,39 @@ impl Login {
             outcome.as_ref().is_err_and(Refusal::spends_nothing) && rule::holds(Rule::WhatIsTurnedAwaySpendsNothing);
         let cookies = if is_kept { None } else { removal() };
         ended(outcome, cookies)
+    }
+
+    /// Where a callback would lead, or why nowhere, as far as it is known before the provider is asked. Nothing is spent.
+    pub fn foretell(
+        &self,
+        headers: &HeaderMap,
+        query: &[(String, String)],
+        wire: &Wire,
+    ) -> Result<SafeRedirect, Refusal> {
+        let (state, attempt) = self.attempt(headers, query, wire);
+        let held = self.held(attempt.as_ref(), state, attempt::has_any(headers, wire), self.parts.clock.now());
+        match (self.parts.provider.read_return(query), held) {
+            (Returned::Cancelled, _) => Err(Refusal::NoCode),
+            (Returned::Code(_) | Returned::Refused(_) | Returned::Malformed, Err(refusal)) => Err(refusal),
+            (Returned::Malformed, Ok(_)) => Err(Refusal::Malformed),
+            (Returned::Code(_) | Returned::Refused(_), Ok(held)) if self.spent.is_spent(held.state()) => {
+                Err(Refusal::Used)
+            }
+            (Returned::Refused(refused), Ok(_)) => Err(Refusal::Provider(refused)),
+            (Returned::Code(_), Ok(held)) => Ok(held.next()),
+        }
+    }
+
+    /// A callback's state, and the attempt that this browser holds of it.
+    fn attempt<'q>(
+        &self,
+        headers: &HeaderMap,
+        query: &'q [(String, String)],
+        wire: &Wire,
+    ) -> (Option<&'q str>, Option<Attempt>) {
+        let state = single(query, "state").filter(|state| is_state(state));
+        let attempt = state.and_then(|state| attempt::find(state, headers, &self.parts.sealer, wire));
+        (state, attempt.filter(|attempt| attempt.is_with(self.parts.provider.id())))
     }
 
     /// The attempt of a callback, if this browser holds it and it is good. Told by the state alone: the rest of a query

@@ -17,7 +17,7 @@ use crate::token::api::ApiTokenError;
 use crate::token::issuer_claim;
 
 /// How many session cookies of one request are looked at. A browser sends one; more come from somebody who plants them.
-const MAX_CANDIDATES: usize = 4;
+pub(super) const MAX_CANDIDATES: usize = 4;
 
 /// What a request's session cookies come to.
 #[derive(Debug, Clone)]
@@ -75,6 +75,8 @@ pub struct CoreSessions {
     shared: Arc<Sessions>,
     seen: RefCell<quick_cache::unsync::Cache<Box<[u8]>, Arc<Proof>>>,
     lookups: CoreLookups,
+    /// What is odd about cookies is told to the log: they have come with a request.
+    is_traffic: bool,
 }
 
 impl CoreSessions {
@@ -82,7 +84,12 @@ impl CoreSessions {
     pub fn new(shared: Arc<Sessions>) -> Self {
         let seen = RefCell::new(quick_cache::unsync::Cache::new(shared.settings().cache()));
         let lookups = shared.lookups.of_this_core();
-        CoreSessions { shared, seen, lookups }
+        CoreSessions { shared, seen, lookups, is_traffic: true }
+    }
+
+    /// For whoever only asks what would become of a request: the log must not say that somebody has sent it.
+    pub fn of_questions(shared: Arc<Sessions>) -> Self {
+        CoreSessions { is_traffic: false, ..CoreSessions::new(shared) }
     }
 
     /// What all cores share.
@@ -153,7 +160,9 @@ impl CoreSessions {
         let (mut presented, mut may_be_good_yet) = (Presented::Nothing, false);
         for (count, value) in session_cookies(headers, wire).enumerate() {
             if count == MAX_CANDIDATES && rule::holds(Rule::ManyCookiesAreNobodys) {
-                tracing::warn!("one request brought too many session cookies: taken for anonymous");
+                if self.is_traffic {
+                    tracing::warn!("one request brought too many session cookies: taken for anonymous");
+                }
                 return Presented::Nothing;
             }
             let prove = |shared: &Sessions| shared.prove_cookie(value, &wire.site).ok_or(());
@@ -161,7 +170,9 @@ impl CoreSessions {
             let proof = match found {
                 Ok(proof) if proof.is_ahead(now) => {
                     let session = proof.snapshot.session;
-                    tracing::warn!(%session, "a session is dated ahead of this machine's clock: taken for anonymous");
+                    if self.is_traffic {
+                        tracing::warn!(%session, "a session is dated ahead of this machine's clock: taken for anonymous");
+                    }
                     may_be_good_yet = true;
                     None
                 }
@@ -181,10 +192,12 @@ impl CoreSessions {
                 Presented::Session(first)
                     if first.snapshot.user != proof.snapshot.user && rule::holds(Rule::TwoUsersCookiesAreNobodys) =>
                 {
-                    tracing::warn!(
-                        first = %first.snapshot.session, second = %proof.snapshot.session,
-                        "one request brought valid sessions of two users: taken for anonymous"
-                    );
+                    if self.is_traffic {
+                        tracing::warn!(
+                            first = %first.snapshot.session, second = %proof.snapshot.session,
+                            "one request brought valid sessions of two users: taken for anonymous"
+                        );
+                    }
                     return Presented::Nothing;
                 }
                 Presented::Session(_) => {}
@@ -237,7 +250,7 @@ impl CoreSessions {
 }
 
 /// The values of every cookie by the session cookie's name.
-fn session_cookies<'r>(headers: &'r HeaderMap, wire: &Wire) -> impl Iterator<Item = &'r [u8]> {
+pub(super) fn session_cookies<'r>(headers: &'r HeaderMap, wire: &Wire) -> impl Iterator<Item = &'r [u8]> {
     let name = wire.jar.session().as_bytes();
     cookie::pairs(headers).filter(move |(found, _)| *found == name).map(|(_, value)| value)
 }

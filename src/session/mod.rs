@@ -4,6 +4,7 @@ mod cookies;
 mod load;
 mod lookups;
 mod proof;
+mod reasons;
 mod refresh;
 mod revocations;
 mod sessions;

@@ -11,6 +11,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::header::{EXPECT, HeaderMap, UPGRADE};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -24,7 +25,7 @@ use super::permit::Permit;
 use super::pool::{Connection, Lease};
 use super::upgrade::Tunnel;
 use super::{Settings, expect};
-use crate::http::hop_by_hop::AmbiguousFraming;
+use crate::http::hop_by_hop::{AmbiguousFraming, Hop};
 use crate::http::idle::IdleLimit;
 use crate::http::request_end::RequestEnd;
 use crate::http::strip::StripList;
@@ -130,15 +131,9 @@ impl Upstreams {
         permit: &Permit,
         visitor: &Visitor,
     ) -> Result<(Response<ResponseBody>, Option<Tunnel>), Error> {
-        let upstream = self.list.get(permit.upstream()).ok_or(Error::NoSuchUpstream)?;
-        let settings = &upstream.settings;
         let (mut parts, incoming) = request.into_parts();
-        if !incoming.is_end_stream() && rule::holds(Rule::NoUpgradeBesideABody) {
-            // What is still to come of a body would be taken for the other protocol's, past whoever watches that.
-            parts.headers.remove(UPGRADE);
-        }
-        let asked =
-            outgoing::prepare(&mut parts, &settings.host, self.forwarding, visitor, permit, &settings.upgrades)?;
+        let (upstream, asked) = self.prepare(&mut parts, !incoming.is_end_stream(), permit, visitor)?;
+        let settings = &upstream.settings;
         let client_upgrade = parts.extensions.remove::<OnUpgrade>();
         let is_head = parts.method == Method::HEAD;
 
@@ -159,6 +154,29 @@ impl Upstreams {
             false => ResponseBody::new(incoming, lease),
         };
         Ok((response.map(body), tunnel))
+    }
+
+    /// Makes a request's head as it would go on. Nothing is sent.
+    pub fn preview(&self, parts: &mut Parts, has_body: bool, permit: &Permit, visitor: &Visitor) -> Result<(), Error> {
+        self.prepare(parts, has_body, permit, visitor).map(drop)
+    }
+
+    /// Makes a request's head ready for its upstream; what it asks of that connection.
+    fn prepare(
+        &self,
+        parts: &mut Parts,
+        has_body: bool,
+        permit: &Permit,
+        visitor: &Visitor,
+    ) -> Result<(&Upstream, Hop), Error> {
+        let upstream = self.list.get(permit.upstream()).ok_or(Error::NoSuchUpstream)?;
+        let settings = &upstream.settings;
+        if has_body && rule::holds(Rule::NoUpgradeBesideABody) {
+            // What is still to come of a body would be taken for the other protocol's, past whoever watches that.
+            parts.headers.remove(UPGRADE);
+        }
+        let asked = outgoing::prepare(parts, &settings.host, self.forwarding, visitor, permit, &settings.upgrades)?;
+        Ok((upstream, asked))
     }
 
     fn relay(

@@ -23,13 +23,11 @@ fn the_answer_that_is_foretold_is_the_answer_that_comes() {
     browser.log_in("10001");
     let cookies = browser.cookie_header().unwrap();
     let foreign = "Origin: http://evil.example";
+    let long = format!("/{}", "a".repeat(40 * 1024));
     let answers = |status| match status {
-        200 => "the application's",
-        302 => "302 to the login page",
-        401 => "401: ",
-        403 => "403: ",
-        404 => "refused: there is nothing",
-        other => panic!("{other}"),
+        200 => "the application's".to_owned(),
+        302 => "302 to the login page".to_owned(),
+        other => format!("{other}: "),
     };
     for (method, target, field, is_logged_in) in [
         ("GET", "/", SCRIPT, false),
@@ -41,6 +39,10 @@ fn the_answer_that_is_foretold_is_the_answer_that_comes() {
         ("POST", "/user/", foreign, true),
         ("POST", "/user/", foreign, false),
         ("GET", "/OAUTH_callback/", SCRIPT, false),
+        ("TRACE", "/", SCRIPT, false),
+        ("GET", &long, SCRIPT, false),
+        ("GET", "/", "Transfer-Encoding: gzip", false),
+        ("GET", "/user/", "Authorization: Bearer x.y.z", false),
         ("GET", "/static/a.css", SCRIPT, true),
     ] {
         let stranger = proxy.browser();
@@ -52,7 +54,147 @@ fn the_answer_that_is_foretold_is_the_answer_that_comes() {
         }
         let told = explain(&proxy, &words);
         let answer = finding(&told, "answer").unwrap();
-        assert!(answer.starts_with(answers(status)), "{method} {target} {field} {status}\n{told}");
+        assert!(answer.starts_with(&answers(status)), "{method} {target} {field} {status}\n{told}");
+    }
+    let many: Vec<String> = (0..120).map(|at| format!("X-{at}: 1")).collect();
+    let fields: Vec<&str> = many.iter().map(String::as_str).collect();
+    for fields in [&fields[..], &fields[..99]] {
+        let status = proxy.connect().get("/", fields).answer().status;
+        let words: Vec<&str> = fields.iter().flat_map(|field| ["-H", field]).collect();
+        let told = explain(&proxy, &[&["GET", "/"], &words[..]].concat());
+        assert!(finding(&told, "answer").unwrap().starts_with(&answers(status)), "{status}\n{told}");
+    }
+}
+
+#[test]
+fn an_endpoint_of_ours_answers_as_was_foretold_and_does_nothing_before() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let foreign = "Origin: http://evil.example";
+    let prefetch = "Sec-Purpose: prefetch";
+    let callback = browser.begin_login("/user/", "10001");
+    let attempt = browser.cookie_header().unwrap();
+    for (method, target, field, is_logged_in) in [
+        ("GET", "/.menshen/health", SCRIPT, false),
+        ("POST", "/.menshen/health", SCRIPT, false),
+        ("GET", "/.well-known/jwks.json", SCRIPT, false),
+        ("GET", "/.menshen/nothing", SCRIPT, false),
+        ("GET", "/.menshen/login", PAGE, true),
+        ("GET", "/qq/login/", SCRIPT, false),
+        ("GET", "/qq/login/", PAGE, false),
+        ("GET", "/qq/login/", prefetch, false),
+        ("POST", "/qq/login/", SCRIPT, false),
+        ("GET", "/.menshen/userinfo", SCRIPT, false),
+        ("GET", "/.menshen/userinfo", SCRIPT, true),
+        ("GET", "/oauth_callback/?code=ABCDEF&state=x", PAGE, false),
+        ("GET", "/oauth_callback/?usercancel=1", PAGE, false),
+        ("POST", "/oauth_callback/", PAGE, false),
+        ("GET", "/.menshen/logout", PAGE, true),
+        ("GET", "/.menshen/logout", SCRIPT, true),
+        ("POST", "/.menshen/logout", foreign, true),
+        ("POST", "/.menshen/logout", SCRIPT, false),
+        // Last: it ends the session.
+        ("POST", "/.menshen/logout", SCRIPT, true),
+    ] {
+        let stranger = proxy.browser();
+        let asking: &Browser<'_> = if is_logged_in { &browser } else { &stranger };
+        let cookies = asking.cookie_header();
+        let mut words = vec![method, target, "-H", field];
+        words.extend(cookies.iter().flat_map(|cookies| ["--cookie", cookies]));
+        let told = explain(&proxy, &words);
+        assert!(browser.user_id().is_some(), "nothing has ended: {method} {target}");
+        let status = asking.request(method, target, &[field], "").status;
+        let answer = finding(&told, "answer").unwrap();
+        assert!(answer.starts_with(&format!("{status}: ")), "{method} {target} {field} {status}\n{told}");
+    }
+    assert_eq!(browser.user_id(), None);
+    let told = explain(&proxy, &["GET", &callback, "--cookie", &attempt]);
+    assert!(finding(&told, "answer").unwrap().ends_with("in the end 303: to /user/"), "{told}");
+    assert_eq!(browser.visit(&callback).status, 303, "the code was not spent by the question");
+}
+
+#[test]
+fn following_the_shops_logout_link_is_told_and_ends_nothing() {
+    let upstream = Upstream::hello();
+    let proxy = setup().site("logout_paths = [\"/logout/\"]").before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let cookies = browser.cookie_header().unwrap();
+    let told = |method| explain(&proxy, &[method, "/logout/", "--cookie", &cookies]);
+    let followed = told("GET");
+    assert!(finding(&followed, "logout").unwrap().ends_with("would end"), "{followed}");
+    let looked_at = told("HEAD");
+    assert!(finding(&looked_at, "logout").unwrap().contains("nothing would end"), "{looked_at}");
+    let stranger = explain(&proxy, &["GET", "/logout/"]);
+    assert!(finding(&stranger, "logout").unwrap().contains("no session to end"), "{stranger}");
+    assert_eq!(finding(&explain(&proxy, &["GET", "/user/", "--cookie", &cookies]), "logout"), None);
+    assert!(browser.user_id().is_some());
+}
+
+#[test]
+fn the_route_is_told_with_its_methods_and_its_host() {
+    let upstream = Upstream::hello();
+    let narrow = "path = \"/m/*\"\nmethods = [\"GET\", \"POST\"]\nhost = \"www.meiduo.site\"";
+    let proxy = setup().route_of(narrow).before(&upstream);
+    let route = |target| finding(&explain(&proxy, &["GET", target]), "route").unwrap().to_owned();
+    assert_eq!(route("/m/x"), "/m/*, optional, GET POST, www.meiduo.site");
+    assert_eq!(route("/user/"), "/user/*, required, any method, any host");
+}
+
+#[test]
+fn whatever_would_not_go_on_is_told_and_what_goes_on_in_our_name() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let browser = proxy.browser();
+    let token = format!("Authorization: Bearer {}", browser.token("10001"));
+    let session = format!("menshen_session={}", browser.cookie("menshen_session").unwrap());
+    let cookies = format!("theme=dark; {session}");
+    let fields = [
+        &*token,
+        "Connection: upgrade, X-Hop",
+        "Upgrade: unheard-of",
+        "X-Hop: 1",
+        "Keep-Alive: timeout=5",
+        "X-Forwarded-For: 198.51.100.9",
+        "X-Kept: 1",
+    ];
+    let mut words = vec!["GET", "/user/", "--from", "127.0.0.1", "--cookie", &cookies];
+    words.extend(fields.iter().flat_map(|field| ["-H", field]));
+    let told = explain(&proxy, &words);
+    let all = |word: &str| told.lines().filter_map(|line| Some(line.strip_prefix(word)?.trim())).collect::<Vec<_>>();
+    let dropped = all("dropped");
+    for name in ["authorization", "connection", "upgrade", "x-hop", "keep-alive", "x-forwarded-for"] {
+        assert!(dropped.contains(&name), "{name}\n{told}");
+    }
+    assert!(dropped.contains(&"cookie (menshen_session)"), "{told}");
+    assert!(!told.contains("theme=dark") && !told.contains(&session) && !told.contains("x-kept"), "{told}");
+    let request: Vec<String> = [format!("Cookie: {cookies}")].into_iter().chain(fields.map(str::to_owned)).collect();
+    let request: Vec<&str> = request.iter().map(String::as_str).collect();
+    assert_eq!(proxy.connect().get("/user/", &request).answer().status, 200);
+    let received = upstream.next();
+    for header in all("header").into_iter().filter(|header| !header.contains("<a token")) {
+        let (name, value) = header.split_once(": ").unwrap();
+        assert_eq!(received.header(name), Some(value), "{told}");
+    }
+    for name in ["host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] {
+        assert!(all("header").iter().any(|header| header.starts_with(&format!("{name}: "))), "{name}\n{told}");
+    }
+    assert_eq!(received.header("cookie"), Some("theme=dark"));
+    assert_eq!((received.header("x-hop"), received.header("upgrade")), (None, None));
+}
+
+#[test]
+fn a_cookie_is_read_from_standard_input_where_no_list_of_processes_shows_it() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let cookies = browser.cookie_header().unwrap();
+    for line in [format!("{cookies}\n"), format!("Cookie: {cookies}\r\n")] {
+        let told = proxy.command_with(&["explain", "GET", "/user/", "--cookie", "-"], &line).good();
+        assert!(finding(&told, "session").unwrap().starts_with("by cookie: user "), "{told}");
     }
 }
 
@@ -80,7 +222,7 @@ fn what_cannot_be_foretold_is_refused_with_the_reason() {
     let upstream = Upstream::hello();
     let mut proxy = setup().before(&upstream);
     let told = explain(&proxy, &["GET", "http://other.example/"]);
-    assert!(finding(&told, "answer").unwrap().contains("no site is called \"other.example\""), "{told}");
+    assert!(finding(&told, "answer").unwrap().starts_with("421: no site is called \"other.example\""), "{told}");
     let own = explain(&proxy, &["GET", "/qq/login/"]);
     assert_eq!(finding(&own, "endpoint"), Some("Menshen's own: LoginStart"), "{own}");
     for (words, reason) in [

@@ -16,6 +16,7 @@ mod callback;
 mod companions;
 mod doctor;
 mod explain;
+mod explain_session;
 mod fixture;
 mod forged_tokens;
 mod forwarding_answer;

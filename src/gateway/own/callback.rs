@@ -65,6 +65,24 @@ pub(in crate::gateway) async fn answer(
     Ok(response)
 }
 
+/// What would be answered, as far as it is known before QQ is asked. Nothing is spent.
+pub(super) fn foretell(shared: &Shared, call: Call<'_>, present: Option<&Proof>) -> Result<String, Error> {
+    only(call.method, &[Method::GET], "GET")?;
+    if caller::is_prefetch(call.headers) {
+        return Err(Error::Prefetch);
+    }
+    match shared.login.foretell(call.headers, &query_pairs(call.uri), &call.here.site.wire) {
+        Ok(next) => Ok(format!(
+            "as QQ says of the code, which only the real callback asks it; in the end 303: to {}",
+            next.as_str()
+        )),
+        Err(Refusal::Used | Refusal::NoAttempt) if present.is_some() => {
+            Ok("303: the login that it belongs to has ended well already".to_owned())
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
 /// A login as somebody else ends the session it replaces, so that an answer still under way cannot put that one back.
 /// The same user's goes on: another tab may be using it at this very moment.
 async fn end_replaced(

@@ -18,20 +18,50 @@ use crate::login::Refusal;
 const SENT_ON: &str = "sent-on";
 
 pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
+    let next = match checked(shared, call)? {
+        Checked::SentOn(address) => return Ok(send(call, &address)),
+        Checked::Good(next) => next,
+    };
+    shared.login.admit(call.here.caller.client.address(), call.here.now)?;
+    start(shared, call, next)
+}
+
+/// What would be answered. Nothing is begun, and nobody's number of logins counts.
+pub(super) fn foretell(shared: &Shared, call: Call<'_>) -> Result<String, Error> {
+    let how = match call.here.caller.is_navigation(call.method, call.headers) {
+        true => "302: to",
+        false => "200: JSON with the address of",
+    };
+    Ok(match checked(shared, call)? {
+        Checked::SentOn(address) => format!("{how} {address}, under the name that QQ sends browsers back to"),
+        Checked::Good(next) => {
+            format!("{how} QQ's page, and back to {} after it; 429 if too many log in", next.as_str())
+        }
+    })
+}
+
+/// What is known before a login begins.
+enum Checked {
+    /// The visitor goes on to this endpoint under another name.
+    SentOn(Url),
+    /// It may begin, and ends there.
+    Good(SafeRedirect),
+}
+
+fn checked(shared: &Shared, call: Call<'_>) -> Result<Checked, Error> {
     only(call.method, &[Method::GET], "GET")?;
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
     let next = next(shared, call);
     if let Some(address) = where_cookies_come_back(shared, call, &next) {
-        return Ok(send(call, &address));
+        return Ok(Checked::SentOn(address));
     }
     // Sent to a provider that does not answer, a visitor would be lost there, or turned away when coming back.
-    if let Some(wait) = shared.login.unavailable(call.here.now) {
-        return Err(Refusal::ProviderDown(wait).into());
+    match shared.login.unavailable(call.here.now) {
+        Some(wait) => Err(Refusal::ProviderDown(wait).into()),
+        None => Ok(Checked::Good(next)),
     }
-    shared.login.admit(call.here.caller.client.address(), call.here.now)?;
-    start(shared, call, next)
 }
 
 /// Begins a login that ends at `next`.

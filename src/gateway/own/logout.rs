@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
-use http::{HeaderValue, Method, Response};
+use http::{HeaderValue, Method, Request, Response};
 use serde_json::json;
 
 use super::{Call, add_cookies, only};
 use crate::gateway::body::AnswerBody;
+use crate::gateway::caller::{self, Kind};
 use crate::gateway::error::Error;
 use crate::gateway::origin::NullOrigin;
 use crate::gateway::{Here, Shared, caching, cookies, origin, respond};
@@ -22,13 +23,7 @@ pub(in crate::gateway) async fn answer(
     call: Call<'_>,
     sessions: &CoreSessions,
 ) -> Result<Response<AnswerBody>, Error> {
-    only(call.method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
-    // Before anything else: another site's form brings no cookie, and must not have ours removed.
-    let is_own = origin::is_own(call.headers, &call.here.site.site, NullOrigin::IsForeign);
-    if call.method == Method::POST && !is_own && rule::holds(Rule::NoOtherSiteLogsOut) {
-        return Err(Error::ForeignOrigin);
-    }
-    let proofs = sessions.load_all(call.headers, &call.here.site.wire, call.here.now)?;
+    let proofs = checked(call, sessions)?;
     // What has run out is ended like the rest, but nobody is asked about it.
     let is_over = |proof: &Proof| proof.standing(call.here.now) == Standing::Revoked;
     if call.method != Method::POST && rule::holds(Rule::ALogoutIsAPost) {
@@ -46,6 +41,32 @@ pub(in crate::gateway) async fn answer(
     Ok(logged_out(call, cookies::removed(shared, call.here.site)))
 }
 
+/// What would be answered. Nothing is ended.
+pub(super) async fn foretell(shared: &Shared, call: Call<'_>, sessions: &CoreSessions) -> Result<String, Error> {
+    if call.method != Method::POST && rule::holds(Rule::ALogoutIsAPost) {
+        let status = answer(shared, call, sessions).await?.status();
+        return Ok(format!("{}: a page that ends nothing by itself", status.as_u16()));
+    }
+    let proofs = checked(call, sessions)?;
+    let sessions: Vec<String> = proofs.iter().map(|proof| proof.snapshot.session.to_string()).collect();
+    Ok(match sessions.as_slice() {
+        [] => "200: there is no session to end".to_owned(),
+        [one] => format!("200: session {one} would end"),
+        several => format!("200: sessions {} would end", several.join(", ")),
+    })
+}
+
+/// The sessions that a request proves, if it may end them.
+fn checked(call: Call<'_>, sessions: &CoreSessions) -> Result<Vec<Arc<Proof>>, Error> {
+    only(call.method, &[Method::GET, Method::HEAD, Method::POST], "GET, HEAD, POST")?;
+    // Before anything else: another site's form brings no cookie, and must not have ours removed.
+    let is_own = origin::is_own(call.headers, &call.here.site.site, NullOrigin::IsForeign);
+    if call.method == Method::POST && !is_own && rule::holds(Rule::NoOtherSiteLogsOut) {
+        return Err(Error::ForeignOrigin);
+    }
+    Ok(sessions.load_all(call.headers, &call.here.site.wire, call.here.now)?)
+}
+
 fn logged_out(call: Call<'_>, cookies: Vec<HeaderValue>) -> Response<AnswerBody> {
     let page = Page::LoggedOut { login: &call.here.site.login_page };
     let mut response = if call.here.caller.wants_page() {
@@ -55,6 +76,16 @@ fn logged_out(call: Call<'_>, cookies: Vec<HeaderValue>) -> Response<AnswerBody>
     };
     add_cookies(response.headers_mut(), cookies);
     response
+}
+
+/// Whether a request for the shop's own logout link is the user's wish: a preflight acts for nobody, a browser that fetches
+/// ahead and whoever looks at the head alone were not asked to, and neither a picture's address nor another site's form is.
+pub(in crate::gateway) fn is_asked<B>(request: &Request<B>, null: NullOrigin, here: Here<'_>) -> bool {
+    here.caller.kind != Kind::Preflight
+        && request.method() != Method::HEAD
+        && !caller::is_prefetch(request.headers())
+        && !caller::is_embedded(request.headers())
+        && (!here.caller.is_unsafe || origin::is_own(request.headers(), &here.site.site, null))
 }
 
 /// The shop's own logout link is followed: these sessions are over before the request goes on, since the shop may do its

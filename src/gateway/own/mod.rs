@@ -1,6 +1,7 @@
 //! Our own endpoints: one file each.
 
 pub(super) mod callback;
+mod foretell;
 pub(super) mod health;
 pub(super) mod login_page;
 pub(super) mod login_start;

@@ -1,18 +1,19 @@
 //! What would become of a request, and why, without sending it: the same steps as for one that came, told one by one.
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use http::Request;
-use http::header::HOST;
+mod fields;
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, Method, Request};
 
 use super::caller::{Caller, Kind};
 use super::error::Error;
-use super::policy::{self, Decision};
-use super::{Access, Gateway, Here, NullOrigin, method, origin, settle_host};
+use super::policy::{self, Clearance, Decision};
+use super::{
+    Access, Gateway, Here, NullOrigin, RouteSettings, forward, method, origin, own, respond, settle_host, upstream,
+};
 use crate::http::forwarded::Client;
-use crate::http::request_path;
-use crate::identity::Ready;
-use crate::session::{Bearer, Proof};
+use crate::http::{hop_by_hop, request_path};
+use crate::session::{Bearer, CoreSessions, Presented, Proof};
 
 /// What is said of a request, in the order in which it was found out: a word, and the finding.
 pub type Explanation = Vec<(&'static str, String)>;
@@ -22,7 +23,7 @@ impl Gateway {
     pub async fn explain(&self, request: Request<()>, peer: &Client) -> Explanation {
         let mut told = Explanation::new();
         if let Err(error) = self.tell(request, peer, &mut told).await {
-            told.push(("answer", format!("refused: {error}")));
+            told.push(("answer", format!("{}: {error}", respond::status(&error).as_u16())));
         }
         told
     }
@@ -30,6 +31,7 @@ impl Gateway {
     async fn tell(&self, mut request: Request<()>, peer: &Client, told: &mut Explanation) -> Result<(), Error> {
         let now = self.shared.clock.now();
         let caller = Caller::of(&request, self.request_id(), peer, &self.shared.trusted_proxies);
+        hop_by_hop::check_framing(request.headers()).map_err(upstream::Error::from)?;
         let own = self.shared.own_paths.find(request.uri().path());
         let site = self.site(&request, own)?;
         let here = Here { site, caller: &caller, now };
@@ -43,8 +45,11 @@ impl Gateway {
         }
         if let Some(own) = own {
             told.push(("endpoint", format!("Menshen's own: {}", own.name())));
+            let answer = self.foretell(own, &request, here, told).await?;
+            told.push(("answer", answer));
             return Ok(());
         }
+        let sent = request.headers().clone();
         settle_host(&mut request, site);
         let target = request.uri().clone();
         let readings = request_path::read(target.path())?;
@@ -58,36 +63,80 @@ impl Gateway {
         }
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let matched = method::find(&site.routes, host, &readings, request.method())?;
-        told.push(("route", format!("{}, {}", matched.route.path.text(), access(matched.route.access))));
+        told.push(("route", route(matched.route)));
         if matched.access != matched.route.access {
             told.push(("access", format!("{}: another reading of the path is guarded so", access(matched.access))));
         }
         told.push(("call", call(&caller, &request).to_owned()));
-        let presented = self.load(matched.access != Access::Public, &mut request, here).await?;
+        let null = NullOrigin::by(matched.route, &readings);
+        let is_logout = site.site.is_logout_link(&readings);
+        let ends_sessions = is_logout && own::logout::is_asked(&request, null, here);
+        let ending =
+            if ends_sessions { self.sessions.load_all(request.headers(), &site.wire, now)? } else { Vec::new() };
+        let wants_session = matched.access != Access::Public || ends_sessions;
+        let presented = self.load(wants_session, &mut request, here).await?;
         let proof = presented.session().map(AsRef::as_ref);
-        told.push(("session", session(proof)));
-        let is_own = || origin::is_own(request.headers(), &site.site, NullOrigin::by(matched.route, &readings));
+        told.push((
+            "session",
+            match (proof, wants_session) {
+                (None, false) => "none is looked for: the route is public".to_owned(),
+                (proof, _) => session(&self.sessions, proof, request.headers(), here).await,
+            },
+        ));
+        let is_own = || origin::is_own(request.headers(), &site.site, null);
         let is_navigation = || caller.is_navigation(request.method(), request.headers());
         let decision = policy::decide(matched, proof, &caller, is_own, is_navigation);
+        if is_logout {
+            let ended = !matches!(decision, Decision::ForeignOrigin);
+            told.push(("logout", logout(ends_sessions && ended, if ended { &ending } else { &[] })));
+        }
         told.push(("answer", answer(&decision, matched.access).to_owned()));
-        let Decision::Allow(clearance) = decision else { return Ok(()) };
+        match decision {
+            Decision::Allow(clearance) => self.tell_outgoing(request, &sent, clearance, &presented, here, told).await,
+            Decision::Login | Decision::Unauthorized | Decision::ForeignOrigin => Ok(()),
+        }
+    }
+
+    /// What the application would get.
+    async fn tell_outgoing(
+        &self,
+        mut request: Request<()>,
+        sent: &HeaderMap,
+        clearance: Clearance,
+        presented: &Presented,
+        here: Here<'_>,
+        told: &mut Explanation,
+    ) -> Result<(), Error> {
         let fields = match clearance.identity().zip(presented.session()) {
             Some((identity, proof)) => {
                 let name = self.shared.identities.get(identity).map(|identity| identity.settings.name.clone());
                 told.push(("identity", name.unwrap_or_default()));
-                self.shared.sessions.identity_headers(proof, identity, now).await?
+                self.shared.sessions.identity_headers(proof, identity, here.now).await?
             }
             None => None,
         };
-        let before: Vec<String> = request.headers().keys().map(ToString::to_string).collect();
         self.strip_claims(&mut request, clearance.identity(), here);
-        let dropped = before.iter().filter(|name| !request.headers().contains_key(name.as_str()));
-        dropped.for_each(|name| told.push(("dropped", name.clone())));
-        fields.iter().for_each(|fields| tell_fields(fields, told));
         let permit = clearance.permit(fields.as_ref());
+        let (mut parts, ()) = request.into_parts();
+        let has_body = has_body(&parts.headers);
+        self.upstreams.preview(&mut parts, has_body, &permit, &forward::visitor(here))?;
+        fields::tell(sent, &parts.headers, told);
         told.push(("upstream", self.upstreams.name(&permit).map_or_else(String::new, |name| name.to_string())));
         Ok(())
     }
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    let is_empty = |length: &http::HeaderValue| length.as_bytes().iter().all(|digit| *digit == b'0');
+    headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| !is_empty(length))
+}
+
+/// Which requests it is for, and who may pass.
+fn route(route: &RouteSettings) -> String {
+    let methods: Vec<&str> = route.methods.iter().map(Method::as_str).collect();
+    let methods = if methods.is_empty() { "any method".to_owned() } else { methods.join(" ") };
+    let host = route.host.as_deref().unwrap_or("any host");
+    format!("{}, {}, {methods}, {host}", route.path.text(), access(route.access))
 }
 
 fn access(access: Access) -> &'static str {
@@ -108,14 +157,34 @@ fn call(caller: &Caller, request: &Request<()>) -> &'static str {
     }
 }
 
-fn session(proof: Option<&Proof>) -> String {
-    let Some(proof) = proof else { return "none".to_owned() };
+/// The session that a request proves, or why it proves none.
+pub(super) async fn session(
+    sessions: &CoreSessions,
+    proof: Option<&Proof>,
+    headers: &HeaderMap,
+    here: Here<'_>,
+) -> String {
+    let Some(proof) = proof else {
+        let reasons = sessions.reasons(headers, &here.site.wire, here.now).await;
+        return format!("none: {}", reasons.join("; "));
+    };
     let by = match proof.bearer {
         Bearer::Cookie => "cookie",
         Bearer::ApiToken => "API token",
     };
     let snapshot = &proof.snapshot;
     format!("by {by}: user {}, session {}, since {}", snapshot.user, snapshot.session, snapshot.began)
+}
+
+/// What following the shop's own logout link would end.
+fn logout(is_followed: bool, ending: &[std::sync::Arc<Proof>]) -> String {
+    let sessions: Vec<String> = ending.iter().map(|proof| proof.snapshot.session.to_string()).collect();
+    match sessions.as_slice() {
+        _ if !is_followed => "the shop's logout link, but nothing would end: nobody asked for it".to_owned(),
+        [] => "the shop's logout link, and there is no session to end".to_owned(),
+        [one] => format!("the shop's logout link: session {one} would end"),
+        several => format!("the shop's logout link: sessions {} would end", several.join(", ")),
+    }
 }
 
 fn answer(decision: &Decision, access: Access) -> &'static str {
@@ -129,25 +198,4 @@ fn answer(decision: &Decision, access: Access) -> &'static str {
             "403: the cookie came along unasked, and another site makes the browser ask for this"
         }
     }
-}
-
-/// The header fields that the application gets; of a token its claims, which prove nothing by themselves.
-fn tell_fields(ready: &Ready, told: &mut Explanation) {
-    for (name, value) in ready.headers.iter() {
-        let text = String::from_utf8_lossy(value.as_bytes());
-        match claims(&text) {
-            Some((scheme, claims)) => told.push(("header", format!("{name}: {scheme}<a token that claims {claims}>"))),
-            None => told.push(("header", format!("{name}: {text}"))),
-        }
-    }
-}
-
-/// What stands before a token, and its claims, if the value is one.
-fn claims(value: &str) -> Option<(&str, String)> {
-    let start = value.rfind(' ').map_or(0, |blank| blank + 1);
-    let (scheme, token) = value.split_at_checked(start)?;
-    let mut parts = token.split('.');
-    let (_, payload, _) = (parts.next()?, parts.next()?, parts.next()?);
-    let claims = BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?;
-    Some((scheme, String::from_utf8(claims).ok()?))
 }

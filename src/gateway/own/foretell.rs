@@ -1,0 +1,53 @@
+//! What an endpoint of ours would answer, told without doing it.
+
+use http::Request;
+
+use super::{Call, callback, health, login_page, login_start, logout, userinfo, well_known};
+use crate::gateway::error::Error;
+use crate::gateway::explain::{Explanation, session};
+use crate::gateway::route::OwnPath;
+use crate::gateway::{Gateway, Here};
+
+impl Gateway {
+    /// Tells the session, where the endpoint asks for one, and returns the answer: its status, and what it is.
+    pub(in crate::gateway) async fn foretell(
+        &self,
+        own: OwnPath,
+        request: &Request<()>,
+        here: Here<'_>,
+        told: &mut Explanation,
+    ) -> Result<String, Error> {
+        let shared = &*self.shared;
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        let call = Call { method, uri, headers, here };
+        let (response, what) = match own {
+            OwnPath::LoginStart => return login_start::foretell(shared, call),
+            OwnPath::Logout => return logout::foretell(shared, call, &self.sessions).await,
+            OwnPath::Callback => {
+                let presented = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
+                let present = presented.session().map(AsRef::as_ref);
+                told.push(("session", session(&self.sessions, present, headers, here).await));
+                return callback::foretell(shared, call, present);
+            }
+            OwnPath::LoginPage => {
+                let presented = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
+                let present = presented.session().map(AsRef::as_ref);
+                told.push(("session", session(&self.sessions, present, headers, here).await));
+                (login_page::answer(shared, call, present)?, "the page with QQ's button")
+            }
+            OwnPath::UserInfo => {
+                let presented = self.session(call).await?;
+                let present = presented.session().map(AsRef::as_ref);
+                told.push(("session", session(&self.sessions, present, headers, here).await));
+                (userinfo::answer(shared, call, &presented)?, "the session, as JSON")
+            }
+            OwnPath::Health => (health::answer(method)?, "that the process lives"),
+            OwnPath::Jwks => (well_known::key_set(shared, call)?, "the public keys"),
+            OwnPath::OpenIdConfiguration => {
+                (well_known::openid_configuration(shared, call)?, "issuer and keys, for libraries that discover")
+            }
+            OwnPath::Nothing => return Err(Error::NotFound),
+        };
+        Ok(format!("{}: {what}", response.status().as_u16()))
+    }
+}

@@ -26,7 +26,7 @@ pub(in crate::gateway) async fn answer(
     let proofs = checked(call, sessions)?;
     // What has run out is ended like the rest, but nobody is asked about it.
     let is_over = |proof: &Proof| proof.standing(call.here.now) == Standing::Revoked;
-    if call.method != Method::POST && rule::holds(Rule::ALogoutIsAPost) {
+    if asks_first(call.method) {
         let Some(proof) = proofs.iter().find(|proof| !is_over(proof)) else {
             return Ok(logged_out(call, cookies::removed(shared, call.here.site)));
         };
@@ -41,9 +41,14 @@ pub(in crate::gateway) async fn answer(
     Ok(logged_out(call, cookies::removed(shared, call.here.site)))
 }
 
+/// Whether this method ends nothing, and a page asks whether anything is to end.
+fn asks_first(method: &Method) -> bool {
+    method != Method::POST && rule::holds(Rule::ALogoutIsAPost)
+}
+
 /// What would be answered. Nothing is ended.
 pub(super) async fn foretell(shared: &Shared, call: Call<'_>, sessions: &CoreSessions) -> Result<String, Error> {
-    if call.method != Method::POST && rule::holds(Rule::ALogoutIsAPost) {
+    if asks_first(call.method) {
         let status = answer(shared, call, sessions).await?.status();
         return Ok(format!("{}: a page that ends nothing by itself", status.as_u16()));
     }

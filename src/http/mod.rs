@@ -1,5 +1,6 @@
 //! Helpers for HTTP that know no policy.
 
+mod careless;
 pub mod cookie;
 pub mod encode;
 pub mod fold_case;
@@ -12,3 +13,4 @@ pub mod request_end;
 pub mod request_path;
 pub mod safe_redirect;
 pub mod strip;
+pub mod subscriber;

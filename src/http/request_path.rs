@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use super::careless;
 use crate::rule::{self, Rule};
 
 /// Longest path whose readings are worked out; a longer ambiguous one has none, and is refused.
@@ -78,9 +79,8 @@ fn is_ambiguous(raw: &str, decoded: &str) -> bool {
 }
 
 fn every_reading(raw: &str, decoded: &str) -> Result<Vec<String>, TooAmbiguous> {
-    let overlong = decode(&fold_overlong(raw));
-    let twice = decode(decoded);
-    let as_sent = [raw.to_owned(), decoded.to_owned(), twice, overlong];
+    let (twice, carelessly) = (decode(decoded), careless::decode(raw));
+    let as_sent = [raw.to_owned(), decoded.to_owned(), twice, carelessly, careless::decode(decoded)];
     let steps: [fn(&str) -> String; 12] = [
         without_line_ends,
         |path| path.replace('\0', ""),
@@ -122,23 +122,6 @@ fn bounded(readings: &[String]) -> Result<(), TooAmbiguous> {
 
 fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
-/// Overlong UTF-8 of `/`, `.` and `\`, as careless decoders take it.
-fn fold_overlong(raw: &str) -> String {
-    const OVERLONG: [(&str, &str); 9] = [
-        ("%c0%af", "/"),
-        ("%c0%ae", "."),
-        ("%c1%9c", "\\"),
-        ("%e0%80%af", "/"),
-        ("%e0%80%ae", "."),
-        ("%e0%81%9c", "\\"),
-        ("%f0%80%80%af", "/"),
-        ("%f0%80%80%ae", "."),
-        ("%f0%80%81%9c", "\\"),
-    ];
-    let lower = raw.to_ascii_lowercase();
-    OVERLONG.iter().fold(lower, |text, (code, plain)| text.replace(code, plain))
 }
 
 /// `//host/a` → `/a`: what is left where a target is read as a reference to another host (RFC 3986, 4.2), however many
@@ -264,6 +247,16 @@ mod tests {
             "/admin/x%00.css",
             "/x/%c0%ae%c0%ae/admin/x",
             "/x%c0%af..%c0%afadmin/x",
+            "/%c1%a1dmin/x",
+            "/%e0%81%a1dmin/x",
+            "/x/%f8%80%80%80%ae%fc%80%80%80%80%ae/admin/x",
+            "/%u0061dmin/x",
+            "/%U0061dmin/x",
+            "/admin%u002fx",
+            "/%u002fadmin/x",
+            "/x/%u002e%u002e/admin/x",
+            "/x/%u002e./admin/x",
+            "/x/%25u002e%25u002e/admin/x",
             "/static/..//admin/x",
             "/static/%2e./admin/x",
             "//evil/admin/x",

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::http::subscriber::Subscriber;
 use crate::rule::{self, Rule};
 
 /// What every number here is counted in, and the longest that anybody has to wait.
@@ -103,7 +104,7 @@ impl Charge {
 /// A meter for each address.
 struct Meters {
     interval: u64,
-    by_address: quick_cache::sync::Cache<Network, Meter>,
+    by_address: quick_cache::sync::Cache<Subscriber, Meter>,
 }
 
 impl Meters {
@@ -116,27 +117,8 @@ impl Meters {
             return Meter::new(0);
         }
         let fresh = || Ok::<_, Infallible>(Meter::new(self.interval));
-        let Ok(meter) = self.by_address.get_or_insert_with(&Network::of(from), fresh);
+        let Ok(meter) = self.by_address.get_or_insert_with(&Subscriber::of(from), fresh);
         meter
-    }
-}
-
-/// Whom an address stands for: one subscriber of IPv6 has a /64 at least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Network {
-    V4(u32),
-    V6(u64),
-}
-
-impl Network {
-    fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Network::V4(address.to_bits()),
-            IpAddr::V6(address) if !rule::holds(Rule::ASubscribersAddressesAreOne) => {
-                Network::V6(address.to_bits() as u64)
-            }
-            IpAddr::V6(address) => Network::V6((address.to_bits() >> 64) as u64),
-        }
     }
 }
 

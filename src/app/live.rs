@@ -194,6 +194,7 @@ impl Running for Live {
             started: self.since.as_secs(),
             configured: present.since.as_secs(),
             connections: self.server.connections(),
+            turned_away: self.server.turned_away(),
             sessions: present.shared.sessions.remembered_count(),
             lookups: [("remembered", lookups.remembered), ("opened", lookups.opened), ("refused", lookups.refused)],
             upstreams: self.foundations.connections.all().into_iter().map(of_upstream).collect(),

@@ -145,6 +145,7 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.headers", Count(16, 4096), Is("100")),
     key("limits.target_bytes", Size(ByteSize::kib(1), ByteSize::kib(63)), Is(r#""32KiB""#)),
     key("limits.connections", Count(1, 10_000_000), Is("10000")),
+    key("limits.connections_per_address", Count(1, 10_000_000), Derived("a quarter of limits.connections")),
     key("limits.exchanges", Count(1, 4096), Is("64")),
     key("limits.logins", Count(1, 10_000_000), Is("300000")),
     key("limits.logins_per_address", Count(1, 10_000_000), Is("600")),

@@ -11,7 +11,7 @@ use super::site::SiteContext;
 use super::{Here, Shared, caching};
 use crate::identity::Snapshot;
 use crate::rule::{self, Rule};
-use crate::session::{Error, Presented, Proof};
+use crate::session::{CookieJar, Error, Presented, Proof};
 
 /// An answer that took longer may find a browser that has logged in again meanwhile, whose cookies are not ours to
 /// remove. A login takes a visitor some seconds.
@@ -86,6 +86,19 @@ fn may_carry_cookies(answer: &Response<AnswerBody>) -> bool {
     !may_be_kept || !rule::holds(Rule::NoCookieOnAnswersThatMayBeKept)
 }
 
+/// Takes out of the application's answer what would set a cookie of ours: nobody but us makes sessions, and whoever gets a
+/// line into its answers could log a visitor in as another.
+pub(super) fn keep_ours_ours(headers: &mut HeaderMap, jar: &CookieJar) {
+    let sets_ours = |cookie: &HeaderValue| jar.is_ours(name(cookie)) && rule::holds(Rule::OwnCookiesAreSetHere);
+    if headers.get_all(SET_COOKIE).iter().any(sets_ours) {
+        let kept: Vec<HeaderValue> =
+            headers.get_all(SET_COOKIE).iter().filter(|cookie| !sets_ours(cookie)).cloned().collect();
+        headers.remove(SET_COOKIE);
+        headers.extend(kept.into_iter().map(|cookie| (SET_COOKIE, cookie)));
+        tracing::warn!("the application's answer would have set a cookie of ours: it was left out");
+    }
+}
+
 /// Adds cookies to the application's answer, except those that it sets itself.
 fn add_beside_the_shops(headers: &mut HeaderMap, cookies: Vec<HeaderValue>) {
     let shops: Vec<Vec<u8>> = headers.get_all(SET_COOKIE).iter().map(|cookie| name(cookie).to_vec()).collect();
@@ -96,6 +109,9 @@ fn add_beside_the_shops(headers: &mut HeaderMap, cookies: Vec<HeaderValue>) {
     }
 }
 
+/// A nameless cookie counts by what stands before its second `=`: browsers send it back like one of that name.
 fn name(set_cookie: &HeaderValue) -> &[u8] {
-    set_cookie.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+    let pair = set_cookie.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let pair = pair.strip_prefix(b"=").map_or(pair, <[u8]>::trim_ascii_start);
+    pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii_end()
 }

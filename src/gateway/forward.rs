@@ -45,6 +45,7 @@ impl Gateway {
             self.open(tunnel, fields.as_ref().and(presented.session()).cloned(), here);
         }
         let mut response = answer.map(AnswerBody::relayed);
+        cookies::keep_ours_ours(response.headers_mut(), &here.site.wire.jar);
         if fields.is_some() && rule::holds(Rule::AnswersWithIdentityArePrivate) {
             caching::keep_private(response.headers_mut());
         }

@@ -124,14 +124,22 @@ impl<T> SpentStates<T> {
 }
 
 impl<T> States<T> {
-    /// Not before the attempt is refused for its age alone: in its last moment it is still good.
+    /// Not before the attempt is refused for its age alone: in its last moment it is still good. What is under way stays,
+    /// however many states come back meanwhile.
     fn forget(&mut self, now: Timestamp) {
+        let mut under_way = Vec::new();
         while let Some((good_until, _)) = self.by_age.front()
-            && (*good_until < now || self.by_age.len() >= MAX_REMEMBERED)
+            && (*good_until < now || self.by_age.len() + under_way.len() >= MAX_REMEMBERED)
+            && let Some(oldest) = self.by_age.pop_front()
         {
-            if let Some((_, state)) = self.by_age.pop_front() {
-                self.by_state.remove(&state);
+            if let Some(Exchange::UnderWay(_)) = self.by_state.get(&oldest.1) {
+                under_way.push(oldest);
+            } else {
+                self.by_state.remove(&oldest.1);
             }
+        }
+        for oldest in under_way.into_iter().rev() {
+            self.by_age.push_front(oldest);
         }
     }
 }
@@ -212,6 +220,21 @@ mod tests {
         drop(states.spend("b", too_late, Timestamp::from_secs(9999), free));
         assert!(!states.is_spent("a"));
         assert!(states.is_spent("b"));
+    }
+
+    #[tokio::test]
+    async fn no_number_of_states_drives_out_one_whose_exchange_is_under_way() {
+        let states = SpentStates::new();
+        let Ok(Turn::First(teller, ())) = states.spend("a", NOW, LATER, free) else { panic!("not the first") };
+        for number in 0..=MAX_REMEMBERED {
+            assert!(states.spend_in_vain(&number.to_string(), NOW, LATER));
+        }
+        let Ok(Turn::Wait(mut waiting)) = states.spend("a", NOW, LATER, free) else { panic!("exchanged twice") };
+        teller.tell(Arc::new(7));
+        assert!(waiting.wait_for(Option::is_some).await.is_ok());
+        assert!(states.spend_in_vain("one more", NOW, LATER));
+        assert!(!states.is_spent("a"), "the oldest, and told");
+        assert!(states.is_spent("one more"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::Limits;
 use super::activity::{Activity, Phase};
-use super::core::Place;
+use super::core::Connected;
 use super::departure::Departure;
 use crate::http::idle::IdleLimit;
 use crate::http::request_end::RequestEnd;
@@ -48,7 +48,7 @@ pub(super) struct ClientIo {
     /// Since a head has begun to arrive: what hyper says of one that it refuses.
     has_answered: bool,
     /// Held until the socket is closed, which for an upgraded connection is long after HTTP has ended.
-    _place: Place,
+    _connected: Connected,
 }
 
 impl ClientIo {
@@ -57,7 +57,7 @@ impl ClientIo {
         activity: Activity,
         request_end: RequestEnd,
         limits: &Limits,
-        place: Place,
+        connected: Connected,
     ) -> Self {
         ClientIo {
             stream: TokioIo::new(stream),
@@ -70,7 +70,7 @@ impl ClientIo {
             departure: Departure::default(),
             linger: None,
             has_answered: false,
-            _place: place,
+            _connected: connected,
         }
     }
 

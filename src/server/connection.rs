@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -20,10 +21,11 @@ use tokio::sync::watch;
 use super::Handler;
 use super::activity::{Activity, Answering, Phase};
 use super::client_io::ClientIo;
-use super::core::Place;
+use super::core::Connected;
 use super::present::Slot;
 use crate::http::forwarded::Client;
 use crate::http::request_end::RequestEnd;
+use crate::rule::{self, Rule};
 
 /// Serves one client until it leaves, misbehaves, or the server drains and its present request is answered.
 pub(super) async fn serve<H: Handler>(
@@ -31,13 +33,13 @@ pub(super) async fn serve<H: Handler>(
     peer: SocketAddr,
     slot: Rc<Slot<H>>,
     mut draining: watch::Receiver<bool>,
-    place: Place,
+    connected: Connected,
 ) {
     let limits = slot.present().limits.clone();
     let activity = Activity::new();
     let client = Client::of(peer);
     let request_end = RequestEnd::default();
-    let io = ClientIo::new(stream, activity.clone(), request_end.clone(), &limits, place);
+    let io = ClientIo::new(stream, activity.clone(), request_end.clone(), &limits, connected);
     let service = service_fn(|mut request: Request<Incoming>| {
         let answering = Answering::new(&activity);
         let has_body = !request.body().is_end_stream();
@@ -45,10 +47,14 @@ pub(super) async fn serve<H: Handler>(
         if has_body {
             request.extensions_mut().insert(request_end.clone());
         }
-        let (present, client, activity) = (slot.present(), &client, &activity);
+        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+        let (present, client, activity, request_end) = (slot.present(), &client, &activity, &request_end);
         async move {
             let version = request.version();
-            let response = present.handler.handle(request, client).await;
+            let mut response = present.handler.handle(request, client).await;
+            if is_chunked && !request_end.is_certain() && rule::holds(Rule::TrailersEndOneWay) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 activity.enter(Phase::Upgraded);
             }

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
+use super::crowd::{Crowd, Full, Place};
 use super::present::{Exchange, Make, Slot, follow};
 use super::{Handler, Limits, Listeners, Settings, connection};
 
@@ -28,7 +29,7 @@ pub struct Gone;
 pub struct Server<H> {
     cores: Mutex<Vec<JoinHandle<()>>>,
     draining: watch::Sender<bool>,
-    all_open: Arc<AtomicUsize>,
+    crowd: Arc<Crowd>,
     exchanges: Vec<mpsc::UnboundedSender<Exchange<H>>>,
 }
 
@@ -41,7 +42,7 @@ impl<H: Handler> Server<H> {
     ) -> io::Result<Self> {
         let (draining, watching) = watch::channel(false);
         let make_handler: Make<H> = Arc::new(make_handler);
-        let all_open = Arc::new(AtomicUsize::new(0));
+        let crowd = Arc::new(Crowd::default());
         let count = match settings.cores {
             Some(count) => count.get(),
             None => std::thread::available_parallelism()?.get(),
@@ -49,7 +50,7 @@ impl<H: Handler> Server<H> {
         let mut cores = Vec::with_capacity(count);
         let mut exchanges = Vec::with_capacity(count);
         for index in 0..count {
-            let core = Core { drain: settings.drain, draining: watching.clone(), all_open: Arc::clone(&all_open) };
+            let core = Core { drain: settings.drain, draining: watching.clone(), crowd: Arc::clone(&crowd) };
             let sockets = listeners.share()?;
             let (make_handler, limits) = (Arc::clone(&make_handler), settings.limits.clone());
             let (exchange, asked) = mpsc::unbounded_channel();
@@ -64,12 +65,17 @@ impl<H: Handler> Server<H> {
             };
             cores.push(std::thread::Builder::new().name(format!("core-{index}")).spawn(run)?);
         }
-        Ok(Server { cores: Mutex::new(cores), draining, all_open, exchanges })
+        Ok(Server { cores: Mutex::new(cores), draining, crowd, exchanges })
     }
 
     /// How many client connections are open.
     pub fn connections(&self) -> usize {
-        self.all_open.load(Ordering::Relaxed)
+        self.crowd.count()
+    }
+
+    /// How many were turned away, since there was no room for them.
+    pub fn turned_away(&self) -> u64 {
+        self.crowd.turned_away()
     }
 
     /// Has every core serve with another handler, made there, and under other limits. Requests under way end as they
@@ -109,8 +115,8 @@ impl<H: Handler> Server<H> {
 struct Core {
     drain: Duration,
     draining: watch::Receiver<bool>,
-    /// Open connections, all cores together.
-    all_open: Arc<AtomicUsize>,
+    /// Whoever is connected, to all cores.
+    crowd: Arc<Crowd>,
 }
 
 impl Core {
@@ -162,12 +168,17 @@ async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, slot: Rc<Slot
 }
 
 fn admit<H: Handler>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, slot: &Rc<Slot<H>>, open: &Arc<Open>) {
-    let place = Place::take(core, open);
-    let limit = slot.present().limits.connections;
-    if core.all_open.load(Ordering::Relaxed) > limit {
-        tracing::warn!(%peer, limit, "limits.connections is reached: a connection was turned away");
-        return;
-    }
+    let place = match core.crowd.admit(peer.ip(), &slot.present().limits) {
+        Ok(place) => Connected::new(place, open),
+        Err(Full::Everywhere) => {
+            tracing::warn!(%peer, "limits.connections is reached: a connection was turned away");
+            return;
+        }
+        Err(Full::ForThisAddress) => {
+            tracing::warn!(%peer, "one address holds limits.connections_per_address: a connection was turned away");
+            return;
+        }
+    };
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "a client left at once");
         return;
@@ -185,23 +196,21 @@ struct Open {
     none: Notify,
 }
 
-/// A connection's place among the open ones, for exactly as long as its socket is open.
-pub(super) struct Place {
-    all_open: Arc<AtomicUsize>,
+/// A connection that counts as open, for exactly as long as its socket is.
+pub(super) struct Connected {
+    _place: Place,
     open: Arc<Open>,
 }
 
-impl Place {
-    fn take(core: &Core, open: &Arc<Open>) -> Self {
-        core.all_open.fetch_add(1, Ordering::Relaxed);
+impl Connected {
+    fn new(place: Place, open: &Arc<Open>) -> Self {
         open.count.fetch_add(1, Ordering::Relaxed);
-        Place { all_open: Arc::clone(&core.all_open), open: Arc::clone(open) }
+        Connected { _place: place, open: Arc::clone(open) }
     }
 }
 
-impl Drop for Place {
+impl Drop for Connected {
     fn drop(&mut self) {
-        self.all_open.fetch_sub(1, Ordering::Relaxed);
         if self.open.count.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.open.none.notify_waiters();
         }

@@ -6,6 +6,7 @@ mod activity;
 mod client_io;
 mod connection;
 mod core;
+mod crowd;
 mod departure;
 pub mod descriptors;
 mod listener;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use ipnet::IpNet;
 
 pub use self::core::{Gone, Server};
 pub use self::listener::{BindError, Listeners};
@@ -55,6 +57,10 @@ pub struct Limits {
     pub target_bytes: ByteSize,
     /// Open client connections, all cores together.
     pub connections: usize,
+    /// Of those, how many may come from one address; of IPv6, from one /64.
+    pub connections_per_address: usize,
+    /// Who stands in front of many clients, and may have as many connections as there are.
+    pub proxies: Vec<IpNet>,
 }
 
 /// Answers requests, on one core.

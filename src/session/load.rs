@@ -16,7 +16,8 @@ use crate::rule::{self, Rule};
 use crate::token::api::ApiTokenError;
 use crate::token::issuer_claim;
 
-/// How many session cookies of one request are looked at. A browser sends one; more come from somebody who plants them.
+/// How many sessions one request may prove by its cookies, or tokens. A browser sends one; more come from somebody who
+/// plants them. What proves none is not counted: planted, it would lock the browser out.
 pub(super) const MAX_CANDIDATES: usize = 4;
 
 /// What a request's session cookies come to.
@@ -157,16 +158,17 @@ impl CoreSessions {
 
     /// The session that the session cookie proves.
     pub async fn load_cookie(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Presented {
-        let (mut presented, mut may_be_good_yet) = (Presented::Nothing, false);
-        for (count, value) in session_cookies(headers, wire).enumerate() {
-            if count == MAX_CANDIDATES && rule::holds(Rule::ManyCookiesAreNobodys) {
+        let (mut presented, mut may_be_good_yet, mut proven) = (Presented::Nothing, false, 0);
+        for value in session_cookies(headers, wire) {
+            let prove = |shared: &Sessions| shared.prove_cookie(value, &wire.site).ok_or(());
+            let found = self.find(value, Bearer::Cookie, wire, prove);
+            proven += usize::from(found.as_ref().is_ok_and(|proof| proof.standing(now) != Standing::Revoked));
+            if proven > MAX_CANDIDATES && rule::holds(Rule::ManyCookiesAreNobodys) {
                 if self.is_traffic {
                     tracing::warn!("one request brought too many session cookies: taken for anonymous");
                 }
                 return Presented::Nothing;
             }
-            let prove = |shared: &Sessions| shared.prove_cookie(value, &wire.site).ok_or(());
-            let found = self.find(value, Bearer::Cookie, wire, prove);
             let proof = match found {
                 Ok(proof) if proof.is_ahead(now) => {
                     let session = proof.snapshot.session;

@@ -16,12 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 impl CoreSessions {
     /// What keeps the session cookies of a request from proving a session, one reason for each cookie that has its own.
     pub async fn reasons(&self, headers: &HeaderMap, wire: &Wire, now: Timestamp) -> Vec<String> {
-        let cookies: Vec<&[u8]> = session_cookies(headers, wire).take(MAX_CANDIDATES + 1).collect();
+        let cookies: Vec<&[u8]> = session_cookies(headers, wire).collect();
         if cookies.is_empty() {
             return vec![format!("no cookie is called {}", wire.jar.session())];
         }
-        if cookies.len() > MAX_CANDIDATES {
-            return vec![format!("more than {MAX_CANDIDATES} cookies are called {}", wire.jar.session())];
+        let proven = cookies.iter().filter_map(|value| self.shared().prove_cookie(value, &wire.site));
+        if proven.filter(|proof| proof.standing(now) != Standing::Revoked).nth(MAX_CANDIDATES).is_some() {
+            return vec![format!("more than {MAX_CANDIDATES} cookies called {} prove a session", wire.jar.session())];
         }
         let (mut reasons, mut users) = (Vec::new(), Vec::new());
         for value in cookies {

@@ -14,8 +14,9 @@ use crate::rule::{self, Rule};
 /// Whether a token claims to be issued by one of `issuers`, read without verifying anything, and as leniently as any
 /// backend may read it that does not verify either: what is no JSON claims whatever stands in it.
 pub fn is_claimed<'a>(token: &[u8], issuers: impl Iterator<Item = &'a str> + Clone) -> bool {
-    // Whichever part it is: with something stuck before it, the payload is not the second.
-    token.split(|byte| *byte == b'.').skip(1).filter(|part| !part.is_empty()).any(|part| {
+    // Whichever part it is: with something stuck before it, the payload is not the second, and in JSON (RFC 7515, 7.2) it
+    // stands alone.
+    token.split(|byte| *byte == b'.').filter(|part| !part.is_empty()).any(|part| {
         let mut payload = decode_leniently(part);
         // Of UTF-16, what is left without its NULs shows what is said, and not where.
         let is_wide = payload.contains(&0);
@@ -35,10 +36,20 @@ pub fn is_claimed<'a>(token: &[u8], issuers: impl Iterator<Item = &'a str> + Clo
 
 fn names(claim: &Value, issuer: &str) -> bool {
     match claim {
+        Value::String(claimed) if rule::holds(Rule::IssuersAreComparedLoosely) => loosely(claimed) == loosely(issuer),
         Value::String(claimed) => claimed == issuer,
         Value::Array(several) => several.iter().any(|claim| names(claim, issuer)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     }
+}
+
+/// An issuer as it may be written by whoever hopes that it is taken for ours there and not here: whatever its scheme, case,
+/// default port, last dot and last slashes.
+fn loosely(issuer: &str) -> String {
+    let folded = fold_case(issuer.trim());
+    let bare = folded.split_once("://").map_or(&*folded, |(_, bare)| bare).trim_end_matches('/');
+    let bare = bare.strip_suffix(":80").or_else(|| bare.strip_suffix(":443")).unwrap_or(bare);
+    bare.trim_end_matches('.').to_owned()
 }
 
 /// Every value of `iss` in an object, in any case: of two, some readers take the first and some the last, and some take
@@ -168,6 +179,30 @@ mod tests {
         ] {
             assert!(is_claimed(format!("{tail}.{payload}.").as_bytes(), [ISSUER].into_iter()), "{payload}");
         }
+    }
+
+    #[test]
+    fn no_other_spelling_of_the_issuer_hides_whose_token_it_claims_to_be() {
+        const PLAIN: &str = "http://www.meiduo.site";
+        for claimed in [
+            "http://www.meiduo.site/",
+            "HTTP://WWW.meiduo.SITE",
+            "https://www.meiduo.site",
+            "http://www.meiduo.site:80",
+            "http://www.meiduo.site.",
+            "http://www.meiduo.site.:80//",
+            " http://www.meiduo.site ",
+            "www.meiduo.site",
+        ] {
+            let token = format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"iss":"{claimed}"}}"#)));
+            assert!(is_claimed(token.as_bytes(), [PLAIN].into_iter()), "{claimed}");
+        }
+        for anothers in ["http://www.meiduo.site:8080", "http://meiduo.site", "http://www.meiduo.site/x", ""] {
+            let token = format!("e30.{}.x", BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"iss":"{anothers}"}}"#)));
+            assert!(!is_claimed(token.as_bytes(), [PLAIN].into_iter()), "{anothers}");
+        }
+        let alone = BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"iss":"{PLAIN}"}}"#));
+        assert!(is_claimed(alone.as_bytes(), [PLAIN].into_iter()), "a JWS in JSON");
     }
 
     /// Regression: an application's own tokens, which name no issuer, were refused for naming the site anywhere.

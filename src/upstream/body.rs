@@ -28,6 +28,9 @@ pub enum RelayError {
     /// The client broke off, or broke the rules of its framing.
     #[error("the client broke off its request")]
     Client(#[source] hyper::Error),
+    /// The client's trailers end in one place to some, and in another to others.
+    #[error("the request's trailers do not end as they must")]
+    Trailers,
     /// Nothing came for too long.
     #[error("the sender fell silent in the middle of a body")]
     Silent,
@@ -127,6 +130,17 @@ impl Upload {
             Poll::Ready(Some(Err(_))) => ClientSide::Broken,
             Poll::Pending => ClientSide::Owing,
         });
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(trailers) = frame.trailers_ref()
+        {
+            if let Some(end) = &self.end {
+                end.had_trailers();
+            }
+            if trailers.is_empty() {
+                self.progress.side.set(ClientSide::Broken);
+                return Poll::Ready(Some(Err(RelayError::Trailers)));
+            }
+        }
         if let Some(end) = self.end.take_if(|_| self.progress.side.get() == ClientSide::Done) {
             end.reached();
         }

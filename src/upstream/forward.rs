@@ -79,8 +79,8 @@ pub enum Error {
     /// The upstream switched protocols without having been asked, or to another one.
     #[error("the upstream switched to a protocol nobody asked for")]
     UnaskedUpgrade,
-    /// The upstream's answer has a transfer encoding that cannot be passed on.
-    #[error("the upstream's answer has a transfer encoding other than chunked")]
+    /// The upstream's answer has a length or a transfer encoding that cannot be passed on.
+    #[error("the upstream's answer has a transfer encoding other than chunked, or a length that is no number")]
     UnreadableFraming,
     /// The permit names an upstream that is not configured: a fault of ours.
     #[error("there is no such upstream")]

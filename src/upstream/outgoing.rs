@@ -142,6 +142,13 @@ pub(super) fn accept<B>(response: &mut Response<B>, asked: &Hop, is_head: bool) 
         return Err(Error::UnaskedUpgrade);
     }
     let has_length = response.headers().contains_key(CONTENT_LENGTH);
+    // hyper takes `2, 2` for 2; others would not (RFC 9110, 8.6).
+    let is_number = |length: &HeaderValue| !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+    if !response.headers().get_all(CONTENT_LENGTH).iter().all(is_number)
+        && rule::holds(Rule::AnAnswersLengthIsOneNumber)
+    {
+        return Err(Error::UnreadableFraming);
+    }
     let hop = hop_by_hop::remove(response.headers_mut()).map_err(|_| Error::UnreadableFraming)?;
     if is_upgrade {
         connection_fields(response.headers_mut(), &Hop { takes_trailers: false, ..hop });

@@ -244,3 +244,27 @@ fn no_odd_spelling_takes_our_cookie_upstream() {
         assert_eq!(upstream.next().header("cookie"), arrives, "{sent}");
     }
 }
+
+/// Regression: whoever got a line into an answer of the application's logged the visitor in as another.
+#[test]
+fn no_backend_sets_a_cookie_of_ours() {
+    let upstream = Upstream::scripted(|_| {
+        let sets = [
+            "a=1; Path=/",
+            "menshen_session=x; Path=/",
+            " menshen_session =x",
+            "=menshen_session=x",
+            "__Host-menshen_session=x; Secure; Path=/",
+            "menshen_login_abc=x",
+            "menshen_sessions=2",
+            "b=menshen_session=x",
+        ];
+        let sets: String = sets.iter().map(|cookie| format!("Set-Cookie: {cookie}\r\n")).collect();
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{sets}\r\n").into()
+    });
+    let proxy = setup().before(&upstream);
+    for path in ["/public/", "/"] {
+        let answer = proxy.connect().get(path, &[]).answer();
+        assert_eq!(answer.all("set-cookie"), ["a=1; Path=/", "menshen_sessions=2", "b=menshen_session=x"], "{path}");
+    }
+}

@@ -31,11 +31,11 @@ fn why_there_is_no_session_is_told() {
     let name = "menshen_session";
     let value = first.cookie(name).unwrap();
     let tampered = format!("{name}={}", value.replace(|char: char| char.is_ascii_lowercase(), "x"));
-    let many = [&*tampered; 5].join("; ");
+    let many = vec![format!("{name}={value}"); 5].join("; ");
     for (url, cookies, reason) in [
         ("/user/", "theme=dark", format!("none: no cookie is called {name}")),
         ("/user/", &tampered, "none: its cookie was sealed by none of this proxy's keys, or changed since".to_owned()),
-        ("/user/", &many, format!("none: more than 4 cookies are called {name}")),
+        ("/user/", &many, format!("none: more than 4 cookies called {name} prove a session")),
         (&format!("{OTHER}/user/"), &cookies, "none: its cookie is another site's: http://www.meiduo.site".to_owned()),
     ] {
         assert_eq!(session(&proxy, url, cookies), reason);

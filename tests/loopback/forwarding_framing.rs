@@ -102,6 +102,43 @@ fn chunks_that_can_be_read_in_two_ways_never_make_a_whole_request() {
     }
 }
 
+/// Regression: what followed a bare line feed in the trailers was taken for trailers too, up to the end of the next head:
+/// two answers went back for three requests.
+#[test]
+fn no_trailers_swallow_the_request_behind_them_unnoticed() {
+    let behind =
+        "GET /behind HTTP/1.1\r\nHost: www.meiduo.site\r\n\r\nGET /last HTTP/1.1\r\nHost: www.meiduo.site\r\n\r\n";
+    for (trailers, status) in
+        [("\n", 400), ("\n\r\n", 400), ("X: y\n\r\n", 200), ("X: y\n\n", 200), ("X: y\r\n\r\n", 200)]
+    {
+        let upstream = Upstream::hello();
+        let proxy = Setup::new().before(&upstream);
+        let mut client = proxy.connect();
+        let body = format!("2\r\nhi\r\n0\r\n{trailers}");
+        let answer = client.send(format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n{body}{behind}")).answer();
+        assert_eq!(answer.status, status, "{trailers:?}");
+        assert_eq!(answer.header("connection"), Some("close"), "{trailers:?}");
+        assert!(client.until_closed().rest().is_empty(), "{trailers:?}");
+        if status == 200 {
+            assert_eq!(upstream.next().line(), "POST / HTTP/1.1");
+        }
+        upstream.saw_nothing();
+    }
+}
+
+/// Whoever answers without a look at the body does not know how it ends.
+#[test]
+fn a_chunked_request_whose_end_was_not_read_is_the_last_of_its_connection() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let mut client = proxy.connect();
+    let head = "POST /.menshen/userinfo HTTP/1.1\r\nHost: www.meiduo.site\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let answer = client.send(format!("{head}0\r\n\nGET / HTTP/1.1\r\nHost: www.meiduo.site\r\n\r\n")).answer();
+    assert_eq!((answer.status, answer.header("connection")), (405, Some("close")));
+    assert!(client.until_closed().rest().is_empty());
+    upstream.saw_nothing();
+}
+
 #[test]
 fn of_a_body_that_turns_out_unreadable_the_upstream_gets_no_more_than_was_read_and_never_its_end() {
     let upstream = Upstream::serving(|mut stream, connection, seen| {
@@ -223,6 +260,8 @@ fn an_answer_nobody_can_frame_is_502() {
         "Transfer-Encoding: gzip, chunked\r\n",
         "Transfer-Encoding: gzip\r\n",
         "Content-Length: x\r\n",
+        "Content-Length: 5, 5\r\n",
+        "Content-Length: +5\r\n",
     ] {
         let upstream = Upstream::scripted(move |_| format!("HTTP/1.1 200 OK\r\n{framing}\r\n0\r\n\r\n").into());
         let proxy = Setup::new().before(&upstream);

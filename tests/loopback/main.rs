@@ -14,6 +14,7 @@ mod attempts;
 mod blocked;
 mod callback;
 mod companions;
+mod connections;
 mod doctor;
 mod explain;
 mod explain_session;

@@ -72,6 +72,22 @@ fn a_login_that_is_under_way_ends_well_and_once() {
 }
 
 #[test]
+fn whoever_was_logged_out_or_blocked_stays_so() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().route("/user/*", "required").before(&upstream);
+    let (left, blocked) = (proxy.browser(), proxy.browser());
+    left.log_in("10001");
+    blocked.log_in("10002");
+    let (before, id) = (left.copy(), blocked.user_id().unwrap());
+    assert_eq!(left.post("/.menshen/logout", &[SCRIPT]).status, 200);
+    proxy.command(&["users", "block", &id]).good();
+    proxy.reload().unwrap();
+    for browser in [&before, &blocked] {
+        assert_eq!(browser.get("/user/", &[SCRIPT]).status, 401);
+    }
+}
+
+#[test]
 fn a_hundred_reloads_under_load_fail_no_request() {
     let upstream = Upstream::hello();
     let proxy = Setup::new().route("/user/*", "required").before(&upstream);

@@ -314,6 +314,27 @@ fn planting_many_session_cookies_makes_nobody_their_owner() {
 }
 
 #[test]
+fn planted_cookies_that_prove_nothing_lock_nobody_out() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let own = browser.cookie(SESSION).unwrap();
+    let left = proxy.browser();
+    left.log_in("10002");
+    let over = left.cookie(SESSION).unwrap().to_owned();
+    assert_eq!(left.post("/.menshen/logout", &[SCRIPT]).status, 200);
+    for planted in ["x".to_owned(), String::new(), own[..own.len() - 2].to_owned(), "A".repeat(own.len()), over] {
+        for count in [1, 4, 40] {
+            let junk = format!("{SESSION}={planted}; ").repeat(count);
+            let cookies = format!("Cookie: {junk}{SESSION}={own}; {junk}other=1");
+            let answer = proxy.connect().get("/user/", &[SCRIPT, &cookies]).answer();
+            assert_eq!(answer.status, 200, "{count} × {planted:?}");
+        }
+    }
+}
+
+#[test]
 fn a_login_as_somebody_else_ends_the_session_it_replaces_and_no_other() {
     let upstream = Upstream::hello();
     let proxy = setup().before(&upstream);

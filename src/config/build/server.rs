@@ -31,7 +31,8 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
     let forwardings = [Forwarding::XForwarded, Forwarding::Forwarded];
     let forwarding = server.value("forwarded", log, read::choice(&forwardings));
     let prefix = server.value("prefix", log, read::text(path::folder));
-    let limits = self::limits(limits, log);
+    let proxies = trusted_proxies.clone().values().collect();
+    let limits = self::limits(limits, proxies, log);
     for network in trusted_proxies.items.iter().filter(|network| network.value.prefix_len() == 0) {
         let remark = Remark::new("trusts every client").so("whoever connects can lie about its own address and scheme");
         log.warn(&network.spot, remark.fix("name the addresses of your proxies alone"));
@@ -89,13 +90,14 @@ pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || holds(one, other) || holds(other, one))
 }
 
-fn limits(limits: &Section<'_>, log: &mut Findings) -> Option<Limits> {
+fn limits(limits: &Section<'_>, proxies: Vec<IpNet>, log: &mut Findings) -> Option<Limits> {
     let head_timeout = limits.value("head_timeout", log, read::duration);
     let keep_alive = limits.value("keep_alive", log, read::duration);
     let header_bytes = limits.value("header_bytes", log, read::size);
     let headers = limits.value("headers", log, read::count);
     let target_bytes = limits.value("target_bytes", log, read::size);
     let connections = limits.value("connections", log, read::count);
+    let per_address = limits.optional("connections_per_address", log, read::count);
     let (header_bytes, target_bytes) = (header_bytes?, target_bytes?);
     if target_bytes.value > header_bytes.value {
         let (spot, other) = match target_bytes.is_default() {
@@ -107,12 +109,20 @@ fn limits(limits: &Section<'_>, log: &mut Findings) -> Option<Limits> {
         log.error(spot, remark.fix("keep target_bytes at or below header_bytes"));
         return None;
     }
+    let (connections, per_address) = (connections?.value, per_address?);
+    if let Some(per_address) = per_address.as_ref().filter(|per_address| per_address.value >= connections) {
+        let remark = Remark::new(format!("is no less than limits.connections, {connections}"));
+        let remark = remark.so("one address can take every place, and keep everybody else out");
+        log.warn(&per_address.spot, remark.fix("leave it out to have a quarter"));
+    }
     Some(Limits {
         head_timeout: head_timeout?.value,
         keep_alive: keep_alive?.value,
         header_bytes: header_bytes.value,
         headers: headers?.value,
         target_bytes: target_bytes.value,
-        connections: connections?.value,
+        connections,
+        connections_per_address: per_address.map_or(connections.div_ceil(4), |per_address| per_address.value),
+        proxies,
     })
 }

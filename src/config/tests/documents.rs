@@ -63,6 +63,7 @@ const CHINESE: Words = Words {
         "the only upstream" => "唯一的那个 upstream",
         "every site" => "所有站点",
         "all" => "全部",
+        "a quarter of limits.connections" => "limits.connections 的四分之一",
         "the site's origin" => "站点的 origin",
         "master.key in store.path" => "store.path 里的 master.key",
         "admin/menshen.sock in store.path" => "store.path 里的 admin/menshen.sock",

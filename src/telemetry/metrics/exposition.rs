@@ -35,6 +35,7 @@ pub const METRICS: &[Metric] = &[
     metric("menshen_upstream_connections", "gauge", "Open connections to upstreams, without upgraded ones."),
     metric("menshen_answers_broken_total", "counter", "Answers that are not whole."),
     metric("menshen_connections", "gauge", "Open client connections."),
+    metric("menshen_connections_turned_away_total", "counter", "Client connections there was no room for."),
     metric("menshen_logins_total", "counter", "Logins that came back from the provider."),
     metric("menshen_exchange_duration_seconds", "histogram", "How long a login took whose code was exchanged."),
     metric("menshen_provider_up", "gauge", "0 while the provider does not answer and logins are refused."),
@@ -67,6 +68,8 @@ pub struct Gauges {
     pub configured: u64,
     /// Open client connections.
     pub connections: usize,
+    /// Client connections that were turned away.
+    pub turned_away: u64,
     /// Sessions whose proof is remembered.
     pub sessions: usize,
     /// Cookies and tokens that were presented, by how they were found.
@@ -121,6 +124,7 @@ pub(super) fn text(requests: &Requests, rare: &Rare, gauges: &Gauges) -> String 
             "menshen_upstream_connections" => connections(lines, gauges),
             "menshen_answers_broken_total" => lines.one(&[], requests.broken),
             "menshen_connections" => lines.one(&[], gauges.connections as u64),
+            "menshen_connections_turned_away_total" => lines.one(&[], gauges.turned_away),
             "menshen_logins_total" => logins(lines, rare),
             "menshen_exchange_duration_seconds" => lines.histogram(&[], &rare.exchanges),
             "menshen_provider_up" => lines.one(&[], gauges.is_provider_up.into()),

@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use super::PATIENCE;
 
 /// An answer: its head as sent, its body with the chunks put together.
@@ -60,7 +62,18 @@ pub struct Connection {
 
 impl Connection {
     pub fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Connection::of(TcpStream::connect(address).unwrap())
+    }
+
+    /// From an address of this machine's.
+    pub fn from(address: SocketAddr, to: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, None).unwrap();
+        socket.bind(&address.into()).unwrap();
+        socket.connect(&to.into()).unwrap();
+        Connection::of(socket.into())
+    }
+
+    fn of(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();

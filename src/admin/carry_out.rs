@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
-use super::operation::{BoundUser, KeyState, MOST_ROWS, Operation, PAGE, Person, Problem, Reply, Row};
-use super::{Admin, Running};
+use super::operation::{BoundUser, KeyState, MOST_ROWS, Operation, PAGE, Person, Problem, Reply};
+use super::{Admin, Row, Running};
 use crate::clock::Timestamp;
 use crate::keyring::Keyring;
 use crate::random;
 use crate::store::{
-    Act, Actor, AuditEntry, ImportRow, KeyPurpose, Revocation, Revoked, SessionsEnd, StoredKey, UserId,
+    Act, Actor, AuditEntry, IdentityKey, ImportRow, KeyPurpose, Revocation, Revoked, SessionsEnd, StoredKey, UserId,
 };
 
 /// The longest a session can have been made to last: no configuration allows more.
@@ -30,10 +30,11 @@ impl Admin {
             Operation::Status => Ok(Reply::Status(self.running()?.status().await)),
             Operation::Users(after) => Ok(Reply::Users(self.store.users(after, PAGE).await?)),
             Operation::User(id) => self.person(id).await.map(Reply::Person),
-            Operation::WhoIs(identity) => match self.store.find_user(&identity).await? {
-                Some(user) => self.person(user.id).await.map(Reply::Person),
-                None => Err(Problem::NotFound(format!("{} is bound to nobody", identity.subject))),
-            },
+            Operation::WhoIs(identity) => {
+                let identity = self.settled(identity)?;
+                let user = self.store.find_user(&identity).await?.ok_or_else(|| unbound(&identity))?;
+                self.person(user.id).await.map(Reply::Person)
+            }
             Operation::SetState(user, state) => {
                 let user = self.store.set_state(user, state, by, now, end(now)).await?;
                 self.told().await?;
@@ -57,10 +58,10 @@ impl Admin {
             Operation::Unbind(identity) => {
                 let removed = self.store.unbind(&identity, by, now, end(now)).await?;
                 self.told().await?;
-                let nobody = || Problem::NotFound(format!("{} is bound to nobody", identity.subject));
-                removed.map(Reply::Unbound).ok_or_else(nobody)
+                removed.map(Reply::Unbound).ok_or_else(|| unbound(&identity))
             }
             Operation::Import { rows, replace } => self.import(rows, replace, by, now).await,
+                let identity = self.settled(identity)?;
             Operation::Keys => Ok(Reply::Keys(self.store.keys().await?.into_iter().map(KeyState::from).collect())),
             Operation::RotateKeys { purpose, drop_old } => self.rotate(purpose, drop_old, by, now).await,
             Operation::RevokeSession(session) => {
@@ -113,7 +114,8 @@ impl Admin {
         if rows.len() > MOST_ROWS {
             return Err(Problem::Unacceptable(format!("at most {MOST_ROWS} rows at once")));
         }
-        let rows = rows.into_iter().map(|row| import_row(row, now)).collect::<Result<Vec<_>, _>>()?;
+        let rows = (1..).zip(rows).map(|(number, row)| self.import_row(number, row, now));
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
         // In their order: the store carries them out as they are asked for, and all of them share few syncs.
         let taken = rows.into_iter().map(|row| self.store.import(row, replace, by.clone(), now, end(now)));
         let outcomes = try_join_all(taken).await?;
@@ -128,6 +130,34 @@ impl Admin {
         let is_published = purpose == KeyPurpose::Upstream && !drop_old;
         let active_from = if is_published { now.plus(PUBLISHED_BEFORE) } else { now };
         let made = keyring.rotate(purpose, active_from, drop_old, &by).await.map_err(failed)?;
+    /// The identity with its openid in the one spelling that is stored.
+    fn settled(&self, identity: IdentityKey) -> Result<IdentityKey, Problem> {
+        match (self.identify)(&identity.subject) {
+            Some(IdentityKey { subject, .. }) => Ok(IdentityKey { subject, ..identity }),
+            None => Err(Problem::Unacceptable("an openid is 32 hexadecimal digits".to_owned())),
+        }
+    }
+
+    /// `number`: which of the rows it is, for whoever brought them.
+    fn import_row(&self, number: usize, row: Row, now: Timestamp) -> Result<ImportRow, Problem> {
+        let row = row.checked(&*self.identify);
+        let row = row.map_err(|reason| Problem::Unacceptable(format!("none was taken in: row {number} {reason}")))?;
+        let entropy = random::bytes().map_err(|error| Problem::Failed(error.to_string()))?;
+        Ok(ImportRow {
+            identity: row.identity,
+            user: row.user,
+            fresh: UserId::new(now, &entropy),
+            upstream_id: row.upstream_id,
+            username: row.username,
+            display_name: row.display_name.unwrap_or_else(|| NAMELESS.to_owned()),
+            avatar: row.avatar,
+            state: row.state,
+            unionid: row.unionid,
+            created_at: row.created_at,
+            user_created_at: row.user_created_at,
+        })
+    }
+
         if made.is_empty() {
             return Err(Problem::NotFound(format!("there is no {purpose} key yet: the first start makes it")));
         }
@@ -145,24 +175,11 @@ fn no_such(user: UserId) -> Problem {
 /// A session counts from before its user was looked up: a login that is under way is over too, and one that begins
 /// afterwards is not.
 fn end(now: Timestamp) -> SessionsEnd {
-    SessionsEnd { began_by: now, until: now.plus(LONGEST_SESSION) }
+fn unbound(identity: &IdentityKey) -> Problem {
+    Problem::NotFound(format!("{} is bound to nobody", identity.subject))
 }
 
-fn import_row(row: Row, now: Timestamp) -> Result<ImportRow, Problem> {
-    let entropy = random::bytes().map_err(|error| Problem::Failed(error.to_string()))?;
-    Ok(ImportRow {
-        identity: row.identity,
-        user: row.user,
-        fresh: UserId::new(now, &entropy),
-        upstream_id: row.upstream_id,
-        username: row.username,
-        display_name: row.display_name.unwrap_or_else(|| NAMELESS.to_owned()),
-        avatar: row.avatar,
-        state: row.state,
-        unionid: row.unionid,
-        created_at: row.created_at,
-        user_created_at: row.user_created_at,
-    })
+    SessionsEnd { began_by: now, until: now.plus(LONGEST_SESSION) }
 }
 
 impl From<StoredKey> for KeyState {

@@ -13,6 +13,7 @@ mod carry_out;
 pub mod client;
 pub mod listener;
 mod operation;
+mod row;
 pub mod socket;
 
 use std::net::SocketAddr;
@@ -23,11 +24,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use self::operation::{
-    BoundUser, KeyState, MOST_ROWS, Operation, PAGE, Person, Problem, Question, Reloaded, Reply, Row, Status,
+    BoundUser, KeyState, MOST_ROWS, Operation, PAGE, Person, Problem, Question, Reloaded, Reply, Status,
 };
+pub use self::row::{Identify, Row, is_nothing};
 use crate::clock::Clock;
 use crate::master_key::MasterKey;
-use crate::store::{Actor, Store};
+use crate::store::{Actor, IdentityKey, Store};
 
 /// How a proxy can be administered, and what is kept of it.
 #[derive(Debug, Clone)]
@@ -45,6 +47,9 @@ pub struct Settings {
 /// What only a proxy that runs can do.
 #[async_trait]
 pub trait Running: Send + Sync + 'static {
+    /// See [`Identify`]; by the app that it goes by at present.
+    fn identify(&self, openid: &str) -> Option<IdentityKey>;
+
     /// Has every request from now on see what the store says of revocations.
     async fn take_revocations(&self) -> Result<(), Problem>;
 
@@ -75,18 +80,21 @@ pub struct Admin {
     store: Arc<dyn Store>,
     master: MasterKey,
     clock: Clock,
+    identify: Arc<Identify>,
     running: Option<Arc<dyn Running>>,
 }
 
 impl Admin {
-    /// On a store that no proxy has open.
-    pub fn of_a_stopped_proxy(store: Arc<dyn Store>, master: MasterKey, clock: Clock) -> Self {
-        Admin { store, master, clock, running: None }
+    /// On a store that no proxy has open. `identify`: by the configured app.
+    pub fn of_a_stopped_proxy(store: Arc<dyn Store>, master: MasterKey, clock: Clock, identify: Arc<Identify>) -> Self {
+        Admin { store, master, clock, identify, running: None }
     }
 
     /// On a running proxy.
     pub fn of(running: Arc<dyn Running>, store: Arc<dyn Store>, master: MasterKey, clock: Clock) -> Self {
-        Admin { store, master, clock, running: Some(running) }
+        let running_too = Arc::clone(&running);
+        let identify = move |openid: &str| running_too.identify(openid);
+        Admin { store, master, clock, identify: Arc::new(identify), running: Some(running) }
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::row::Row;
 use crate::clock::Timestamp;
 use crate::store::{
     self, AuditEntry, AuditPage, AuditPosition, Binding, IdentityKey, Imported, KeyPurpose, SessionId, User, UserId,
@@ -79,40 +80,6 @@ pub struct Question {
     pub headers: Vec<String>,
     /// Where it comes from.
     pub from: IpAddr,
-}
-
-/// A row of a table of bindings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    /// Who it is at the provider.
-    pub identity: IdentityKey,
-    /// Whom it stands for here, where the row says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<UserId>,
-    /// See [`User::upstream_id`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_id: Option<String>,
-    /// See [`User::username`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
-    /// See [`User::display_name`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// See [`User::avatar`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub avatar: Option<String>,
-    /// See [`User::state`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<UserState>,
-    /// See [`Binding::unionid`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unionid: Option<String>,
-    /// When the binding was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Timestamp>,
-    /// When the user first came.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_created_at: Option<Timestamp>,
 }
 
 /// What came of an operation.

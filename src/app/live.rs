@@ -20,7 +20,7 @@ use crate::gateway::{Gateway, Shared};
 use crate::keyring;
 use crate::random;
 use crate::server::Server;
-use crate::store::{Act, Actor, AuditEntry};
+use crate::store::{Act, Actor, AuditEntry, IdentityKey};
 use crate::telemetry::metrics::{Gauges, UpstreamConnections};
 use crate::upstream::Connections;
 
@@ -126,6 +126,10 @@ impl Live {
 
 #[async_trait]
 impl Running for Live {
+    fn identify(&self, openid: &str) -> Option<IdentityKey> {
+        self.present.load().config.app().identity(openid)
+    }
+
     async fn take_revocations(&self) -> Result<(), Problem> {
         Ok(self.feed.catch_up().await?)
     }

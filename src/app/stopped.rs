@@ -77,7 +77,9 @@ impl Stopped {
         }
         let master = MasterKey::open_or_create(&config.master_key_file, true)?;
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store)?);
-        let admin = Admin::of_a_stopped_proxy(Arc::clone(&store), master, clock);
+        let app = config.app();
+        let identify = move |openid: &str| app.identity(openid);
+        let admin = Admin::of_a_stopped_proxy(Arc::clone(&store), master, clock, Arc::new(identify));
         Ok(Stopped { store, admin })
     }
 

@@ -2,9 +2,15 @@
 
 use std::fs;
 
+use menshen::admin::Reply;
 use menshen::demo::qq::Simulator;
+use menshen::store::Imported;
+use serde_json::{Value, json};
 
-use crate::support::{Browser, CLIENT_ID, Proxy, SCRIPT, Setup, Upstream};
+use crate::support::{Answer, Browser, CLIENT_ID, Connection, Proxy, SCRIPT, Setup, Upstream};
+
+/// Opens the administration's address.
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Tells the application its own id of whoever is logged in.
 const IDENTITY: &str = "[identity.default.headers]\nX-Shop-User = \"{user.upstream_id}\"\n";
@@ -133,4 +139,47 @@ fn a_table_that_cannot_be_read_is_refused_with_the_reason() {
     }
     assert!(proxy.command(&["bindings", "import", "/nowhere/table.csv"]).bad().contains("cannot be read"));
     assert!(proxy.command(&["bindings", "import", "table.xlsx"]).bad().contains("--format"));
+}
+
+/// What the administration's address says of rows.
+fn brought(proxy: &Proxy, rows: &Value) -> Answer {
+    let body = json!({ "import": { "rows": rows, "replace": false } }).to_string();
+    let mut connection = Connection::to(proxy.admin_address());
+    connection.send(format!(
+        "POST /v1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    connection.answer()
+}
+
+/// Regression: rows were looked at by the command alone.
+#[test]
+fn rows_that_no_command_has_looked_at_are_looked_at_all_the_same_and_none_is_taken_beside_a_bad_one() {
+    let upstream = Upstream::hello();
+    let admin = format!("[admin]\nlisten = [\"127.0.0.1:0\"]\ntoken = \"{TOKEN}\"\n");
+    let proxy = Setup::new().section(&admin).before(&upstream);
+    let row = |openid: &str, more: Value| {
+        let mut row = json!({ "identity": { "provider": "qq", "client_id": CLIENT_ID, "subject": openid } });
+        row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        row
+    };
+    let (one, two) = (openid("10001"), openid("10002"));
+    let zero = "00000000-0000-0000-0000-000000000000";
+    for (bad, words) in [
+        (row("not an openid", json!({})), "32 hexadecimal digits"),
+        (row(&two, json!({ "upstream_id": "0" })), "nobody's"),
+        (row(&two, json!({ "username": "a\r\nSet-Cookie: x=1" })), "control characters"),
+        (row(&two, json!({ "user": zero })), "all zero"),
+        (json!({ "identity": { "provider": "<b>", "client_id": "", "subject": two } }), "provider"),
+    ] {
+        let answer = brought(&proxy, &json!([row(&one, json!({ "upstream_id": "1" })), bad]));
+        assert!(answer.status == 400 && answer.text().contains("row 2"), "{}", answer.text());
+        assert!(answer.text().contains(words), "{}", answer.text());
+    }
+    assert_eq!(proxy.command(&["users", "list"]).good().lines().count(), 1, "its heading alone");
+    // One openid is one user, however it is spelt.
+    let rows = [row(&one, json!({ "upstream_id": "42" })), row(&one.to_lowercase(), json!({ "upstream_id": "43" }))];
+    let answer = brought(&proxy, &json!(rows));
+    let Reply::Imported(outcomes) = serde_json::from_slice(&answer.body).unwrap() else { panic!("{}", answer.text()) };
+    assert!(matches!(outcomes[..], [Imported::Created(_), Imported::Conflict(_)]), "{outcomes:?}");
 }

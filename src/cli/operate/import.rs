@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 
@@ -29,7 +30,7 @@ pub(super) fn run(
     replace: bool,
 ) -> anyhow::Result<ExitCode> {
     let format = format.map_or_else(|| by_name(file), Ok)?;
-    let (input, size): (Box<dyn Read>, Option<u64>) = if file == Path::new("-") {
+    let (input, size): (Box<dyn Read + Send>, Option<u64>) = if file == Path::new("-") {
         (Box::new(io::stdin()), None)
     } else {
         let opened = File::open(file).with_context(|| format!("{} cannot be read", file.display()))?;
@@ -38,8 +39,8 @@ pub(super) fn run(
     };
     let progress = Progress::over(size);
     let app = operator.app()?;
-    let identify = |openid: &str| app.identity(openid);
-    let rows = rows::read(format, progress.watch(input), &identify);
+    let ours = app.clone();
+    let rows = rows::read(format, progress.watch(input), Arc::new(move |openid: &str| ours.identity(openid)));
     let rows = rows.map_err(|reason| anyhow!("{}: {reason}", file.display()))?;
     let (waiting, seen) = (Vec::new(), HashMap::new());
     let mut import = Import { operator, replace, progress, waiting, bytes: 0, seen, report: Report::default() };

@@ -6,6 +6,7 @@ use super::breaker::{Pass, Sign};
 use super::provider::{self, Code, Identity};
 use super::{Attempt, Login};
 use crate::account::SignInError;
+use crate::clock::Timestamp;
 use crate::http::safe_redirect::SafeRedirect;
 use crate::identity::Snapshot;
 use crate::session;
@@ -17,6 +18,8 @@ pub struct LoggedIn {
     pub snapshot: Snapshot,
     /// Whether the user was made by it.
     pub created: bool,
+    /// When it was finished: its user and the binding were there by then.
+    pub at: Timestamp,
     /// Where the user goes.
     pub next: SafeRedirect,
     /// Whether the log has it already.
@@ -69,7 +72,8 @@ impl Login {
         let (signed_in, key) =
             self.parts.accounts.sign_in(self.parts.provider.id(), identity?, &self.parts.clock).await?;
         let snapshot = self.parts.sessions.begin(&signed_in.user, &key, began)?;
-        Ok(LoggedIn { snapshot, created: signed_in.created, next: attempt.next(), told: AtomicBool::new(false) })
+        let (at, told) = (self.parts.clock.now(), AtomicBool::new(false));
+        Ok(LoggedIn { snapshot, created: signed_in.created, at, next: attempt.next(), told })
     }
 }
 

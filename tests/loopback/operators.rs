@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use menshen::demo::qq::Simulator;
+use menshen::demo::qq::{Effect, Endpoint, Simulator, Switch, WireFault};
 use serde_json::Value;
 
 use crate::support::{Browser, CLIENT_ID, PAGE, Proxy, SCRIPT, Setup, Upstream, eventually};
@@ -120,6 +120,25 @@ fn sessions_are_ended_one_by_one_or_all_of_a_user_or_everybodys() {
     other.log_in("10002");
     assert!(is_logged_in(&other));
     assert!(proxy.command(&["sessions", "revoke", "nonsense"]).bad().contains("no session's id"));
+}
+
+/// Regression: while QQ took its time, the login was noted down under the time at which it was asked for.
+#[test]
+fn a_first_login_is_in_the_trail_behind_its_binding_however_long_qq_took() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let browser = proxy.browser();
+    let callback = browser.begin_login("/", "10001");
+    proxy.qq.set(Switch::once(Endpoint::Token, Effect::Wire(WireFault::Hold)));
+    let asked = proxy.qq.count(Endpoint::Token);
+    let mut held = proxy.connect();
+    held.get(&callback, &[PAGE, &format!("Cookie: {}", browser.cookie_header().unwrap())]);
+    proxy.qq_asked(Endpoint::Token, asked + 1);
+    proxy.advance(Duration::from_secs(2));
+    proxy.qq.release();
+    assert_eq!(held.answer().status, 303);
+    let acts: Vec<_> = audit(&proxy, 2).iter().map(|entry| entry["act"].clone()).collect();
+    assert_eq!(acts, ["bound", "logged-in"]);
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn finished(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Result<Res
             "a login finished"
         );
         let request = call.here.caller.id.to_string();
-        shared.trail.logged_in(snapshot.user, snapshot.session, request, call.here.now);
+        shared.trail.logged_in(snapshot.user, snapshot.session, request, logged_in.at);
     }
     Ok(response)
 }

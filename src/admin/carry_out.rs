@@ -56,6 +56,12 @@ impl Admin {
             }
             Operation::Bindings(after) => self.bindings(after.as_ref()).await,
             Operation::Unbind(identity) => {
+            Operation::ExportBindings(after) => {
+                if after.is_none() {
+                    self.store.record(AuditEntry::new(now, Act::Exported, by).with("everybody's bindings")).await?;
+                }
+                self.bindings(after.as_ref()).await
+            }
                 let removed = self.store.unbind(&identity, by, now, end(now)).await?;
                 self.told().await?;
                 removed.map(Reply::Unbound).ok_or_else(|| unbound(&identity))

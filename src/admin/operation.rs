@@ -39,6 +39,8 @@ pub enum Operation {
     Export(UserId),
     /// The bindings after one, with their users.
     Bindings(Option<IdentityKey>),
+    /// The same, to be handed out: whoever begins is noted down.
+    ExportBindings(Option<IdentityKey>),
     /// Remove a binding.
     Unbind(IdentityKey),
     /// Take rows in, at most [`MOST_ROWS`].

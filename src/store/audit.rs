@@ -72,7 +72,7 @@ pub enum Act {
     Unblocked,
     /// All that was kept of a user was removed.
     Erased,
-    /// All that is kept of a user was handed out.
+    /// All that is kept of a user, or everybody's bindings, was handed out.
     Exported,
     /// A session, or all of a user's, or everybody's, was ended by an operator.
     SessionsRevoked,

@@ -122,6 +122,16 @@ fn sessions_are_ended_one_by_one_or_all_of_a_user_or_everybodys() {
     assert!(proxy.command(&["sessions", "revoke", "nonsense"]).bad().contains("no session's id"));
 }
 
+#[test]
+fn who_hands_out_everybodys_bindings_is_in_the_trail_and_who_lists_them_is_not() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    proxy.command(&["bindings", "list"]).good();
+    proxy.command(&["bindings", "export"]).good();
+    let entries = audit(&proxy, 1);
+    assert_eq!((&entries[0]["act"], &entries[0]["detail"]), (&"exported".into(), &"everybody's bindings".into()));
+}
+
 /// Regression: while QQ took its time, the login was noted down under the time at which it was asked for.
 #[test]
 fn a_first_login_is_in_the_trail_behind_its_binding_however_long_qq_took() {

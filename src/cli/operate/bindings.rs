@@ -8,6 +8,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::{Operator, Which, import, run, shown, unexpected};
 use crate::admin::{BoundUser, Operation, PAGE, Reply};
+use crate::store::IdentityKey;
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -49,7 +50,7 @@ pub(in crate::cli) fn execute(which: &Which, command: Command) -> ExitCode {
         match command {
             Command::List => {
                 writeln!(out, "{:<32}  {:<36}  {:<16}  {:<24}  NAME", "OPENID", "USER", "UPSTREAM ID", "SINCE")?;
-                each(operator, |bound| line(bound, &mut out))?;
+                each(operator, Operation::Bindings, |bound| line(bound, &mut out))?;
             }
             Command::Unbind { openid } => {
                 let identity = operator.identity(&openid)?;
@@ -59,19 +60,23 @@ pub(in crate::cli) fn execute(which: &Which, command: Command) -> ExitCode {
                 let openid = shown::plain(&binding.identity.subject);
                 writeln!(out, "{openid} is bound to nobody now; {} is logged out", binding.user)?;
             }
-            Command::Export => {
-                each(operator, |bound| writeln!(out, "{}", shown::json_line(&shown::bound_json(bound))))?
-            }
+            Command::Export => each(operator, Operation::ExportBindings, |bound| {
+                writeln!(out, "{}", shown::json_line(&shown::bound_json(bound)))
+            })?,
             Command::Import { file, format, replace } => return import::run(operator, &file, format, replace),
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-fn each(operator: &mut Operator, mut show: impl FnMut(&BoundUser) -> io::Result<()>) -> anyhow::Result<()> {
+fn each(
+    operator: &mut Operator,
+    page_after: fn(Option<IdentityKey>) -> Operation,
+    mut show: impl FnMut(&BoundUser) -> io::Result<()>,
+) -> anyhow::Result<()> {
     let mut after = None;
     loop {
-        let Reply::Bindings(page) = operator.ask(Operation::Bindings(after))? else { return Err(unexpected()) };
+        let Reply::Bindings(page) = operator.ask(page_after(after))? else { return Err(unexpected()) };
         page.iter().try_for_each(&mut show)?;
         after = page.last().map(|last| last.binding.identity.clone());
         if page.len() < PAGE {

@@ -10,7 +10,8 @@ use crate::clock::Timestamp;
 use crate::keyring::Keyring;
 use crate::random;
 use crate::store::{
-    Act, Actor, AuditEntry, IdentityKey, ImportRow, KeyPurpose, Revocation, Revoked, SessionsEnd, StoredKey, UserId,
+    Act, Actor, AuditEntry, IdentityKey, ImportRow, KeyPurpose, Revocation, Revoked, SessionId, SessionsEnd, StoredKey,
+    User, UserId,
 };
 
 /// The longest a session can have been made to last: no configuration allows more.
@@ -55,22 +56,23 @@ impl Admin {
                 Ok(Reply::Person(person))
             }
             Operation::Bindings(after) => self.bindings(after.as_ref()).await,
-            Operation::Unbind(identity) => {
             Operation::ExportBindings(after) => {
                 if after.is_none() {
                     self.store.record(AuditEntry::new(now, Act::Exported, by).with("everybody's bindings")).await?;
                 }
                 self.bindings(after.as_ref()).await
             }
+            Operation::Unbind(identity) => {
+                let identity = self.settled(identity)?;
                 let removed = self.store.unbind(&identity, by, now, end(now)).await?;
                 self.told().await?;
                 removed.map(Reply::Unbound).ok_or_else(|| unbound(&identity))
             }
             Operation::Import { rows, replace } => self.import(rows, replace, by, now).await,
-                let identity = self.settled(identity)?;
             Operation::Keys => Ok(Reply::Keys(self.store.keys().await?.into_iter().map(KeyState::from).collect())),
             Operation::RotateKeys { purpose, drop_old } => self.rotate(purpose, drop_old, by, now).await,
             Operation::RevokeSession(session) => {
+                self.ensure_nobodys(session).await?;
                 let entry = AuditEntry { session: Some(session), ..AuditEntry::new(now, Act::SessionsRevoked, by) };
                 self.revoke(Revoked::Session(session), entry).await
             }
@@ -129,13 +131,20 @@ impl Admin {
         Ok(Reply::Imported(outcomes))
     }
 
-    async fn rotate(&self, purpose: KeyPurpose, drop_old: bool, by: Actor, now: Timestamp) -> Result<Reply, Problem> {
-        let failed = |error: crate::keyring::KeyError| Problem::Failed(error.to_string());
-        let keyring = Keyring::new(&*self.store, &self.master, now).map_err(failed)?;
-        // Nobody but us opens what the others seal and sign.
-        let is_published = purpose == KeyPurpose::Upstream && !drop_old;
-        let active_from = if is_published { now.plus(PUBLISHED_BEFORE) } else { now };
-        let made = keyring.rotate(purpose, active_from, drop_old, &by).await.map_err(failed)?;
+    /// Sessions are not listed, so that every id could be one: but not what is somebody's name here, who would stay logged in.
+    async fn ensure_nobodys(&self, session: SessionId) -> Result<(), Problem> {
+        let named = UserId::from_bytes(*session.as_bytes());
+        let (what, user) = match (self.store.user(named).await?, (self.identify)(&session.to_string())) {
+            (Some(user), _) => ("a user's id", Some(user)),
+            (None, Some(identity)) => ("an openid", self.store.find_user(&identity).await?),
+            (None, None) => return Ok(()),
+        };
+        let Some(User { id, .. }) = user else { return Ok(()) };
+        Err(Problem::Unacceptable(format!(
+            "{session} is {what}, and no session's: `menshen users logout {id}` ends all sessions of that user"
+        )))
+    }
+
     /// The identity with its openid in the one spelling that is stored.
     fn settled(&self, identity: IdentityKey) -> Result<IdentityKey, Problem> {
         match (self.identify)(&identity.subject) {
@@ -164,6 +173,13 @@ impl Admin {
         })
     }
 
+    async fn rotate(&self, purpose: KeyPurpose, drop_old: bool, by: Actor, now: Timestamp) -> Result<Reply, Problem> {
+        let failed = |error: crate::keyring::KeyError| Problem::Failed(error.to_string());
+        let keyring = Keyring::new(&*self.store, &self.master, now).map_err(failed)?;
+        // Nobody but us opens what the others seal and sign.
+        let is_published = purpose == KeyPurpose::Upstream && !drop_old;
+        let active_from = if is_published { now.plus(PUBLISHED_BEFORE) } else { now };
+        let made = keyring.rotate(purpose, active_from, drop_old, &by).await.map_err(failed)?;
         if made.is_empty() {
             return Err(Problem::NotFound(format!("there is no {purpose} key yet: the first start makes it")));
         }
@@ -174,6 +190,10 @@ impl Admin {
     }
 }
 
+fn unbound(identity: &IdentityKey) -> Problem {
+    Problem::NotFound(format!("{} is bound to nobody", identity.subject))
+}
+
 fn no_such(user: UserId) -> Problem {
     Problem::NotFound(format!("there is no user {user}"))
 }
@@ -181,10 +201,6 @@ fn no_such(user: UserId) -> Problem {
 /// A session counts from before its user was looked up: a login that is under way is over too, and one that begins
 /// afterwards is not.
 fn end(now: Timestamp) -> SessionsEnd {
-fn unbound(identity: &IdentityKey) -> Problem {
-    Problem::NotFound(format!("{} is bound to nobody", identity.subject))
-}
-
     SessionsEnd { began_by: now, until: now.plus(LONGEST_SESSION) }
 }
 

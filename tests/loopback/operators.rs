@@ -122,6 +122,23 @@ fn sessions_are_ended_one_by_one_or_all_of_a_user_or_everybodys() {
     assert!(proxy.command(&["sessions", "revoke", "nonsense"]).bad().contains("no session's id"));
 }
 
+/// Regression: "session … is over" was said of a user's id, and of an openid, whose user stayed logged in.
+#[test]
+fn what_is_somebodys_name_is_no_session_and_the_command_that_logs_them_out_is_named() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let id = browser.user_id().unwrap();
+    for name in [id.clone(), id.replace('-', ""), openid("10001"), openid("10001").to_lowercase()] {
+        let said = proxy.command(&["sessions", "revoke", &name]).bad();
+        assert!(said.contains(&format!("menshen users logout {id}")) && !said.contains("is over"), "{said}");
+    }
+    assert!(is_logged_in(&browser));
+    let said = proxy.command(&["sessions", "revoke", &openid("10002")]).good();
+    assert!(said.starts_with("if "), "nobody knows whether it was one: {said}");
+}
+
 #[test]
 fn who_hands_out_everybodys_bindings_is_in_the_trail_and_who_lists_them_is_not() {
     let upstream = Upstream::hello();

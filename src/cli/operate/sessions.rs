@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use super::{Which, confirmed, run, shown};
 use crate::admin::Operation;
-use crate::store::SessionId;
+use crate::store::{SessionId, UserId};
 
 /// Sessions: who is logged in.
 #[derive(Debug, Subcommand)]
@@ -21,7 +21,7 @@ pub(in crate::cli) enum Command {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(in crate::cli) struct Whose {
-    /// One session, by its id in the log.
+    /// One session, by its id in the log: 32 hexadecimal digits.
     session: Option<String>,
     /// All of a user, by the user's id or an openid.
     #[arg(long)]
@@ -46,10 +46,10 @@ pub(in crate::cli) fn execute(which: &Which, command: Command) -> ExitCode {
     run(which, |operator| {
         let mut out = io::stdout();
         if let Some(session) = whose.session {
-            let id: SessionId =
-                session.parse().with_context(|| format!("{} is no session's id", shown::plain(&session)))?;
+            let id = session_id(&session)?;
             operator.ask(Operation::RevokeSession(id))?;
-            writeln!(out, "session {id} is over")?;
+            // Nobody keeps a list of sessions.
+            writeln!(out, "if {id} is a session's id, that session is over")?;
         } else if let Some(who) = whose.user {
             let user = operator.person(&who)?.user.id;
             operator.ask(Operation::Logout(user))?;
@@ -61,4 +61,15 @@ pub(in crate::cli) fn execute(which: &Which, command: Command) -> ExitCode {
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn session_id(text: &str) -> anyhow::Result<SessionId> {
+    match (text.parse::<SessionId>(), text.parse::<UserId>()) {
+        // Users' ids are written with dashes, and sessions' without.
+        (_, Ok(user)) if text.contains('-') => {
+            bail!("{user} is no session's id, but could be a user's: see `menshen users logout {user}`")
+        }
+        (Ok(id), _) if text.len() == 32 => Ok(id),
+        _ => bail!("{} is no session's id: those are 32 hexadecimal digits", shown::plain(text)),
+    }
 }

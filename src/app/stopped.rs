@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::admin::Admin;
@@ -16,7 +16,10 @@ use crate::store::sled::{OpenError, SledStore};
 #[derive(Debug, thiserror::Error)]
 pub enum StoppedError {
     /// There is none: a command makes none in a place that may be mistaken.
-    #[error("there is no store in {} and no proxy that runs: nothing has been started with this configuration yet", .0.display())]
+    #[error(
+        "there is no store in {} either. Either it has never been started by this configuration, or it was started with \
+         another admin.socket or store.path: if it runs, name its socket by --socket", .0.display()
+    )]
     Nothing(PathBuf),
     /// Files that this user made there would keep the proxy's own user out.
     #[error(
@@ -40,9 +43,24 @@ pub enum StoppedError {
         #[source]
         source: io::Error,
     },
+    /// Another process has it open.
+    #[error(
+        "the store {} is in use by another process{}. If that is another command, such as an import, wait until it has \
+         ended. If it is the proxy, let it run: --socket names its socket if it was started with another admin.socket; if it \
+         has none, its log says why (\"operators' commands will not reach this proxy\"), and it makes one at its next start \
+         once that is mended",
+        path.display(),
+        holder.map(|id| format!(" (id {id})")).unwrap_or_default()
+    )]
+    InUse {
+        /// The store's folder.
+        path: PathBuf,
+        /// The other process's id, where it is known.
+        holder: Option<u32>,
+    },
     /// The store does not open.
     #[error(transparent)]
-    Store(#[from] OpenError),
+    Store(OpenError),
     /// There is no master key.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
@@ -76,7 +94,7 @@ impl Stopped {
             }
         }
         let master = MasterKey::open_or_create(&config.master_key_file, true)?;
-        let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store)?);
+        let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store).map_err(|error| of(error, path))?);
         let app = config.app();
         let identify = move |openid: &str| app.identity(openid);
         let admin = Admin::of_a_stopped_proxy(Arc::clone(&store), master, clock, Arc::new(identify));
@@ -86,5 +104,13 @@ impl Stopped {
     /// Writes out what is pending and lets a proxy have it.
     pub async fn close(self) {
         self.store.close().await;
+    }
+}
+
+fn of(error: OpenError, path: &Path) -> StoppedError {
+    if let OpenError::Locked { holder, .. } = error {
+        StoppedError::InUse { path: path.to_owned(), holder }
+    } else {
+        StoppedError::Store(error)
     }
 }

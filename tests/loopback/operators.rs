@@ -256,7 +256,8 @@ fn the_socket_and_its_folder_are_their_owners_alone() {
     assert!(!folder.join("menshen.sock").exists(), "a folder that others may enter holds no socket");
     assert_eq!(proxy.browser().visit("/").status, 200, "and visitors are served all the same");
     let held = proxy.command(&["users", "list"]).bad();
-    assert!(held.contains("in use by another process"), "{held}");
+    assert!(held.contains("in use by another process") && held.contains("its log says why"), "{held}");
+    assert!(!held.contains("stop"), "nobody is to stop the proxy that visitors use: {held}");
 }
 
 #[test]
@@ -269,7 +270,12 @@ fn commands_work_on_a_stopped_proxys_store_and_make_none_where_there_is_none() {
     let (path, id) = (proxy.store_path().to_owned(), browser.user_id().unwrap());
     drop(browser);
     proxy.stop();
-    assert!(proxy.command(&["users", "list"]).good().contains(&id));
+    let listed = proxy.command(&["users", "list"]);
+    let socket = path.join("admin/menshen.sock");
+    for place in [socket.display().to_string(), format!("the stopped store {}", path.display())] {
+        assert!(listed.err.contains(&place), "it is told where it was done: {}", listed.err);
+    }
+    assert!(listed.good().contains(&id));
     proxy.command(&["users", "block", &id]).good();
     assert!(proxy.command(&["reload"]).bad().contains("no proxy runs"));
     proxy.restart();
@@ -282,7 +288,10 @@ fn commands_work_on_a_stopped_proxys_store_and_make_none_where_there_is_none() {
     proxy.stop();
     let moved = path.with_extension("moved");
     fs::rename(&path, &moved).unwrap();
-    assert!(proxy.command(&["users", "list"]).bad().contains("there is no store"));
+    let nothing = proxy.command(&["users", "list"]).bad();
+    for words in ["there is no store", "--socket", &socket.display().to_string(), &path.display().to_string()] {
+        assert!(nothing.contains(words), "{nothing}");
+    }
     assert!(!path.exists(), "a command makes no store");
     fs::rename(&moved, &path).unwrap();
 }

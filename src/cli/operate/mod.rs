@@ -100,7 +100,11 @@ impl Operator {
         let way = match runtime.block_on(Client::connect(socket)) {
             Ok(client) => Way::Running(client),
             Err(error) if is_nobody(&error) => {
-                Way::Stopped(Box::new(Stopped::open(config, Clock::System).context("no proxy answers")?))
+                let nobody = || format!("no proxy answers at {}", socket.display());
+                let stopped = Stopped::open(config, Clock::System).with_context(nobody)?;
+                // Whoever blocks somebody at another proxy than the one that is meant has blocked nobody.
+                eprintln!("menshen: {}: the stopped store {} is used", nobody(), config.store.path.display());
+                Way::Stopped(Box::new(stopped))
             }
             Err(error) => return Err(unreachable(socket, error)),
         };

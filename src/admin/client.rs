@@ -47,11 +47,7 @@ impl Client {
     /// # Errors
     /// `NotFound` and `ConnectionRefused` where no proxy runs; `PermissionDenied` where it is somebody else's.
     pub async fn connect(socket: &Path) -> io::Result<Self> {
-        let stream = UnixStream::connect(socket).await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        // It ends with the sender, and what breaks it off is told to whoever asks.
-        tokio::spawn(connection);
-        Ok(Client { socket: socket.to_owned(), sender })
+        Ok(Client { socket: socket.to_owned(), sender: connected(socket).await? })
     }
 
     /// Has an operation carried out.
@@ -73,7 +69,10 @@ impl Client {
         let body = serde_json::to_vec(operation).map_err(|error| broken(error.to_string()))?;
         let request = Request::post(PATH).header(http::header::HOST, "menshen").body(Full::new(Bytes::from(body)));
         let request = request.map_err(|error| broken(error.to_string()))?;
-        self.sender.ready().await.map_err(|error| broken(error.to_string()))?;
+        // The proxy closes what is silent for long, as somebody is who waits for a table; nothing has been asked yet.
+        if self.sender.ready().await.is_err() {
+            self.sender = connected(&self.socket).await.map_err(|error| broken(error.to_string()))?;
+        }
         let response = self.sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;
         let status = response.status();
         let body = response.into_body().collect().await.map_err(|error| broken(error.to_string()))?.to_bytes();
@@ -82,5 +81,41 @@ impl Client {
         }
         let problem: Problem = serde_json::from_slice(&body).map_err(|_| broken(format!("it answered {status}")))?;
         Err(problem.into())
+    }
+}
+
+async fn connected(socket: &Path) -> io::Result<SendRequest<Full<Bytes>>> {
+    let stream = UnixStream::connect(socket).await?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    // It ends with the sender, and what breaks it off is told to whoever asks.
+    tokio::spawn(connection);
+    Ok(sender)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    /// Regression: an import failed whose table was ten seconds in coming.
+    #[tokio::test]
+    async fn whoever_was_silent_for_so_long_that_the_proxy_closed_the_connection_asks_on_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("admin.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let mut client = Client::connect(&socket).await.unwrap();
+        drop(listener.accept().await.unwrap());
+        while !client.sender.is_closed() {
+            tokio::task::yield_now().await;
+        }
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n\"done\"").await.unwrap();
+        };
+        let (reply, ()) = tokio::join!(client.ask(&Operation::Reload), answer);
+        assert_eq!(reply.unwrap(), Reply::Done);
     }
 }

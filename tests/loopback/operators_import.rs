@@ -1,13 +1,15 @@
 //! Bindings that operators bring from elsewhere, and take away.
 
 use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use menshen::admin::Reply;
 use menshen::demo::qq::Simulator;
 use menshen::store::Imported;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Browser, CLIENT_ID, Connection, Proxy, SCRIPT, Setup, Upstream};
+use crate::support::{Answer, Browser, CLIENT_ID, Connection, Proxy, SCRIPT, Setup, Upstream, eventually};
 
 /// Opens the administration's address.
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -182,4 +184,40 @@ fn rows_that_no_command_has_looked_at_are_looked_at_all_the_same_and_none_is_tak
     let answer = brought(&proxy, &json!(rows));
     let Reply::Imported(outcomes) = serde_json::from_slice(&answer.body).unwrap() else { panic!("{}", answer.text()) };
     assert!(matches!(outcomes[..], [Imported::Created(_), Imported::Conflict(_)]), "{outcomes:?}");
+}
+
+#[test]
+fn rows_by_which_nobody_can_log_in_here_are_taken_in_and_told() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let line = |app: &str, user: &str, id: u8| {
+        let user_json = json!({ "id": format!("0190a5b2-3c4d-7e8f-9a0b-1122334455{id:02}") });
+        json!({ "provider": "qq", "client_id": app, "openid": openid(user), "user": user_json }).to_string()
+    };
+    let table = [line(CLIENT_ID, "10001", 1), line("7", "10002", 2), line("7", "10003", 3)].join("\n");
+    let said = proxy.command_with(&["bindings", "import", "-", "--format", "jsonl"], &table).good();
+    assert!(said.contains("3 made a user") && said.contains("2 of them are of another app"), "{said}");
+    assert!(said.contains("line 2, of qq 7") && said.contains(CLIENT_ID), "{said}");
+}
+
+/// Regression: Ctrl-C ended it without a word of what was done.
+#[test]
+fn an_import_that_is_interrupted_tells_what_it_has_taken_in() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_menshen"));
+    command.args(["bindings", "import", "-", "--format", "csv", "--config"]).arg(proxy.config_path());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let rows: String = (0..600).map(|number| format!("{number:032X},{}\n", number + 1)).collect();
+    // Which stays open: there could be more.
+    let mut table = child.stdin.take().unwrap();
+    table.write_all(format!("openid,upstream_id\n{rows}").as_bytes()).unwrap();
+    eventually(|| proxy.command(&["users", "list"]).good().lines().count() > 500);
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(1), "{out}{err}");
+    assert!(out.contains("500 rows: 500 made a user") && err.contains("interrupted"), "{out}{err}");
+    drop(table);
 }

@@ -6,14 +6,18 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::{Context, anyhow, bail};
+use tokio::sync::mpsc;
 
 use super::bindings::Format;
+use super::interruption::Interruption;
 use super::progress::Progress;
-use super::rows::{self, Numbered};
+use super::rows::{self, Numbered, Rows};
 use super::{Operator, unexpected};
 use crate::admin::{MOST_ROWS, Operation, Reply, Row};
+use crate::config::App;
 use crate::store::{IdentityKey, Imported};
 
 /// The most rows that are told one by one.
@@ -43,12 +47,21 @@ pub(super) fn run(
     let rows = rows::read(format, progress.watch(input), Arc::new(move |openid: &str| ours.identity(openid)));
     let rows = rows.map_err(|reason| anyhow!("{}: {reason}", file.display()))?;
     let (waiting, seen) = (Vec::new(), HashMap::new());
-    let mut import = Import { operator, replace, progress, waiting, bytes: 0, seen, report: Report::default() };
-    let taken = rows.into_iter().try_for_each(|numbered| import.take(numbered)).and_then(|()| import.flush());
+    let mut import = Import { operator, app, replace, progress, waiting, bytes: 0, seen, report: Report::default() };
+    let taken = import.take_all(rows, &Interruption::watch()?);
     import.progress.clear();
     // Whatever cut it off, what was done is told.
-    let code = import.report.conclude(replace, &mut io::stdout().lock())?;
+    let code = import.report.conclude(replace, &import.app, &mut io::stdout().lock())?;
     taken.map(|()| code)
+}
+
+/// Reads on a thread of its own: whoever pipes a table in may wait for ever, and is interrupted all the same.
+fn read_aside(mut rows: Rows) -> io::Result<mpsc::Receiver<Numbered>> {
+    let (sender, receiver) = mpsc::channel(MOST_ROWS);
+    thread::Builder::new().name("table".to_owned()).spawn(move || {
+        rows.try_for_each(|numbered| sender.blocking_send(numbered).ok());
+    })?;
+    Ok(receiver)
 }
 
 fn by_name(file: &Path) -> anyhow::Result<Format> {
@@ -61,6 +74,8 @@ fn by_name(file: &Path) -> anyhow::Result<Format> {
 
 struct Import<'o> {
     operator: &'o mut Operator,
+    /// Whose openids log in here.
+    app: App,
     replace: bool,
     progress: Progress,
     /// Rows that have been read and not yet brought, with their lines.
@@ -73,6 +88,24 @@ struct Import<'o> {
 }
 
 impl Import<'_> {
+    fn take_all(&mut self, rows: Rows, interruption: &Interruption) -> anyhow::Result<()> {
+        let mut rows = read_aside(rows)?;
+        loop {
+            let next = self.operator.runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = interruption.came() => None,
+                    next = rows.recv() => Some(next),
+                }
+            });
+            match next {
+                None => bail!("interrupted: the rows behind these were not taken in; take the table in again to go on"),
+                Some(Some(numbered)) => self.take(numbered)?,
+                Some(None) => return self.flush(),
+            }
+        }
+    }
+
     fn take(&mut self, numbered: Numbered) -> anyhow::Result<()> {
         let Numbered { line, row } = numbered;
         let row = match row {
@@ -110,8 +143,9 @@ impl Import<'_> {
         if outcomes.len() != waiting.len() {
             return Err(unexpected());
         }
-        for ((line, _), outcome) in waiting.into_iter().zip(outcomes) {
+        for ((line, row), outcome) in waiting.into_iter().zip(outcomes) {
             self.count(line, &outcome);
+            self.report.look_at(line, row.identity, &self.app);
         }
         self.progress.show(self.report.rows());
         Ok(())
@@ -152,6 +186,9 @@ struct Report {
     twice: u64,
     /// How many of them were to be told one by one.
     told: u64,
+    /// How many are of another app, whatever became of them, and the first of those.
+    elsewhere: u64,
+    first_elsewhere: Option<(u64, IdentityKey)>,
 }
 
 impl Report {
@@ -159,8 +196,16 @@ impl Report {
         self.created + self.added + self.unchanged + self.replaced + self.conflicts + self.bad + self.twice
     }
 
+    /// Counts a row by which nobody can log in here.
+    fn look_at(&mut self, line: u64, identity: IdentityKey, app: &App) {
+        if identity.provider != app.provider || identity.client_id != app.client_id {
+            self.elsewhere += 1;
+            self.first_elsewhere.get_or_insert((line, identity));
+        }
+    }
+
     /// The sum of it, and the exit code.
-    fn conclude(&self, replace: bool, out: &mut impl Write) -> io::Result<ExitCode> {
+    fn conclude(&self, replace: bool, app: &App, out: &mut impl Write) -> io::Result<ExitCode> {
         if self.told > TOLD {
             eprintln!("and {} lines more", self.told - TOLD);
         }
@@ -173,6 +218,14 @@ impl Report {
             self.unchanged,
             self.replaced
         )?;
+        if let Some((line, IdentityKey { provider, client_id, .. })) = &self.first_elsewhere {
+            writeln!(
+                out,
+                "{} of them are of another app than this proxy's ({} {}): nobody logs in by those here; the first is line \
+                 {line}, of {provider} {client_id}",
+                self.elsewhere, app.provider, app.client_id
+            )?;
+        }
         let left = self.conflicts + self.bad + self.twice;
         if left == 0 {
             return Ok(ExitCode::SUCCESS);

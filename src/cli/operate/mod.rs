@@ -5,6 +5,7 @@ pub(super) mod audit;
 pub(super) mod bindings;
 pub(super) mod explain;
 mod import;
+mod interruption;
 pub(super) mod keys;
 mod progress;
 pub(super) mod reload;

@@ -1,0 +1,36 @@
+//! Ctrl-C and the like while something is under way that can be left at a good place.
+
+use std::io;
+use std::process;
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::Notify;
+
+use crate::cli::signals::Signals;
+
+/// The first signal that asks for an end. A second one ends the process at once.
+pub(super) struct Interruption {
+    came: Arc<Notify>,
+}
+
+impl Interruption {
+    /// From now on a signal ends nothing by itself.
+    pub(super) fn watch() -> io::Result<Self> {
+        let mut signals = Signals::of_a_terminal()?;
+        let came = Arc::new(Notify::new());
+        let told = Arc::clone(&came);
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            signals.wait(|| {});
+            told.notify_one();
+            signals.wait(|| {});
+            process::exit(1);
+        })?;
+        Ok(Interruption { came })
+    }
+
+    /// Returns, once, when it has come.
+    pub(super) async fn came(&self) {
+        self.came.notified().await;
+    }
+}

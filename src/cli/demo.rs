@@ -28,6 +28,7 @@ pub(super) fn run(port: u16) -> ExitCode {
 }
 
 fn demo(port: u16) -> anyhow::Result<Stopped> {
+    let mut signals = Signals::of_a_terminal().context("signals cannot be waited for")?;
     let around = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let port = free_port(port).with_context(|| format!("port {port} is taken: try `menshen demo --port 0`"))?;
     let origin = format!("http://127.0.0.1:{port}");
@@ -50,8 +51,8 @@ fn demo(port: u16) -> anyhow::Result<Stopped> {
     let config = scene.write_config(folder.path()).context("no configuration can be written")?;
     let (config, _) = Config::load(&config, std::iter::empty::<(String, String)>())?;
     let _events = telemetry::init(&config.log).context("nothing can be logged")?;
-    let app = App::start(&config, Clock::System, None).context("the proxy cannot start")?;
-    let mut signals = Signals::of_a_terminal().context("signals cannot be waited for")?;
+    let started = signals.while_it_starts(move || App::start(&config, Clock::System, None));
+    let Some(app) = started.context("the proxy cannot start")? else { return Ok(Stopped::CutShort) };
     println!("{}", banner(&origin, &simulator, &mall, &folder));
     signals.wait(|| {});
     signals.stop(app).context("the proxy cannot be stopped")

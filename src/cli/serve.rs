@@ -14,11 +14,25 @@ use crate::server::descriptors;
 use crate::telemetry;
 
 pub(super) fn run(path: &Path) -> ExitCode {
-    let (config, warnings) = match Config::load(path, std::env::vars_os()) {
-        Ok(loaded) => loaded,
-        Err(report) => {
+    let mut signals = match Signals::of_a_service() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("signals cannot be waited for: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let file = path.to_owned();
+    let (config, warnings) = match signals.while_it_reads(move || Config::load(&file, std::env::vars_os())) {
+        Ok(Some(Ok(loaded))) => loaded,
+        Ok(Some(Err(report))) => {
             eprintln!("{report}");
             return Verdict::from(&report).into();
+        }
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the configuration cannot be read: {error}");
+            return ExitCode::FAILURE;
         }
     };
     let _events = match telemetry::init(&config.log) {
@@ -28,13 +42,11 @@ pub(super) fn run(path: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let whole = std::path::absolute(path);
-    let whole = whole.as_deref().unwrap_or(path).display();
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %whole, "Menshen starts");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), config = %whole.display(), "Menshen starts");
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    match serve(&config, path.to_owned()) {
+    match serve(config, path.to_owned(), signals) {
         Ok(Stopped::Drained) => ExitCode::SUCCESS,
         Ok(Stopped::CutShort) => ExitCode::FAILURE,
         Err(error) => {
@@ -44,11 +56,11 @@ pub(super) fn run(path: &Path) -> ExitCode {
     }
 }
 
-fn serve(config: &Config, path: PathBuf) -> anyhow::Result<Stopped> {
+fn serve(config: Config, path: PathBuf, mut signals: Signals) -> anyhow::Result<Stopped> {
     make_room(config.server.limits.connections);
     let source: Source = Box::new(move || Config::load(&path, std::env::vars_os()));
-    let app = App::start(config, Clock::System, Some(source)).context("the proxy cannot start")?;
-    let mut signals = Signals::of_a_service().context("signals cannot be waited for")?;
+    let started = signals.while_it_starts(move || App::start(&config, Clock::System, Some(source)));
+    let Some(app) = started.context("the proxy cannot start")? else { return Ok(Stopped::CutShort) };
     for address in app.addresses() {
         tracing::info!(%address, "listening");
     }

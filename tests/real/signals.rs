@@ -1,6 +1,6 @@
 //! How the binary ends: what a signal does to open requests, and what its exit codes say.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::backends::{Connection, PATIENCE, Program, Proxy, Setup, Upstream, address_of, menshen, read_request};
+use crate::backends::{Connection, Layout, PATIENCE, Program, Proxy, Setup, Upstream, address_of, menshen, read_request};
 
 /// Room for what a busy machine adds to a deadline.
 const ROOM: Duration = Duration::from_secs(5);
@@ -103,6 +103,56 @@ fn a_hangup_has_the_configuration_read_again_and_ends_nothing() {
     assert_eq!(open.exactly("last".len()), b"last");
     proxy.program.signal("TERM");
     assert_eq!(proxy.program.ended().code(), Some(0), "{}", proxy.program.said());
+}
+
+/// Regression: it was caught only once the store was open, and killed a proxy that was just starting.
+#[test]
+fn a_hangup_while_it_starts_ends_nothing_and_is_heeded_once_it_runs() {
+    let (layout, lock) = locked();
+    let mut program = layout.serve();
+    program.wait_for_words("Menshen starts");
+    for _ in 0..3 {
+        program.signal("HUP");
+    }
+    drop(lock);
+    program.wait_for_words("listening");
+    program.wait_for_words("the configuration was read again");
+    program.signal("TERM");
+    assert_eq!(program.ended().code(), Some(0), "{}", program.said());
+}
+
+#[test]
+fn an_end_that_is_asked_for_while_it_starts_is_an_orderly_one_and_a_second_signal_waits_for_nothing() {
+    let (layout, lock) = locked();
+    let mut patient = layout.serve();
+    patient.wait_for_words("Menshen starts");
+    patient.signal("TERM");
+    patient.wait_for_words("going down as soon as it has started");
+    drop(lock);
+    assert_eq!(patient.ended().code(), Some(0), "{}", patient.said());
+    assert!(patient.said().contains("the store is closed"), "{}", patient.said());
+
+    let (layout, _lock) = locked();
+    let mut impatient = layout.serve();
+    impatient.wait_for_words("Menshen starts");
+    impatient.signal("TERM");
+    impatient.wait_for_words("going down as soon as it has started");
+    impatient.signal("INT");
+    assert_eq!(impatient.ended().code(), Some(1), "{}", impatient.said());
+    assert!(impatient.said().contains("before it has started"), "{}", impatient.said());
+}
+
+#[test]
+fn an_end_that_is_asked_for_while_the_configuration_is_read_waits_for_nothing() {
+    let layout = Setup::new().lay_out("127.0.0.1:9".parse().unwrap());
+    let pipe = layout.store().with_extension("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut program = Program::start(&mut menshen("serve", &pipe));
+    // It catches signals before it reads: once the pipe has a reader, it does.
+    let _writer = File::options().write(true).open(&pipe).unwrap();
+    program.signal("HUP");
+    program.signal("TERM");
+    assert_eq!(program.ended().code(), Some(0), "{}", program.said());
 }
 
 #[test]
@@ -224,6 +274,15 @@ fn a_store_that_is_in_use_ends_serve_with_1_and_names_the_process() {
     let said = text(&output);
     assert!(said.contains(&format!("(id {})", first.id())), "{said}");
     assert!(said.contains("a path of its own"), "{said}");
+}
+
+/// A store that does not open before this lock is dropped, or a few seconds have passed.
+fn locked() -> (Layout, File) {
+    let layout = Setup::new().lay_out("127.0.0.1:9".parse().unwrap());
+    fs::create_dir(layout.store()).unwrap();
+    let lock = File::create(layout.store().join("lock")).unwrap();
+    lock.lock().unwrap();
+    (layout, lock)
 }
 
 /// Runs a command to its end.

@@ -35,10 +35,13 @@ pub(super) struct Live {
     foundations: Foundations,
     feed: Arc<Feed>,
     server: Arc<Server<Gateway>>,
-    source: Option<Source>,
+    source: Option<Arc<Source>>,
     since: Timestamp,
     /// Read by whoever asks how the proxy is, also while a change waits for a store that hangs.
     present: ArcSwap<Present>,
+    /// Held from before the files of a reload are read, which may hang: of two reloads the later one reads last, and is
+    /// what stays.
+    reloading: Mutex<()>,
     /// Held while another configuration or other keys are taken into use: one at a time.
     changing: Mutex<()>,
     is_going_down: AtomicBool,
@@ -75,9 +78,10 @@ impl Live {
             foundations,
             feed,
             server,
-            source,
+            source: source.map(Arc::new),
             since,
             present,
+            reloading: Mutex::default(),
             changing: Mutex::default(),
             is_going_down: AtomicBool::new(false),
         }
@@ -146,17 +150,20 @@ impl Running for Live {
         if self.is_going_down() {
             return Err(Problem::Unacceptable("the proxy is going down: nothing is read any more".to_owned()));
         }
-        let source = self.source.as_ref().ok_or_else(|| {
+        let source = self.source.clone().ok_or_else(|| {
             Problem::Unacceptable("this proxy was started without a file that could be read again".to_owned())
         })?;
-        // Held from before the file is read: of two reloads the later one reads last, and is what stays.
-        let _changing = self.changing.lock().await;
+        let _reloading = self.reloading.lock().await;
+        // A file on a mount that hangs must hold up nothing else.
+        let read = self.foundations.control.spawn_blocking(move || source()).await;
+        let read = read.map_err(|_| Problem::Failed("the configuration could not be read".to_owned()))?;
         let metrics = &self.foundations.metrics;
-        let (mut config, warnings) = source().map_err(|report| {
+        let (mut config, warnings) = read.map_err(|report| {
             metrics.reload("refused");
             tracing::warn!(%report, "the configuration has mistakes: the old one stays in use");
             Problem::Unacceptable(report.to_string())
         })?;
+        let _changing = self.changing.lock().await;
         let need_a_restart = source::keep_what_needs_a_restart(&mut config, &self.present.load().config);
         self.go_on_by(config).await.map_err(|error| {
             metrics.reload("refused");

@@ -191,7 +191,13 @@ impl App {
     /// # Errors
     /// What is wrong with it; it has been logged.
     pub fn reload(&self) -> Result<Reloaded, Problem> {
-        self.control.block_on(self.live.reload(Actor::System))
+        self.reloading()()
+    }
+
+    /// [`App::reload`], for a thread of its own: to read the configuration may take long.
+    pub fn reloading(&self) -> impl Fn() -> Result<Reloaded, Problem> + Clone + Send + 'static {
+        let (control, live) = (self.control.handle().clone(), Arc::clone(&self.live));
+        move || control.block_on(live.reload(Actor::System))
     }
 
     /// Stops: open requests may end within the time that the settings give, and what is left of it the store has for

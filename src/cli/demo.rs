@@ -54,7 +54,7 @@ fn demo(port: u16) -> anyhow::Result<Stopped> {
     let started = signals.while_it_starts(move || App::start(&config, Clock::System, None));
     let Some(app) = started.context("the proxy cannot start")? else { return Ok(Stopped::CutShort) };
     println!("{}", banner(&origin, &simulator, &mall, &folder));
-    signals.wait(|| {});
+    signals.wait(|| {}).context("signals cannot be heeded")?;
     signals.stop(app).context("the proxy cannot be stopped")
 }
 

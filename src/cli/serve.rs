@@ -64,7 +64,8 @@ fn serve(config: Config, path: PathBuf, mut signals: Signals) -> anyhow::Result<
     for address in app.addresses() {
         tracing::info!(%address, "listening");
     }
-    let name = signals.wait(|| drop(app.reload()));
+    let reload = app.reloading();
+    let name = signals.wait(move || drop(reload())).context("signals cannot be heeded")?;
     tracing::info!(signal = name, "going down: open requests may end");
     signals.stop(app).context("the proxy cannot be stopped")
 }

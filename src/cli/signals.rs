@@ -22,14 +22,10 @@ pub(super) enum Stopped {
 /// nobody catches kills.
 pub(super) struct Signals {
     runtime: Runtime,
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    /// Whether a hang-up ends it: the terminal that it was started from is gone.
-    ends_with_terminal: bool,
-    /// Which has asked for an end, while it started.
+    caught: Caught,
+    /// Which has asked for an end.
     end: Option<&'static str>,
-    /// Whether a reload was asked for, once or often, while it started.
+    /// Whether a reload was asked for, once or often, since the last one began.
     reload: bool,
 }
 
@@ -37,11 +33,12 @@ impl Signals {
     /// From now on SIGTERM, SIGINT and SIGHUP no longer end the process by themselves.
     fn catch(ends_with_terminal: bool) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (terminate, interrupt, hangup) = {
+        let caught = {
             let _inside = runtime.enter();
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)
+            let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            Caught { terminate, interrupt, hangup: signal(SignalKind::hangup())?, ends_with_terminal }
         };
-        Ok(Signals { runtime, terminate, interrupt, hangup, ends_with_terminal, end: None, reload: false })
+        Ok(Signals { runtime, caught, end: None, reload: false })
     }
 
     /// For a service: by SIGHUP `systemctl reload` and logrotate ask for a reload, and nobody for an end.
@@ -54,100 +51,137 @@ impl Signals {
         Self::catch(!is_hangup_ignored())
     }
 
-    /// Reads what it is to be started by. `None` at once if somebody asks for an end: nothing has begun that would have to
+    /// Reads what it is to be started by. `None` as soon as somebody asks for an end: nothing has begun that would have to
     /// end well.
     pub(super) fn while_it_reads<T: Send + 'static>(
         &mut self,
         read: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<Option<T>> {
-        self.during(1, read)
+        let mut read = begin(read)?;
+        self.meanwhile(&mut read)
     }
 
-    /// Starts it. `None` if a second signal ends it at once: what one asks for is done when it has started.
+    /// Starts it. Who asks for an end meanwhile gets it once it has started, and `None` by a second signal at once.
     pub(super) fn while_it_starts(
         &mut self,
         start: impl FnOnce() -> Result<App, StartError> + Send + 'static,
     ) -> anyhow::Result<Option<App>> {
-        Ok(self.during(2, start)?.transpose()?)
-    }
-
-    /// What comes of work that may take long, or `None` once an end has been asked for so often.
-    fn during<T: Send + 'static>(
-        &mut self,
-        ends: usize,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> io::Result<Option<T>> {
-        let (done, mut ready) = oneshot::channel();
-        let working = move || drop(done.send(work()));
-        thread::Builder::new().name("start".to_owned()).spawn(working)?;
-        let Signals { runtime, terminate, interrupt, hangup, ends_with_terminal, end, reload } = self;
+        let mut started = begin(start)?;
+        if let Some(started) = self.meanwhile(&mut started)? {
+            return Ok(Some(started?));
+        }
+        let signal = self.end.unwrap_or_default();
+        tracing::info!(signal, "going down as soon as it has started");
+        let Signals { runtime, caught, .. } = self;
         runtime.block_on(async {
-            let mut asked = 0;
-            loop {
-                let name = tokio::select! {
-                    done = &mut ready => return done.map(Some).map_err(io::Error::other),
-                    name = next(terminate, interrupt, hangup) => name,
-                };
-                if name == HANGUP && !*ends_with_terminal {
-                    *reload = true;
-                    continue;
+            tokio::select! {
+                started = started => Ok(Some(started??)),
+                signal = caught.another() => {
+                    tracing::warn!(signal, "a second signal: going down at once, before it has started");
+                    Ok(None)
                 }
-                asked += 1;
-                if asked == ends {
-                    tracing::warn!(signal = name, "going down at once, before it has started");
-                    return Ok(None);
-                }
-                *end = Some(name);
-                tracing::info!(signal = name, "going down as soon as it has started");
             }
         })
     }
 
-    /// The name of the first that comes, or has come, and asks for an end. For each hang-up before it that does not,
-    /// `reload` is called.
-    pub(super) fn wait(&mut self, reload: impl Fn()) -> &'static str {
-        if let Some(name) = self.end {
-            return name;
-        }
-        if std::mem::take(&mut self.reload) {
-            reload();
-        }
+    /// Which signal asks for an end, or has asked already. Where one asks for a reload, `reload` is called; that may take
+    /// long, and one more answers whatever comes meanwhile.
+    pub(super) fn wait(&mut self, reload: impl Fn() + Clone + Send + 'static) -> io::Result<&'static str> {
         loop {
-            match self.runtime.block_on(next(&mut self.terminate, &mut self.interrupt, &mut self.hangup)) {
-                HANGUP if !self.ends_with_terminal => reload(),
-                name => return name,
+            if let Some(name) = self.end {
+                return Ok(name);
             }
+            if std::mem::take(&mut self.reload) {
+                let mut reloaded = begin(reload.clone())?;
+                self.meanwhile(&mut reloaded)?;
+            } else {
+                let asked = self.runtime.block_on(self.caught.next());
+                self.note(asked);
+            }
+        }
+    }
+
+    /// What comes of some work, or `None` once somebody asks for an end.
+    fn meanwhile<T>(&mut self, ready: &mut oneshot::Receiver<T>) -> io::Result<Option<T>> {
+        while self.end.is_none() {
+            let asked = self.runtime.block_on(async {
+                tokio::select! {
+                    ready = &mut *ready => Err(ready),
+                    asked = self.caught.next() => Ok(asked),
+                }
+            });
+            match asked {
+                Ok(asked) => self.note(asked),
+                Err(ready) => return ready.map(Some).map_err(io::Error::other),
+            }
+        }
+        Ok(None)
+    }
+
+    fn note(&mut self, asked: Asked) {
+        match asked {
+            Asked::End(name) => self.end = Some(name),
+            Asked::Reload => self.reload = true,
         }
     }
 
     /// Stops the proxy, at once if another signal comes meanwhile.
     pub(super) fn stop(self, app: App) -> io::Result<Stopped> {
-        let Signals { runtime, mut terminate, mut interrupt, mut hangup, .. } = self;
-        let (done, stopped) = oneshot::channel();
-        let stopping = move || {
-            app.stop();
-            let _ = done.send(());
-        };
-        thread::Builder::new().name("stop".to_owned()).spawn(stopping)?;
+        let Signals { runtime, mut caught, .. } = self;
+        let stopped = begin(|| app.stop())?;
         let how = runtime.block_on(async {
-            // A terminal that goes says so more than once, and who asks for a reload now is too late.
-            let another = async {
-                loop {
-                    match next(&mut terminate, &mut interrupt, &mut hangup).await {
-                        HANGUP => {}
-                        name => return name,
-                    }
-                }
-            };
             tokio::select! {
                 _ = stopped => Stopped::Drained,
-                name = another => {
+                name = caught.another() => {
                     tracing::warn!(signal = name, "a second signal: going down at once, open requests are cut off");
                     Stopped::CutShort
                 }
             }
         });
         Ok(how)
+    }
+}
+
+/// Has a thread of its own do what may take long, so that signals are heeded meanwhile.
+fn begin<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<oneshot::Receiver<T>> {
+    let (done, ready) = oneshot::channel();
+    thread::Builder::new().name("work".to_owned()).spawn(move || drop(done.send(work())))?;
+    Ok(ready)
+}
+
+/// What a signal asks for.
+enum Asked {
+    /// An end, by the signal of this name.
+    End(&'static str),
+    Reload,
+}
+
+struct Caught {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    /// Whether a hang-up ends it: the terminal that it was started from is gone.
+    ends_with_terminal: bool,
+}
+
+impl Caught {
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::End("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::End("SIGINT"),
+            _ = self.hangup.recv() => if self.ends_with_terminal { Asked::End(HANGUP) } else { Asked::Reload },
+        }
+    }
+
+    /// The one after the first that asked for an end. A terminal that goes says so more than once, and who asks for a reload
+    /// now is too late.
+    async fn another(&mut self) -> &'static str {
+        loop {
+            match self.next().await {
+                Asked::End(HANGUP) | Asked::Reload => {}
+                Asked::End(name) => return name,
+            }
+        }
     }
 }
 
@@ -159,11 +193,3 @@ fn is_hangup_ignored() -> bool {
 }
 
 const HANGUP: &str = "SIGHUP";
-
-async fn next(terminate: &mut Signal, interrupt: &mut Signal, hangup: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-        _ = hangup.recv() => HANGUP,
-    }
-}

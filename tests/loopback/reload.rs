@@ -1,8 +1,13 @@
 //! Another configuration for a proxy that runs.
 
+use std::fs::{self, File};
+use std::io::Write;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::support::{PAGE, SCRIPT, Setup, Upstream, events};
+use menshen::admin::Operation;
+
+use crate::support::{Connection, PAGE, SCRIPT, Setup, Upstream, events};
 
 #[test]
 fn a_changed_configuration_counts_from_the_next_request_on() {
@@ -41,6 +46,41 @@ fn a_file_with_mistakes_is_refused_with_every_one_and_the_old_one_stays_in_use()
     std::fs::remove_file(proxy.config_path()).unwrap();
     assert!(proxy.reload().is_err());
     assert_eq!(proxy.browser().get("/user/", &[SCRIPT]).status, 401);
+}
+
+/// Regression: it was read where the administration's answers are given.
+#[test]
+fn a_file_that_cannot_be_read_to_its_end_holds_up_nobody_else() {
+    let upstream = Upstream::hello();
+    let token = "0123456789abcdef0123456789abcdef";
+    let admin = format!("[admin]\nlisten = [\"127.0.0.1:0\"]\ntoken = \"{token}\"\n");
+    let proxy = Setup::new().section(&admin).before(&upstream);
+    let text = fs::read_to_string(proxy.config_path()).unwrap();
+    fs::remove_file(proxy.config_path()).unwrap();
+    assert!(Command::new("mkfifo").arg(proxy.config_path()).status().unwrap().success());
+    let body = serde_json::to_string(&Operation::Reload).unwrap();
+    let reload = || {
+        let mut connection = Connection::to(proxy.admin_address());
+        let length = body.len();
+        connection.send(format!(
+            "POST /v1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n\r\n{body}"
+        ));
+        connection
+    };
+    let mut reloading = reload();
+    // There once somebody reads.
+    let mut pipe = File::options().write(true).open(proxy.config_path()).unwrap();
+    // As many as there are threads.
+    let _another = reload();
+    for path in ["/live", "/ready", "/metrics"].repeat(4) {
+        let mut connection = Connection::to(proxy.admin_address());
+        connection.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        assert_eq!(connection.answer().status, 200, "{path}");
+    }
+    pipe.write_all(text.as_bytes()).unwrap();
+    drop(pipe);
+    assert_eq!(reloading.answer().status, 200);
+    fs::remove_file(proxy.config_path()).unwrap();
 }
 
 #[test]

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::backends::{Connection, Layout, PATIENCE, Program, Proxy, Setup, Upstream, address_of, menshen, read_request};
+use crate::backends::{
+    Connection, Layout, PATIENCE, Program, Proxy, Setup, Upstream, address_of, menshen, read_request,
+};
 
 /// Room for what a busy machine adds to a deadline.
 const ROOM: Duration = Duration::from_secs(5);
@@ -153,6 +155,20 @@ fn an_end_that_is_asked_for_while_the_configuration_is_read_waits_for_nothing() 
     program.signal("HUP");
     program.signal("TERM");
     assert_eq!(program.ended().code(), Some(0), "{}", program.said());
+}
+
+/// Regression: nothing but SIGKILL ended it.
+#[test]
+fn an_end_is_heeded_while_a_reload_hangs() {
+    let upstream = Upstream::hello();
+    let mut proxy = Setup::new().before(upstream.address());
+    fs::remove_file(proxy.config()).unwrap();
+    assert!(Command::new("mkfifo").arg(proxy.config()).status().unwrap().success());
+    proxy.program.signal("HUP");
+    // There once it reads.
+    let _writer = File::options().write(true).open(proxy.config()).unwrap();
+    proxy.program.signal("TERM");
+    assert_eq!(proxy.program.ended().code(), Some(0), "{}", proxy.program.said());
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! A question about a request, as a request of that kind on a gateway of its own.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Uri};
 use tokio::task::LocalSet;
 
@@ -18,56 +20,107 @@ pub(super) fn explain(
     limits: &Limits,
     question: &Question,
 ) -> Result<Vec<(String, String)>, Problem> {
-    if let Some(refusal) = beyond(limits, question) {
+    let asked = Asked::of(shared, question)?;
+    if let Some(refusal) = asked.unread(limits) {
         return Ok(vec![("answer".to_owned(), refusal)]);
     }
-    let request = request(shared, question)?;
+    let mut told: Vec<_> = asked.other_scheme(shared).into_iter().collect();
+    let request = asked.request()?;
     let peer = Client::of(SocketAddr::new(question.from, 0));
     let failed = |error: std::io::Error| Problem::Failed(error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let shared = Arc::clone(shared);
-    let told = LocalSet::new().block_on(&runtime, async move {
+    let explained = LocalSet::new().block_on(&runtime, async move {
         let gateway = Gateway::of_questions(shared);
         gateway.explain(request, &peer).await
     });
-    Ok(told.into_iter().map(|(word, finding)| (word.to_owned(), finding)).collect())
+    told.extend(explained.into_iter().map(|(word, finding)| (word.to_owned(), finding)));
+    Ok(told)
 }
 
-/// What is answered to a head that is larger than the parser takes, before anybody looks at it.
-fn beyond(limits: &Limits, question: &Question) -> Option<String> {
-    let names = question.headers.iter().filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim());
-    // A Host is always there.
-    let count = 1 + names.filter(|name| !name.eq_ignore_ascii_case(HOST.as_str())).count();
-    if count > limits.headers {
-        return Some(format!("431: {count} header fields, and limits.headers allows {}", limits.headers));
-    }
-    let bytes = question.url.len() + question.headers.iter().map(|line| line.len() + "\r\n".len()).sum::<usize>();
-    let limit = limits.header_bytes;
-    (bytes > limit.as_usize()).then(|| format!("431: a head of {bytes} bytes, and limits.header_bytes allows {limit}"))
+/// A question, as the head of a request.
+struct Asked<'q> {
+    method: Method,
+    /// The address as it was given.
+    address: Uri,
+    /// What stands in the request's first line.
+    target: Uri,
+    /// The address's, else the first site's; none where the question brings its own.
+    host: Option<HeaderValue>,
+    fields: &'q [String],
 }
 
-fn request(shared: &Shared, question: &Question) -> Result<Request<()>, Problem> {
-    let method = Method::from_bytes(question.method.as_bytes());
-    let method = method.map_err(|_| Problem::Unacceptable(format!("{:?} is no method", question.method)))?;
-    let uri: Uri = question.url.parse().map_err(|error| Problem::Unacceptable(format!("the address: {error}")))?;
-    let target = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let mut request = Request::builder().method(method).uri(target).body(());
-    if let Ok(request) = &mut request {
-        let host = match uri.authority() {
-            Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
-            None => shared.sites.first().map(|site| site.host.clone()),
-        };
-        request.headers_mut().extend(host.map(|host| (HOST, host)));
-        for line in &question.headers {
-            let (name, value) = field(line)?;
-            // One Host is what a browser sends.
-            if name == HOST {
-                request.headers_mut().remove(HOST);
+impl<'q> Asked<'q> {
+    fn of(shared: &Shared, question: &'q Question) -> Result<Self, Problem> {
+        let method = Method::from_bytes(question.method.as_bytes());
+        let method = method.map_err(|_| Problem::Unacceptable(format!("{:?} is no method", question.method)))?;
+        let unacceptable = |error: &dyn Display| Problem::Unacceptable(format!("the address: {error}"));
+        let address: Uri = question.url.parse().map_err(|error| unacceptable(&error))?;
+        if let Some(scheme) = address.scheme().filter(|scheme| **scheme != Scheme::HTTP && **scheme != Scheme::HTTPS) {
+            return Err(unacceptable(&format!("nobody asks a site for {scheme}, only for http and https")));
+        }
+        let (host, target) = match (address.scheme(), address.authority()) {
+            (Some(_), Some(authority)) => {
+                let target = address.path_and_query().map_or("/", PathAndQuery::as_str);
+                let target = target.parse().map_err(|error| unacceptable(&error))?;
+                (HeaderValue::from_str(authority.as_str()).ok(), target)
             }
+            _ => (shared.sites.first().map(|site| site.host.clone()), address.clone()),
+        };
+        let brings_host = question.headers.iter().any(|line| is_called(line, &HOST));
+        let host = host.filter(|_| !brings_host);
+        Ok(Asked { method, address, target, host, fields: &question.headers })
+    }
+
+    /// What is answered to a head that the parser does not take, before anybody looks at it.
+    fn unread(&self, limits: &Limits) -> Option<String> {
+        let count = self.fields.len() + usize::from(self.host.is_some());
+        if count > limits.headers {
+            return Some(format!("431: {count} header fields, and limits.headers allows {}", limits.headers));
+        }
+        let first = format!("{} {} HTTP/1.1\r\n", self.method, self.target).len();
+        let host = self.host.as_ref().map_or(0, |host| "Host: \r\n".len() + host.len());
+        let fields: usize = self.fields.iter().map(|line| line.len() + "\r\n".len()).sum();
+        let (bytes, limit) = (first + host + fields + "\r\n".len(), limits.header_bytes);
+        if bytes > limit.as_usize() {
+            return Some(format!("431: a head of {bytes} bytes, and limits.header_bytes allows {limit}"));
+        }
+        self.has_bad_length().then(|| "400: its Content-Length is no number, or there are several".to_owned())
+    }
+
+    /// Whether it says no length, or several (RFC 9112, 6.3). Behind a transfer encoding none is read.
+    fn has_bad_length(&self) -> bool {
+        let read = self.fields.iter().take_while(|line| !is_called(line, &TRANSFER_ENCODING));
+        let lengths = read.filter(|line| is_called(line, &CONTENT_LENGTH)).filter_map(|line| line.split_once(':'));
+        let lengths: Vec<&str> = lengths.map(|(_, length)| length.trim()).collect();
+        let is_length = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok();
+        !lengths.iter().all(|length| is_length(length)) || lengths.windows(2).any(|pair| pair.first() != pair.last())
+    }
+
+    /// That the site is reached by another scheme than the address names: here both arrive alike.
+    fn other_scheme(&self, shared: &Shared) -> Option<(String, String)> {
+        let asked = self.address.scheme_str()?;
+        let site = shared.sites.find(self.address.authority()?.as_str())?;
+        let origin = &site.site.origin;
+        let is_other = asked != origin.scheme();
+        is_other
+            .then(|| ("scheme".to_owned(), format!("{asked}, but the site is {origin}: explained as asked for there")))
+    }
+
+    fn request(&self) -> Result<Request<()>, Problem> {
+        let request = Request::builder().method(&self.method).uri(&self.target).body(());
+        let mut request = request.map_err(|error| Problem::Unacceptable(format!("the address: {error}")))?;
+        request.headers_mut().extend(self.host.clone().map(|host| (HOST, host)));
+        for line in self.fields {
+            let (name, value) = field(line)?;
             request.headers_mut().append(name, value);
         }
+        Ok(request)
     }
-    request.map_err(|error| Problem::Unacceptable(format!("the address: {error}")))
+}
+
+fn is_called(line: &str, name: &HeaderName) -> bool {
+    line.split_once(':').is_some_and(|(called, _)| called.trim().eq_ignore_ascii_case(name.as_str()))
 }
 
 fn field(line: &str) -> Result<(HeaderName, HeaderValue), Problem> {

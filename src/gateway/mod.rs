@@ -147,9 +147,9 @@ impl Gateway {
     }
 
     /// For [`Gateway::explain`] alone: what is odd about a request that nobody has sent is told to whoever asks, not to
-    /// the log.
+    /// the log, and nothing of it is counted.
     pub fn of_questions(shared: Arc<Shared>) -> Self {
-        let sessions = CoreSessions::of_questions(Arc::clone(&shared.sessions));
+        let sessions = CoreSessions::of_questions(Arc::new(shared.sessions.of_questions()));
         Gateway { sessions, ..Gateway::new(shared, 0) }
     }
 

@@ -29,6 +29,9 @@ use crate::token::api::{ApiTokenError, ApiTokens};
 /// How often a revocation that could not be stored is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
+/// How many proofs one question can come to: more than cookies and tokens are looked at.
+const QUESTIONED: usize = 64;
+
 /// A session could not be made, or not be told of.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -129,6 +132,27 @@ impl Sessions {
             retry_every,
             look_up,
             proofs,
+        }
+    }
+
+    /// The same sessions for whoever only asks what would become of a request: nothing that is found out so is counted, or
+    /// remembered for those who come.
+    #[must_use]
+    pub fn of_questions(&self) -> Self {
+        Sessions {
+            settings: self.settings.clone(),
+            clock: self.clock.clone(),
+            sealer: self.sealer.clone(),
+            api: self.api.clone(),
+            store: Arc::clone(&self.store),
+            identities: Arc::clone(&self.identities),
+            revocations: self.revocations.clone(),
+            log_hash: self.log_hash.clone(),
+            control: self.control.clone(),
+            lookups: Lookups::default(),
+            retry_every: self.retry_every,
+            look_up: self.look_up,
+            proofs: quick_cache::sync::Cache::new(QUESTIONED),
         }
     }
 

@@ -161,7 +161,7 @@ pub struct LoggedUser {
 }
 
 /// Hashes what must not stand in a log as it is, under a key of the process's own.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LogHash(hmac::Key);
 
 impl LogHash {

@@ -42,6 +42,12 @@ fn the_answer_that_is_foretold_is_the_answer_that_comes() {
         ("TRACE", "/", SCRIPT, false),
         ("GET", &long, SCRIPT, false),
         ("GET", "/", "Transfer-Encoding: gzip", false),
+        ("POST", "/", "Content-Length: abc", false),
+        ("POST", "/", "Content-Length: +0", false),
+        ("POST", "/", "Content-Length: 0", false),
+        ("CONNECT", "127.0.0.1:80", SCRIPT, false),
+        ("CONNECT", "www.meiduo.site", SCRIPT, false),
+        ("GET", "/", "X-Host: other.example", false),
         ("GET", "/user/", "Authorization: Bearer x.y.z", false),
         ("GET", "/static/a.css", SCRIPT, true),
     ] {
@@ -64,6 +70,54 @@ fn the_answer_that_is_foretold_is_the_answer_that_comes() {
         let told = explain(&proxy, &[&["GET", "/"], &words[..]].concat());
         assert!(finding(&told, "answer").unwrap().starts_with(&answers(status)), "{status}\n{told}");
     }
+}
+
+#[test]
+fn what_the_parser_does_not_take_is_foretold_to_the_byte() {
+    let upstream = Upstream::hello();
+    let proxy = setup().section("[limits]\nheader_bytes = \"8KiB\"\ntarget_bytes = \"4KiB\"").before(&upstream);
+    let answer = |words: &[&str]| finding(&explain(&proxy, words), "answer").unwrap().to_owned();
+    let bare = "GET /a HTTP/1.1\r\nHost: www.meiduo.site\r\nX-Long: \r\n\r\n".len();
+    for (bytes, status, foretold) in [(8192, 200, "the application's"), (8193, 431, "431: a head of 8193 bytes")] {
+        let field = format!("X-Long: {}", "a".repeat(bytes - bare));
+        assert_eq!(proxy.connect().get("/a", &[&field]).answer().status, status, "{bytes}");
+        let told = answer(&["GET", "/a", "-H", &field]);
+        assert!(told.starts_with(foretold), "{bytes} {told}");
+        // Of an address its path alone is sent.
+        let told = answer(&["GET", "http://www.meiduo.site/a", "-H", &field]);
+        assert!(told.starts_with(foretold), "{bytes} {told}");
+    }
+    let (host, other) = ("Host: www.meiduo.site", "Host: a.example");
+    for fields in [[other, host], [host, host]] {
+        let request = format!("GET / HTTP/1.1\r\n{}\r\n{}\r\n\r\n", fields[0], fields[1]);
+        assert_eq!(proxy.connect().send(request).answer().status, 400);
+        let told = answer(&["GET", "/", "-H", fields[0], "-H", fields[1]]);
+        assert!(told.starts_with("400: "), "{fields:?} {told}");
+    }
+    assert!(answer(&["GET", "/", "-H", host]).starts_with("the application's"), "it stands in place of the usual one");
+    for (fields, status) in [
+        (["Content-Length: 1", "Content-Length: 2"], 400),
+        (["Content-Length: 2x", "Transfer-Encoding: chunked"], 400),
+        (["Transfer-Encoding: chunked", "Content-Length: x"], 200),
+    ] {
+        let told = answer(&["POST", "/", "-H", fields[0], "-H", fields[1]]);
+        let request = format!("POST / HTTP/1.1\r\n{host}\r\n{}\r\n{}\r\n\r\n0\r\n\r\n", fields[0], fields[1]);
+        assert_eq!(proxy.connect().send(request).answer().status, status, "{fields:?}");
+        assert_eq!(told.starts_with("400: "), status == 400, "{fields:?} {told}");
+    }
+}
+
+#[test]
+fn an_address_of_another_scheme_is_not_explained_without_a_word() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let told = explain(&proxy, &["GET", "https://www.meiduo.site/"]);
+    assert_eq!(
+        finding(&told, "scheme"),
+        Some("https, but the site is http://www.meiduo.site: explained as asked for there")
+    );
+    assert_eq!(finding(&explain(&proxy, &["GET", "http://www.meiduo.site/"]), "scheme"), None);
+    assert!(proxy.command(&["explain", "GET", "ftp://www.meiduo.site/"]).bad().contains("nobody asks a site for ftp"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Browser, Proxy, SCRIPT, Setup, Upstream, events};
+use crate::support::{Browser, Connection, Proxy, SCRIPT, Setup, Upstream, events};
 
 const OTHER: &str = "http://other.example";
 
@@ -70,4 +70,26 @@ fn cookies_of_two_users_are_told_to_whoever_asks_and_leave_no_warning_of_traffic
     assert!(!is_warned());
     assert_eq!(proxy.connect().get("/user/", &[&format!("Cookie: {both}"), SCRIPT]).answer().status, 401);
     assert!(is_warned(), "a real request does");
+}
+
+/// Regression: each question counted as a request that came.
+#[test]
+fn what_is_only_asked_about_is_counted_nowhere() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().section("[admin]\nlisten = [\"127.0.0.1:0\"]").before(&upstream);
+    let (_browser, cookies) = logged_in(&proxy, "10001");
+    let counted = || {
+        let mut connection = Connection::to(proxy.admin_address());
+        connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let text = connection.answer().text();
+        let is_count = |line: &&str| line.starts_with("menshen_session") || line.starts_with("menshen_requests");
+        text.lines().filter(is_count).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = counted();
+    assert!(before.iter().any(|line| line.starts_with("menshen_session_lookups_total")), "{before:?}");
+    for cookies in [&cookies, "menshen_session=forged"] {
+        session(&proxy, "/user/", cookies);
+        session(&proxy, "/user/", cookies);
+    }
+    assert_eq!(counted(), before);
 }

@@ -1,5 +1,5 @@
-//! Whether the provider answers. After several exchanges in a row without an answer none is made for a while; then one
-//! goes ahead, and what becomes of it decides for all.
+//! Whether the provider answers. After several exchanges in a row without an answer that can be read, none is made for a
+//! while; then one goes ahead, and what becomes of it decides for all.
 //!
 //! ```text
 //!             FAILURES in a row                COOL_DOWN is over
@@ -132,9 +132,9 @@ impl Pass {
             (true, false) => tracing::warn!(
                 exchanges = FAILURES,
                 seconds = COOL_DOWN.as_secs(),
-                "the provider does not answer: nobody can log in for a while"
+                "the provider does not answer as it should: nobody can log in for a while"
             ),
-            (false, true) => tracing::info!("the provider answers again"),
+            (false, true) => tracing::info!("the provider answers as it should again"),
             (true, true) | (false, false) => {}
         }
         drop(state);

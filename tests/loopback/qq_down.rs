@@ -53,7 +53,7 @@ fn while_qq_is_down_nothing_is_exchanged_or_spent_and_a_reload_works_afterwards(
     user.log_in("10001");
     let callback = visitor.begin_login("/cart/", "10002");
     break_down(&proxy);
-    events().wait_for(1, &["the provider does not answer"]);
+    events().wait_for(1, &["the provider does not answer as it should"]);
     let asked = proxy.qq.requests().len();
     let attempts = visitor.cookie_names(ATTEMPT);
     for address in [callback.as_str(), "/qq/login/", "/qq/login", "/.menshen/login?next=/cart/"] {
@@ -69,7 +69,7 @@ fn while_qq_is_down_nothing_is_exchanged_or_spent_and_a_reload_works_afterwards(
     assert_eq!(visitor.visit("/.menshen/login").status, 200);
     let answer = visitor.visit(&callback);
     assert_eq!((answer.status, answer.header("location")), (303, Some("/cart/")));
-    events().wait_for(1, &["the provider answers again"]);
+    events().wait_for(1, &["the provider answers as it should again"]);
     proxy.browser().log_in("10003");
 }
 

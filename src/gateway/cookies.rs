@@ -24,7 +24,7 @@ pub(super) fn of(shared: &Shared, snapshot: &Snapshot, here: Here<'_>) -> Result
     let lifetime = sessions.cookie_lifetime(snapshot, here.now);
     let companions = shared.identities.iter().flat_map(|identity| identity.companion_cookies(snapshot, &wire.site));
     let companions = companions.filter_map(|(name, value)| wire.jar.set_companion(name, &value, lifetime));
-    Ok(session.into_iter().chain(companions).collect())
+    Ok(once(session.into_iter().chain(companions)))
 }
 
 /// Renews a session's cookies with an answer of the application's, if it is one that nobody would keep: the next that
@@ -50,7 +50,18 @@ pub(super) fn removed(shared: &Shared, site: &SiteContext) -> Vec<HeaderValue> {
     let jar = &site.wire.jar;
     let companions = shared.identities.iter().flat_map(|identity| &identity.settings.cookies);
     let companions = companions.filter_map(|(name, _)| jar.remove_companion(name));
-    jar.remove(jar.session()).into_iter().chain(companions).collect()
+    once(jar.remove(jar.session()).into_iter().chain(companions))
+}
+
+/// Several identities may have the same companions, such as those they have by default.
+fn once(cookies: impl Iterator<Item = HeaderValue>) -> Vec<HeaderValue> {
+    let mut all: Vec<HeaderValue> = Vec::new();
+    for cookie in cookies {
+        if !all.contains(&cookie) {
+            all.push(cookie);
+        }
+    }
+    all
 }
 
 /// What an answer of our own removes: everything, if the browser holds the cookie of a session that is over. The

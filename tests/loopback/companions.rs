@@ -49,6 +49,21 @@ fn of_sessions_that_are_over(proxy: &Proxy) -> Vec<(&'static str, Browser<'_>)> 
     vec![("expired", expired), ("revoked", revoked), ("unknown", unknown)]
 }
 
+/// Regression: each identity brought its own.
+#[test]
+fn what_several_identities_have_alike_is_set_and_removed_once() {
+    let upstream = shop();
+    let others = "[identity.admin]\n[identity.api]\ncookies = { \"who\" = \"{user.id}\" }\n";
+    let proxy = setup().section(others).before(&upstream);
+    let browser = proxy.browser();
+    let answer = browser.log_in("10001");
+    for name in ["menshen_session=", "username=", "who="] {
+        assert!(answer.cookie(name).is_some(), "{name} {:?}", answer.headers);
+    }
+    let gone = browser.post("/.menshen/logout", &[PAGE]);
+    assert_eq!(cookies(&gone), (vec!["menshen_session", "username", "who"], true));
+}
+
 #[test]
 fn companions_are_renewed_with_the_session_and_live_no_longer() {
     let upstream = shop();

@@ -53,7 +53,16 @@ pub(in crate::config) fn network(text: &str) -> Result<IpNet, Remark> {
             .so("one machine or a whole network would be believed")
             .fix(format!("\"{all}\", or \"{one}\"")));
     }
-    Ok(network)
+    Ok(folded(network))
+}
+
+/// Whoever connects is known by an IPv4 address also where the socket is IPv6: so is a network of such.
+fn folded(network: IpNet) -> IpNet {
+    let mapped = network.prefix_len().checked_sub(96).and_then(|prefix| match network.addr() {
+        IpAddr::V6(address) => IpNet::new(address.to_ipv4_mapped()?.into(), prefix).ok(),
+        IpAddr::V4(_) => None,
+    });
+    mapped.unwrap_or(network)
 }
 
 /// Where an upstream listens.
@@ -133,6 +142,22 @@ mod tests {
             assert!(format!("{remark:?}").contains(meant), "{written}: {remark:?}");
         }
         assert!(listen("0.0.0.0:8000").is_ok() && listen("[::]:8000").is_ok());
+    }
+
+    /// Regression: it matched nobody.
+    #[test]
+    fn a_network_of_ipv4_addresses_is_one_however_it_is_written() {
+        for (written, meant) in [
+            ("::ffff:172.16.0.0/108", "172.16.0.0/12"),
+            ("::ffff:10.0.0.1", "10.0.0.1/32"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("172.16.0.0/12", "172.16.0.0/12"),
+            ("2001:db8::/100", "2001:db8::/100"),
+            ("::/0", "::/0"),
+        ] {
+            assert_eq!(network(written).unwrap().to_string(), meant, "{written}");
+        }
+        assert!(network("::ffff:172.16.0.1/108").is_err());
     }
 
     #[test]

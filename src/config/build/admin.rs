@@ -19,19 +19,36 @@ pub(super) const IN_STORE: &str = "admin/menshen.sock";
 /// A token of as many characters cannot be guessed.
 const SHORTEST_TOKEN: usize = 32;
 
+/// What is known of the administration.
+pub(super) struct Admin {
+    pub(super) settings: Option<Settings>,
+    pub(super) listen: Many<SocketAddr>,
+}
+
 /// Reads the section. `store`: the store's folder.
 pub(super) fn read(
     section: &Section<'_>,
     store: Option<&Path>,
     visitors: &Many<SocketAddr>,
     log: &mut Findings,
+) -> Admin {
+    let listen = section.each("listen", log, address::listen);
+    let settings = settings(section, store, &listen, visitors, log);
+    Admin { settings, listen }
+}
+
+fn settings(
+    section: &Section<'_>,
+    store: Option<&Path>,
+    listen: &Many<SocketAddr>,
+    visitors: &Many<SocketAddr>,
+    log: &mut Findings,
 ) -> Option<Settings> {
     let socket = section.file("socket", log);
     let audit_kept = section.value("audit_kept", log, read::duration);
-    let listen = section.each("listen", log, address::listen);
     let hosts = section.each("hosts", log, host);
     let token = token(section, log);
-    addresses(&listen, visitors, matches!(token, Some(Some(_))), log);
+    addresses(listen, visitors, matches!(token, Some(Some(_))), log);
     let is_whole = listen.whole && hosts.whole;
     let (socket, audit_kept) = (socket?, audit_kept?);
     let spot = socket.as_ref().map_or_else(|| section.spot("socket"), |socket| socket.spot.clone());
@@ -43,7 +60,8 @@ pub(super) fn read(
         log.warn(&spot, remark.fix("socket = \"/run/menshen/admin.sock\""));
     }
     let access = Access { hosts: hosts.values().collect(), token: token? };
-    let settings = Settings { socket, audit_kept: audit_kept.value, listen: listen.values().collect(), access };
+    let listen_at = listen.items.iter().map(|address| address.value).collect();
+    let settings = Settings { socket, audit_kept: audit_kept.value, listen: listen_at, access };
     is_whole.then_some(settings)
 }
 

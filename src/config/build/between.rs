@@ -11,6 +11,7 @@ use super::{
 };
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse;
+use crate::config::section::Many;
 use crate::gateway::Access;
 use crate::http::path_pattern::PathPattern;
 use crate::upstream::Endpoint;
@@ -21,6 +22,7 @@ const CODE_LIFETIME: Duration = Duration::from_secs(10 * 60);
 /// What is known of every part. A value that is wrong is missing here, so that nothing is said of it twice.
 pub(super) struct Parts<'p> {
     pub(super) listening: &'p server::Listening,
+    pub(super) admin_listen: &'p Many<SocketAddr>,
     pub(super) login: &'p login::Login,
     pub(super) sites: Option<&'p [sites::Known]>,
     pub(super) upstreams: Option<&'p [upstreams::Known]>,
@@ -153,10 +155,15 @@ impl Parts<'_> {
     fn loops(&self, log: &mut Findings) {
         let sites = self.sites.unwrap_or_default();
         for endpoint in self.upstreams.into_iter().flatten().flat_map(|upstream| &upstream.endpoints) {
-            let mut listeners = self.listening.listen.items.iter();
-            if let Some(listener) = listeners.find(|at| is_ourselves(&endpoint.value, &at.value, sites)) {
-                let remark = Remark::new(format!("is where we listen ourselves: {}", listener.spot.quoted()));
-                let remark = remark.so("every request would come back to us until no connection is left");
+            let (mut visitors, mut admin) = (self.listening.listen.items.iter(), self.admin_listen.items.iter());
+            let ours = visitors.find(|at| is_ourselves(&endpoint.value, &at.value, sites));
+            let ours = ours.map(|at| (at, "every request would come back to us until no connection is left"));
+            let found = ours.or_else(|| {
+                let at = admin.find(|at| is_ourselves(&endpoint.value, &at.value, &[]))?;
+                Some((at, "visitors would ask our own administration, and no request would reach the application"))
+            });
+            if let Some((listener, so)) = found {
+                let remark = Remark::new(format!("is where we listen ourselves: {}", listener.spot.quoted())).so(so);
                 log.error(&endpoint.spot, remark.fix("name the application's own port"));
             }
         }

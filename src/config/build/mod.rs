@@ -51,6 +51,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
 
     between::Parts {
         listening: &listening,
+        admin_listen: &admin.listen,
         login: &login,
         sites: sites.as_deref(),
         upstreams: upstreams.as_deref(),
@@ -76,7 +77,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
         login: login.settings?,
         store: store.settings,
         master_key_file: store.master_key_file,
-        admin: admin?,
+        admin: admin.settings?,
         discovery: discovery?,
         log: telemetry?,
     })

@@ -51,7 +51,8 @@ pub enum SocketError {
     /// Others may use the folder.
     #[error(
         "the administration's socket needs a folder that is its owner's alone, and {} is not: its mode is {mode:o}, its \
-         owner {owner}; `chmod 700` it and give it to the user that runs Menshen, or set admin.socket to another place",
+         owner {owner}; where it is made for this alone, `chmod 700` it and give it to the user that runs Menshen, else set \
+         admin.socket to another place",
         folder.display()
     )]
     Exposed {

@@ -224,6 +224,9 @@ impl Running for Live {
 
     async fn degraded(&self) -> Vec<String> {
         let mut reasons = Vec::new();
+        if self.is_going_down() {
+            reasons.push("it was told to end, and nobody is to be sent here".to_owned());
+        }
         if let Err(error) = self.foundations.store.ping().await {
             reasons.push(format!("nobody can log in: {error}"));
         }
@@ -231,10 +234,13 @@ impl Running for Live {
         match login.unavailable(self.foundations.clock.now()) {
             Some(wait) => {
                 let wait = wait.as_secs();
-                reasons.push(format!("nobody can log in: QQ does not answer, and is asked again in {wait} s"));
+                reasons.push(format!(
+                    "nobody can log in: QQ does not answer as it should, and is asked again in {wait} s"
+                ));
             }
             None if !login.provider_answers() => {
-                reasons.push("QQ did not answer when it was asked last; the next login finds out".to_owned());
+                reasons
+                    .push("QQ did not answer as it should when it was asked last; the next login finds out".to_owned());
             }
             None => {}
         }

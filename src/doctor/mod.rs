@@ -18,6 +18,9 @@ use crate::config::Config;
 /// How far this machine's clock may be off before sessions and tokens are read wrongly elsewhere.
 const SLIGHTLY_OFF: Duration = Duration::from_secs(30);
 
+/// What to do where something is closed to the user who asks.
+const AS_THE_PROXY: &str = "ask again as the user that runs the proxy, or as root";
+
 /// What was found out about one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::Finding;
+use super::{AS_THE_PROXY, Finding};
 use crate::admin::client::Client;
 use crate::admin::{Operation, Reply};
 use crate::config::Config;
@@ -31,12 +31,11 @@ async fn ask(config: &Config) -> Finding {
     let mut client = match Client::connect(&config.admin.socket).await {
         Ok(client) => client,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            let found = format!("none runs by this configuration: nobody answers at {socket}");
-            return Finding::doubtful(WHAT, found, "start it: menshen serve");
+            return unanswered(config);
         }
         Err(error) => {
             let found = format!("{socket} cannot be used: {error}");
-            return Finding::doubtful(WHAT, found, "ask again as the user that runs the proxy, or as root");
+            return Finding::doubtful(WHAT, found, AS_THE_PROXY);
         }
     };
     match client.ask(&Operation::Status).await {
@@ -53,5 +52,24 @@ async fn ask(config: &Config) -> Finding {
             Finding::doubtful(WHAT, format!("the one behind {socket} answers as another version would"), "restart it")
         }
         Err(error) => Finding::doubtful(WHAT, error.to_string(), "restart it"),
+    }
+}
+
+/// A proxy serves without a socket too, where it got none. It holds the store all the same.
+fn unanswered(config: &Config) -> Finding {
+    let socket = config.admin.socket.display();
+    match config.store.holder() {
+        Ok(None) => {
+            let found = format!("none runs by this configuration: nobody answers at {socket}");
+            Finding::doubtful(WHAT, found, "start it: menshen serve")
+        }
+        Ok(Some(holder)) => {
+            let fix = "where that is the proxy, its log says why it has no socket: mend that and restart it";
+            Finding::bad(WHAT, format!("{holder} holds the store, and nobody answers at {socket}"), fix)
+        }
+        Err(error) => {
+            let found = format!("nobody answers at {socket}; whether one runs cannot be seen from here: {error}");
+            Finding::doubtful(WHAT, found, AS_THE_PROXY)
+        }
     }
 }

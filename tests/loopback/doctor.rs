@@ -1,7 +1,9 @@
 //! `menshen doctor`: what it says of what is there and what is not.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -115,6 +117,45 @@ fn a_running_proxy_tells_what_does_not_work() {
     let outcome = doctor(&proxy);
     let told = said(&outcome, "proxy");
     assert!(told[0].starts_with("BAD") && told[0].contains("QQ does not answer"), "{}", outcome.out);
+}
+
+/// Regression: who followed the advice closed /tmp to everybody.
+#[test]
+fn only_a_folder_that_nobody_else_needs_is_to_be_closed() {
+    let upstream = Upstream::hello();
+    let folder = tempfile::tempdir().unwrap();
+    for (name, others, advice) in [("own", false, "chmod 700 "), ("shared", true, "admin.socket")] {
+        let shared = folder.path().join(name);
+        std::fs::create_dir(&shared).unwrap();
+        std::fs::set_permissions(&shared, Permissions::from_mode(0o755)).unwrap();
+        if others {
+            std::fs::write(shared.join("somebody's"), "").unwrap();
+        }
+        let socket = format!("[admin]\nsocket = \"{}\"", shared.join("menshen.sock").display());
+        let proxy = Setup::new().section(&socket).before(&upstream);
+        let outcome = doctor(&proxy);
+        assert!(said(&outcome, "socket")[0].starts_with("BAD"), "{}", outcome.out);
+        assert!(fix(&outcome, "socket").contains(advice), "{}", outcome.out);
+        assert_eq!(outcome.out.contains("chmod"), !others, "{}", outcome.out);
+        // Such a folder gets no socket. What runs without one is not told to be started.
+        let told = said(&outcome, "proxy")[0];
+        let holder = format!("process {} holds the store", std::process::id());
+        assert!(told.starts_with("BAD") && told.contains(&holder), "{}", outcome.out);
+        assert!(!fix(&outcome, "proxy").contains("start it:"), "{}", outcome.out);
+    }
+}
+
+#[test]
+fn a_store_that_cannot_be_made_is_not_good() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for (path, is_good) in [("/proc/nope/data", false), ("not-there-yet/data", true)] {
+        proxy.rewrite(|text| format!("{}\n[store]\npath = {path:?}\n", text.split("\n[store]").next().unwrap()));
+        let outcome = doctor(&proxy);
+        let told = said(&outcome, "store")[0];
+        assert_eq!(told.starts_with("good"), is_good, "{}", outcome.out);
+        assert_eq!(told.contains("cannot be made"), !is_good, "{}", outcome.out);
+    }
 }
 
 #[test]

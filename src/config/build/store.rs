@@ -1,12 +1,12 @@
 //! `[store]`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::config::error::{Findings, Remark};
 use crate::config::read;
 use crate::config::section::{Given, Section};
 use crate::master_key::{MasterKey, MasterKeyError};
-use crate::store::sled::Settings;
+use crate::store::sled::{self, Obstacle, Settings};
 
 /// What is known of the store.
 pub(super) struct Store {
@@ -59,32 +59,11 @@ fn folder(path: &Given<PathBuf>, log: &mut Findings) {
         let remark = Remark::new(format!("{} is a file", path.value.display())).so(so);
         return log.error(&path.spot, remark.fix("the store takes a folder of its own"));
     }
-    let or_here = |path: &Path| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() };
-    let Some(nearest) = path.value.ancestors().map(or_here).find(|path| path.exists()) else { return };
+    let Some(obstacle) = sled::obstacle(&path.value) else { return };
+    let fix = match &obstacle {
+        Obstacle::NoFolder(_) => "give a folder that is there, or one that can be made",
+        Obstacle::Closed(_) => "give Menshen's own user that folder, or name another; check as that user",
+    };
     // Who checks need not be who serves: a warning.
-    if !nearest.is_dir() {
-        let remark = Remark::new(format!("{} is no folder", nearest.display())).so(so);
-        log.warn(&path.spot, remark.fix("give a folder that is there, or one that can be made"));
-    } else if !is_writable(&nearest) {
-        let remark = Remark::new(format!("the user of this check may not write into {}", nearest.display())).so(so);
-        log.warn(&path.spot, remark.fix("give Menshen's own user that folder, or name another; check as that user"));
-    }
-}
-
-/// A folder without a single right to write, such as those of `/proc`, takes nothing from root either.
-#[cfg(unix)]
-fn is_writable(folder: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-
-    use rustix::fs::{Access, access};
-
-    const ANYBODY_WRITES: u32 = 0o222;
-    let somebody = folder.metadata().is_ok_and(|folder| folder.permissions().mode() & ANYBODY_WRITES != 0);
-    somebody && access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
-}
-
-/// Without modes there is nothing to tell.
-#[cfg(not(unix))]
-fn is_writable(_: &Path) -> bool {
-    true
+    log.warn(&path.spot, Remark::new(obstacle.to_string()).so(so).fix(fix));
 }

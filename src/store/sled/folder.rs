@@ -12,11 +12,27 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, access};
+
 use super::filesystem;
 use super::open::OpenError;
 
 /// The database's name within the folder.
 pub(super) const DATABASE: &str = "sled";
+
+/// The lock's.
+pub(super) const LOCK: &str = "lock";
+
+/// Why a folder cannot be made, or taken for the store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// What is there in its place, or on the way to it.
+    #[error("{} is no folder", .0.display())]
+    NoFolder(PathBuf),
+    /// The nearest folder that there is.
+    #[error("the user of this check may not write into {}", .0.display())]
+    Closed(PathBuf),
+}
 
 /// Bindings tell who uses a site: nobody but the proxy reads them.
 const PRIVATE: u32 = 0o700;
@@ -46,7 +62,7 @@ impl Folder {
     }
 
     pub(super) fn lock(&self) -> PathBuf {
-        self.0.join("lock")
+        self.0.join(LOCK)
     }
 
     pub(super) fn database(&self) -> PathBuf {
@@ -60,6 +76,25 @@ impl Folder {
     pub(super) fn aside(&self) -> PathBuf {
         self.0.join("aside")
     }
+}
+
+/// What keeps this user from making a folder, or from writing into it where it is there. Nothing is written: the nearest
+/// parent that there is tells.
+pub fn obstacle(path: &Path) -> Option<Obstacle> {
+    let or_here = |path: &Path| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() };
+    let nearest = path.ancestors().map(or_here).find(|path| path.exists())?;
+    match nearest.is_dir() {
+        false => Some(Obstacle::NoFolder(nearest)),
+        true if !is_writable(&nearest) => Some(Obstacle::Closed(nearest)),
+        true => None,
+    }
+}
+
+/// A folder without a single right to write, such as those of `/proc`, takes nothing from root either.
+fn is_writable(folder: &Path) -> bool {
+    const ANYBODY_WRITES: u32 = 0o222;
+    let somebody = folder.metadata().is_ok_and(|folder| folder.permissions().mode() & ANYBODY_WRITES != 0);
+    somebody && access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
 /// Makes one private folder; that it exists already is fine, and then it becomes private.

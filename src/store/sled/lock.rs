@@ -3,7 +3,7 @@
 //! sled locks its log, but only after it has read and perhaps written other files, and repairs must come before that.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -43,8 +43,27 @@ impl Lock {
     }
 }
 
+/// Who holds the lock, in words, if anybody does. Asked for with a lock that others can have at the same time, and let go
+/// at once: who opens the store meanwhile tries again.
+pub(super) fn holder(path: &Path) -> io::Result<Option<String>> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::WouldBlock) => {
+            let mut id = String::new();
+            file.read_to_string(&mut id)?;
+            let id = id.trim().parse::<u32>();
+            Ok(Some(id.map_or_else(|_| "a process that has not said its id".to_owned(), |id| format!("process {id}"))))
+        }
+    }
+}
+
 /// Locks `file` if it comes free within `patience`.
-pub(super) fn wait_for(file: &File, patience: Duration) -> std::io::Result<bool> {
+pub(super) fn wait_for(file: &File, patience: Duration) -> io::Result<bool> {
     let mut waited = Duration::ZERO;
     loop {
         match file.try_lock() {

@@ -34,6 +34,7 @@ mod trees;
 mod upgrade;
 mod users;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -46,6 +47,7 @@ use tokio::sync::oneshot;
 use self::committer::{Access, Call, Message};
 pub use self::counts::StoreCounts;
 use self::failure::Failure;
+pub use self::folder::{Obstacle, obstacle};
 use self::keeper::Pace;
 pub use self::open::OpenError;
 use self::open::Opener;
@@ -85,6 +87,16 @@ impl Settings {
     /// The database within the folder.
     pub fn database(&self) -> PathBuf {
         self.path.join(folder::DATABASE)
+    }
+
+    /// What keeps this user from making the folder, or from writing into it, in words. Touches nothing.
+    pub fn obstacle(&self) -> Option<String> {
+        folder::obstacle(&self.path).map(|obstacle| obstacle.to_string())
+    }
+
+    /// Which process has the store open, in words, if one has.
+    pub fn holder(&self) -> io::Result<Option<String>> {
+        lock::holder(&self.path.join(folder::LOCK))
     }
 
     /// Whether there is a store, or something that keeps us from looking. Touches nothing.

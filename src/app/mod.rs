@@ -4,6 +4,7 @@ mod build;
 mod explain;
 mod feed;
 mod live;
+mod owner;
 mod source;
 mod stopped;
 
@@ -22,6 +23,7 @@ use tokio::time::{Instant, timeout};
 use self::build::{Foundations, LiveKeys};
 use self::feed::Feed;
 use self::live::{Live, gateways};
+pub use self::owner::OwnerError;
 pub use self::source::Source;
 pub use self::stopped::{Stopped, StoppedError};
 use crate::admin::socket::Socket;
@@ -54,6 +56,9 @@ pub enum StartError {
     /// An address is taken or not ours.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The store is another user's.
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -130,6 +135,8 @@ impl App {
             .thread_name("control")
             .enable_all()
             .build()?;
+        // A key that another user has mounted for us is none that we write.
+        owner::check(&config.store.database())?;
         let (has_store, has_key) = (config.store.is_made(), config.master_key_file.exists());
         let master = MasterKey::open_or_create(&config.master_key_file, has_store)?;
         let store = SledStore::open(&config.store)?;

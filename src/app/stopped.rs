@@ -1,10 +1,9 @@
 //! The store of a proxy that does not run, for operators.
 
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::owner::{self, OwnerError};
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -21,28 +20,6 @@ pub enum StoppedError {
          another admin.socket or store.path: if it runs, name its socket by --socket", .0.display()
     )]
     Nothing(PathBuf),
-    /// Files that this user made there would keep the proxy's own user out.
-    #[error(
-        "{} belongs to user id {owner}, and this command runs as {user}: run it as that user, such as by \
-         `sudo -u '#{owner}' menshen …`", path.display()
-    )]
-    AnothersFiles {
-        /// The database, or the master key.
-        path: PathBuf,
-        /// Whose it is.
-        owner: u32,
-        /// Who asks.
-        user: u32,
-    },
-    /// It cannot be found out whose it is.
-    #[error("{} cannot be looked at", path.display())]
-    Folder {
-        /// What it is.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
     /// Another process has it open.
     #[error(
         "the store {} is in use by another process{}. If that is another command, such as an import, wait until it has \
@@ -58,6 +35,9 @@ pub enum StoppedError {
         /// The other process's id, where it is known.
         holder: Option<u32>,
     },
+    /// It is another user's.
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
     /// The store does not open.
     #[error(transparent)]
     Store(OpenError),
@@ -80,19 +60,9 @@ impl Stopped {
         if !config.store.is_made() {
             return Err(StoppedError::Nothing(path.clone()));
         }
-        let user = rustix::process::geteuid().as_raw();
         // Whoever made the database has to read it: the folder around it may have been made by somebody else.
-        for path in [config.store.database(), config.master_key_file.clone()] {
-            match path.metadata() {
-                Ok(found) if found.uid() != user => {
-                    return Err(StoppedError::AnothersFiles { path, owner: found.uid(), user });
-                }
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(StoppedError::Folder { path, source });
-                }
-                Ok(_) | Err(_) => {}
-            }
-        }
+        owner::check(&config.store.database())?;
+        owner::check(&config.master_key_file)?;
         let master = MasterKey::open_or_create(&config.master_key_file, true)?;
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&config.store).map_err(|error| of(error, path))?);
         let app = config.app();

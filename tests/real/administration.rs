@@ -72,12 +72,31 @@ fn a_command_on_a_stopped_proxys_store_works_as_its_owner_alone() {
     assert!(said(&refused).contains("belongs to user id 65533"), "{}", said(&refused));
     let owner = as_user(SERVICE, &["users", "list"], &layout.config()).output().unwrap();
     assert_eq!(owner.status.code(), Some(0), "{}", said(&owner));
+    // Regression: files that root made there kept the owner out from then on.
+    let refused = as_user(0, &["serve"], &layout.config()).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+    assert!(said(&refused).contains("belongs to user id 65533"), "{}", said(&refused));
     let mut program = Program::start(&mut as_user(SERVICE, &["serve"], &layout.config()));
     address_of(&program);
     let root = as_user(0, &["users", "list"], &layout.config()).output().unwrap();
     assert_eq!(root.status.code(), Some(0), "through the socket root may: {}", said(&root));
     program.signal("TERM");
     assert_eq!(program.ended().code(), Some(0), "{}", program.said());
+}
+
+#[test]
+fn what_doctor_cannot_see_it_does_not_call_good() {
+    let layout = Setup::new().lay_out("127.0.0.1:9".parse().unwrap());
+    let program = layout.serve();
+    address_of(&program);
+    open_up(layout.config().parent().unwrap());
+    fs::set_permissions(layout.config(), fs::Permissions::from_mode(0o644)).unwrap();
+    let told = said(&as_user(NOBODY, &["doctor"], &layout.config()).output().unwrap());
+    for what in ["master key", "socket", "proxy"] {
+        let line = told.lines().find(|line| line.split_at(10).1.starts_with(what)).unwrap();
+        assert!(line.starts_with("doubtful"), "{told}");
+    }
+    assert_eq!(told.matches("cannot be seen from here").count(), 2, "{told}");
 }
 
 /// Makes a folder and all that is in it somebody's.

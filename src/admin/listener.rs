@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -25,6 +26,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::silent::{Silent, Waiting};
 use super::socket::{self, PATH};
 use super::{Admin, Problem};
 use crate::rule::{self, Rule};
@@ -43,7 +45,7 @@ const OPERATION: Duration = Duration::from_secs(150);
 /// When to try again after an accept that failed.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Connections at the same time: monitoring needs few.
+/// Connections at the same time: monitoring needs few. Of those that have asked nothing one makes room for the next.
 const CONNECTIONS: usize = 64;
 
 /// Where and for whom.
@@ -57,15 +59,21 @@ pub struct Access {
 
 /// Answers for ever.
 pub async fn serve(listener: TcpListener, access: Arc<Access>, admin: Arc<Admin>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let (places, silent) = (Arc::new(Semaphore::new(CONNECTIONS)), Silent::default());
     loop {
-        // Closed only if somebody closed it, and nobody does.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let (access, admin) = (Arc::clone(&access), Arc::clone(&admin));
+                if places.available_permits() == 0 {
+                    silent.give_way();
+                }
+                // Closed only if somebody closed it, and nobody does.
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+                let (access, admin, (waiting, wanted)) = (Arc::clone(&access), Arc::clone(&admin), silent.enter());
                 tokio::spawn(async move {
-                    answer_one(stream, peer, &access, &admin).await;
+                    tokio::select! {
+                        () = answer_one(stream, peer, &access, &admin, &waiting) => {}
+                        Ok(()) = wanted => tracing::debug!(%peer, "a connection that asked nothing made room for another"),
+                    }
                     drop(place);
                 });
             }
@@ -77,9 +85,12 @@ pub async fn serve(listener: TcpListener, access: Arc<Access>, admin: Arc<Admin>
     }
 }
 
-async fn answer_one(stream: TcpStream, peer: SocketAddr, access: &Access, admin: &Admin) {
+async fn answer_one(stream: TcpStream, peer: SocketAddr, access: &Access, admin: &Admin, waiting: &Waiting) {
     let operates = AtomicBool::new(false);
-    let service = service_fn(|request| answer(request, access, admin, peer, &operates));
+    let service = service_fn(|request| {
+        waiting.heard();
+        answer(request, access, admin, peer, &operates)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -104,19 +115,26 @@ async fn answer(
     peer: SocketAddr,
     operates: &AtomicBool,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let Some(host) = named_host(&request) else {
+        let problem = Problem::Unacceptable("a request names one host, and its target names no other".to_owned());
+        return Ok(socket::json(StatusCode::BAD_REQUEST, &problem));
+    };
     if !access.answers_to(host) && rule::holds(Rule::AdministrationAnswersToItsNames) {
         let problem = Problem::Unacceptable(format!("{host:?} is none of this address's names: see admin.hosts"));
         return Ok(socket::json(StatusCode::MISDIRECTED_REQUEST, &problem));
     }
-    let is_read = request.method() == Method::GET;
+    let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
     Ok(match request.uri().path() {
-        "/metrics" if is_read => metrics(admin).await,
-        "/live" if is_read => socket::json(StatusCode::OK, &json!({ "status": "ok" })),
-        "/ready" if is_read => ready(admin).await,
+        "/metrics" | "/live" | "/ready" if !is_read => only("GET, HEAD"),
+        "/metrics" => metrics(admin).await,
+        "/live" => socket::json(StatusCode::OK, &json!({ "status": "ok" })),
+        "/ready" => ready(admin).await,
         PATH if access.token.is_some() => {
             let is_opened = access.is_opened_by(request.headers().get(AUTHORIZATION));
             if is_opened || !rule::holds(Rule::OperationsNeedTheToken) {
+                if request.method() != Method::POST {
+                    return Ok(only("POST"));
+                }
                 operates.store(true, Ordering::Relaxed);
                 return socket::answer(request, admin, Actor::Token).await;
             }
@@ -131,6 +149,22 @@ async fn answer(
             &Problem::Unacceptable("/metrics, /live and /ready are here".to_owned()),
         ),
     })
+}
+
+/// The one host that a request names, in its target too if that is absolute (RFC 9112, 3.2).
+fn named_host(request: &Request<Incoming>) -> Option<&str> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next().map_or(Ok(""), |host| host.to_str()).ok()?;
+    let is_another = |authority: &Authority| !authority.as_str().eq_ignore_ascii_case(host);
+    let is_ambiguous = hosts.next().is_some() || request.uri().authority().is_some_and(is_another);
+    (!is_ambiguous || !rule::holds(Rule::AdministrationAnswersToItsNames)).then_some(host)
+}
+
+fn only(methods: &'static str) -> Response<Full<Bytes>> {
+    let problem = Problem::Unacceptable(format!("this takes {methods} alone"));
+    let mut response = socket::json(StatusCode::METHOD_NOT_ALLOWED, &problem);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
 }
 
 async fn metrics(admin: &Admin) -> Response<Full<Bytes>> {
@@ -163,17 +197,26 @@ impl Access {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
             Some(_) | None => host,
         };
+        let name = without_last_dot(name);
         let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         bare.parse::<IpAddr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")
-            || self.hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
+            || self.hosts.iter().any(|known| without_last_dot(known).eq_ignore_ascii_case(name))
     }
 
     fn is_opened_by(&self, presented: Option<&HeaderValue>) -> bool {
-        let presented = presented.and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        // A scheme has no case (RFC 9110, 11.1).
+        let is_bearer = |scheme: &[u8]| scheme.eq_ignore_ascii_case(b"Bearer ");
+        let presented = presented.and_then(|value| value.as_bytes().split_at_checked("Bearer ".len()));
+        let presented = presented.filter(|(scheme, _)| is_bearer(scheme)).map(|(_, token)| token.trim_ascii_start());
         let token = self.token.as_ref().map(|token| token.expose().as_bytes());
         token.zip(presented).is_some_and(|(token, presented)| token.ct_eq(presented).into())
     }
+}
+
+/// The dot with which a name ends that is written out to the root of all names.
+fn without_last_dot(name: &str) -> &str {
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -186,13 +229,24 @@ mod tests {
 
     #[test]
     fn addresses_localhost_and_the_listed_names_are_answered_and_nobody_elses() {
-        for host in
-            ["127.0.0.1:9464", "10.1.2.3", "[::1]:9464", "[::1]", "localhost:1", "LOCALHOST", "Proxy.Internal:9464"]
-        {
+        let of_addresses = ["127.0.0.1:9464", "10.1.2.3", "[::1]:9464", "[::1]"];
+        let of_names = ["localhost:1", "LOCALHOST", "Proxy.Internal:9464", "localhost.", "proxy.internal.:9464"];
+        for host in of_addresses.into_iter().chain(of_names) {
             assert!(access().answers_to(host), "{host}");
         }
-        for host in ["", "evil.example", "evil.example:9464", "127.0.0.1.evil.example", "localhost.evil.example", "a:b"]
-        {
+        let dotted = Access { hosts: vec!["proxy.internal.".to_owned()], ..access() };
+        assert!(dotted.answers_to("proxy.internal") && dotted.answers_to("proxy.internal."));
+        for host in [
+            "",
+            ".",
+            "evil.example.",
+            "localhost..",
+            "evil.example",
+            "evil.example:9464",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "a:b",
+        ] {
             assert!(!access().answers_to(host), "{host}");
         }
     }
@@ -200,7 +254,9 @@ mod tests {
     #[test]
     fn only_the_whole_token_opens() {
         let opens = |value: &str| access().is_opened_by(Some(&HeaderValue::from_str(value).unwrap()));
-        assert!(opens("Bearer 0123456789abcdef"));
+        for right in ["Bearer 0123456789abcdef", "bearer 0123456789abcdef", "BEARER  0123456789abcdef"] {
+            assert!(opens(right), "{right}");
+        }
         for value in ["", "Bearer ", "Bearer 0123456789abcde", "Bearer 0123456789abcdef0", "0123456789abcdef"] {
             assert!(!opens(value), "{value}");
         }

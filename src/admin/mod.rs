@@ -14,6 +14,7 @@ pub mod client;
 pub mod listener;
 mod operation;
 mod row;
+mod silent;
 pub mod socket;
 
 use std::net::SocketAddr;

@@ -155,14 +155,19 @@ fn a_proxy_that_was_told_to_end_is_ready_for_nobody_and_reads_no_configuration()
         scope.spawn(|| proxy.stop());
         eventually(|| ask_at(address, "/ready", "localhost").status == 503);
         assert_eq!(ask_at(address, "/live", "localhost").status, 200);
-        let body = serde_json::to_string(&Operation::Reload).unwrap();
-        let mut connection = Connection::to(address);
-        connection.send(format!(
-            "POST /v1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
-        let refused = connection.answer();
+        let operate = |operation| {
+            let body = serde_json::to_string(&operation).unwrap();
+            let mut connection = Connection::to(address);
+            connection.send(format!(
+                "POST /v1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            ));
+            connection.answer()
+        };
+        let refused = operate(Operation::Reload);
         assert!(refused.status == 400 && refused.text().contains("going down"), "{}", refused.text());
+        let Reply::Status(status) = serde_json::from_slice(&operate(Operation::Status).body).unwrap() else { panic!() };
+        assert!(status.degraded[0].contains("told to end"), "what doctor tells: {status:?}");
         answer.send(()).unwrap();
     });
     assert_eq!(waiting.answer().status, 200);
@@ -178,6 +183,48 @@ fn a_connection_to_the_administrations_address_is_for_one_answer() {
     let answer = connection.answer();
     assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
     assert!(connection.is_closed());
+}
+
+/// Regression: for ten seconds they kept a health check out.
+#[test]
+fn connections_that_ask_nothing_keep_nobody_out() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let mut silent: Vec<Connection> = (0..100).map(|_| Connection::to(proxy.admin_address())).collect();
+    // Accepted after all of them.
+    assert_eq!(ask(&proxy, "/live", "localhost").status, 200);
+    assert!(silent[0].is_closed(), "the oldest made room");
+    let last = silent.last_mut().unwrap();
+    last.send("GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(last.answer().status, 200, "the newest kept its place");
+}
+
+#[test]
+fn what_is_asked_in_another_way_is_refused_as_http_has_it() {
+    let upstream = Upstream::hello();
+    let proxy = setup().before(&upstream);
+    let send = |head: &str| {
+        let mut connection = Connection::to(proxy.admin_address());
+        connection.send(format!("{head}\r\n\r\n")).answer_to(head.starts_with("HEAD"))
+    };
+    for path in ["/live", "/ready", "/metrics"] {
+        let head = send(&format!("HEAD {path} HTTP/1.1\r\nHost: localhost"));
+        assert_eq!((head.status, head.header("content-length") == Some("0")), (200, false), "{path}");
+        let post = send(&format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0"));
+        assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")), "{path}");
+    }
+    let operation = format!("GET /v1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: bearer {TOKEN}");
+    assert_eq!((send(&operation).status, send(&operation).header("allow")), (405, Some("POST")));
+    for (head, status) in [
+        ("GET /live HTTP/1.1\r\nHost: localhost\r\nHost: localhost", 400),
+        ("GET /live HTTP/1.1\r\nHost: localhost\r\nHost: evil.example", 400),
+        ("GET http://evil.example/live HTTP/1.1\r\nHost: localhost", 400),
+        ("GET http://evil.example/live HTTP/1.1\r\nHost: evil.example", 421),
+        ("GET http://localhost/live HTTP/1.1\r\nHost: localhost", 200),
+        ("GET /live HTTP/1.1\r\nHost: localhost.", 200),
+    ] {
+        assert_eq!(send(head).status, status, "{head}");
+    }
 }
 
 #[test]

@@ -232,9 +232,11 @@ mod tests {
         let Ok(Turn::Wait(mut waiting)) = states.spend("a", NOW, LATER, free) else { panic!("exchanged twice") };
         teller.tell(Arc::new(7));
         assert!(waiting.wait_for(Option::is_some).await.is_ok());
-        assert!(states.spend_in_vain("one more", NOW, LATER));
+        for more in ["one more", "and another"] {
+            assert!(states.spend_in_vain(more, NOW, LATER));
+            assert!(states.is_spent(more));
+        }
         assert!(!states.is_spent("a"), "the oldest, and told");
-        assert!(states.is_spent("one more"));
     }
 
     #[test]

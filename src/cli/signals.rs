@@ -101,6 +101,11 @@ impl Signals {
         }
     }
 
+    /// Which asks for an end once more.
+    pub(super) fn wait_for_another(&mut self) -> &'static str {
+        self.runtime.block_on(self.caught.another())
+    }
+
     /// What comes of some work, or `None` once somebody asks for an end.
     fn meanwhile<T>(&mut self, ready: &mut oneshot::Receiver<T>) -> io::Result<Option<T>> {
         while self.end.is_none() {

@@ -21,10 +21,12 @@ impl Interruption {
         let came = Arc::new(Notify::new());
         let told = Arc::clone(&came);
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            signals.wait(|| {});
-            told.notify_one();
-            signals.wait(|| {});
-            process::exit(1);
+            // Without a thread for what a hang-up would ask for, none of them is heeded.
+            if signals.wait(|| {}).is_ok() {
+                told.notify_one();
+                signals.wait_for_another();
+                process::exit(1);
+            }
         })?;
         Ok(Interruption { came })
     }

@@ -115,13 +115,10 @@ async fn answer(
     peer: SocketAddr,
     operates: &AtomicBool,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let Some(host) = named_host(&request) else {
-        let problem = Problem::Unacceptable("a request names one host, and its target names no other".to_owned());
-        return Ok(socket::json(StatusCode::BAD_REQUEST, &problem));
-    };
-    if !access.answers_to(host) && rule::holds(Rule::AdministrationAnswersToItsNames) {
-        let problem = Problem::Unacceptable(format!("{host:?} is none of this address's names: see admin.hosts"));
-        return Ok(socket::json(StatusCode::MISDIRECTED_REQUEST, &problem));
+    if let Some(refusal) = access.refusal(&request)
+        && rule::holds(Rule::AdministrationAnswersToItsNames)
+    {
+        return Ok(refusal);
     }
     let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
     Ok(match request.uri().path() {
@@ -149,15 +146,6 @@ async fn answer(
             &Problem::Unacceptable("/metrics, /live and /ready are here".to_owned()),
         ),
     })
-}
-
-/// The one host that a request names, in its target too if that is absolute (RFC 9112, 3.2).
-fn named_host(request: &Request<Incoming>) -> Option<&str> {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    let host = hosts.next().map_or(Ok(""), |host| host.to_str()).ok()?;
-    let is_another = |authority: &Authority| !authority.as_str().eq_ignore_ascii_case(host);
-    let is_ambiguous = hosts.next().is_some() || request.uri().authority().is_some_and(is_another);
-    (!is_ambiguous || !rule::holds(Rule::AdministrationAnswersToItsNames)).then_some(host)
 }
 
 fn only(methods: &'static str) -> Response<Full<Bytes>> {
@@ -192,6 +180,21 @@ async fn ready(admin: &Admin) -> Response<Full<Bytes>> {
 }
 
 impl Access {
+    /// For a request that does not name one host, in its target too if that is absolute (RFC 9112, 3.2), or none of ours.
+    fn refusal(&self, request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+        let mut hosts = request.headers().get_all(HOST).iter();
+        let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let is_another = |authority: &Authority| !authority.as_str().eq_ignore_ascii_case(host);
+        let (status, why) = if hosts.next().is_some() || request.uri().authority().is_some_and(is_another) {
+            (StatusCode::BAD_REQUEST, "a request names one host, and its target names no other".to_owned())
+        } else if !self.answers_to(host) {
+            (StatusCode::MISDIRECTED_REQUEST, format!("{host:?} is none of this address's names: see admin.hosts"))
+        } else {
+            return None;
+        };
+        Some(socket::json(status, &Problem::Unacceptable(why)))
+    }
+
     fn answers_to(&self, host: &str) -> bool {
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

@@ -10,7 +10,7 @@ pub const ATTEMPT: &str = "menshen_login_";
 const SESSION: &str = "menshen_session=";
 
 /// What attackers' texts hold, and no page of ours ever.
-const MARK: &str = "zqx<script>alert(1)</script>";
+const MARK: &str = "zqxjkvw<script>alert(1)</script>";
 
 /// The code and the state of a callback.
 pub fn parts(callback: &str) -> (String, String) {
@@ -39,7 +39,7 @@ pub fn refused(browser: &Browser<'_>, callback: &str, status: u16, code: &str, e
     let answer = browser.copy().get(callback, &[SCRIPT]);
     assert_eq!(answer.status, status, "{callback}: {}", answer.text());
     assert_eq!((answer.json()["code"].as_str(), answer.json()["errmsg"].as_str()), (Some(code), Some(errmsg)));
-    fields_say_nothing_of(&answer, &["zqx"]);
+    fields_say_nothing_of(&answer, &["zqxjkvw"]);
     for (language, heading) in ["zh-CN", "en"].into_iter().zip(heading) {
         let answer = browser.copy().get(callback, &[PAGE, &format!("Accept-Language: {language}")]);
         assert_eq!(answer.status, status, "{callback}");
@@ -49,8 +49,8 @@ pub fn refused(browser: &Browser<'_>, callback: &str, status: u16, code: &str, e
         let page = answer.text();
         assert!(page.contains(heading), "{callback}: {heading:?} in {page}");
         assert!(page.contains(r#"href="/.menshen/login"#), "{page}");
-        assert!(!page.contains("zqx"), "{page}");
-        fields_say_nothing_of(&answer, &["zqx"]);
+        assert!(!page.contains("zqxjkvw"), "{page}");
+        fields_say_nothing_of(&answer, &["zqxjkvw"]);
     }
 }
 
@@ -61,7 +61,7 @@ fn a_callback_without_a_code_is_a_cancel_with_a_way_back() {
     let browser = proxy.browser();
     let (_, state) = parts(&browser.begin_login("/", "10001"));
     for path in ["/oauth_callback", "/oauth_callback/"] {
-        for query in ["", "?", "?state=x", "?usercancel=1", &format!("?usercancel=1&state={state}"), "?msg=zqx"] {
+        for query in ["", "?", "?state=x", "?usercancel=1", &format!("?usercancel=1&state={state}"), "?msg=zqxjkvw"] {
             let callback = format!("{path}{query}");
             refused(&browser, &callback, 403, "4003", "缺少code", ["登录已取消", "Login cancelled"]);
         }
@@ -85,16 +85,16 @@ fn a_callback_with_a_shape_that_nobody_issues_never_reaches_qq() {
     for query in [
         format!("code={code}"),
         format!("code={code}&state="),
-        format!("code={code}&state=zqx"),
+        format!("code={code}&state=zqxjkvw"),
         format!("code={code}&state={state}x"),
         format!("code={code}&state={}", state.replace(|_| true, "%00")),
         format!("code={code}&state={state}&state={state}"),
         format!("code={code}&state={}", &state[1..]),
         format!("code={code}&code={code}&state={state}"),
-        format!("code={code}&code=zqx&state={state}"),
+        format!("code={code}&code=zqxjkvw&state={state}"),
         format!("code=&state={state}"),
-        format!("code=zqx%20&state={state}"),
-        format!("code=zqx%0d%0aSet-Cookie:x&state={state}"),
+        format!("code=zqxjkvw%20&state={state}"),
+        format!("code=zqxjkvw%0d%0aSet-Cookie:x&state={state}"),
         format!("code={long}&state={state}"),
         format!("code={code}&state={}", "0".repeat(32)),
     ] {
@@ -278,7 +278,7 @@ fn failures() -> Vec<(Endpoint, Effect)> {
     for number in [100_007, 100_013, 100_014, 100_016, 100_048] {
         failures.push((Me, error(number)));
     }
-    for body in ["", "zqx", "null", "[]", "{}", "callback(  );", "callback( {\"openid\":\"zqx\"} );", MARK] {
+    for body in ["", "zqxjkvw", "null", "[]", "{}", "callback(  );", "callback( {\"openid\":\"zqxjkvw\"} );", MARK] {
         failures.extend([Token, Me].map(|endpoint| (endpoint, Effect::Body(Mangle::Replace(body.to_owned())))));
     }
     for mangle in [
@@ -340,10 +340,10 @@ fn no_failed_exchange_makes_a_user_or_tells_a_visitor_why() {
         let said = text.split("</style>").last().unwrap();
         let id = said.split(|char: char| !char.is_ascii_hexdigit()).find(|word| word.len() == 16).unwrap();
         let said = said.replace(id, "");
-        for unsaid in ["zqx", "evil", "100", &code, &state, "openid", "client_id"] {
+        for unsaid in ["zqxjkvw", "evil", "100", &code, &state, "openid", "client_id"] {
             assert!(!said.contains(unsaid), "{case}: {unsaid} in {said}");
         }
-        fields_say_nothing_of(&page, &["zqx", "evil", &code, &state]);
+        fields_say_nothing_of(&page, &["zqxjkvw", "evil", &code, &state]);
         assert!(page.cookie(SESSION).is_none(), "{case}");
         assert_eq!(browser.cookie_names(ATTEMPT).len(), 0, "{case}: the attempt is over");
         assert_eq!(proxy.qq.count(Endpoint::Token), asked + 1, "{case}: one try for each code");

@@ -8,8 +8,8 @@ use crate::support::{PAGE, SCRIPT, Setup, Upstream, events};
 /// How QQ tells an error by redirect, in the words of whoever types an address.
 const REFUSALS: [&str; 3] = [
     "code=100010&msg=redirect+uri+is+illegal",
-    "error=100010&error_description=zqx",
-    "code=100010&msg=zqx%3Cscript%3E",
+    "error=100010&error_description=zqxjkvw",
+    "code=100010&msg=zqxjkvw%3Cscript%3E",
 ];
 
 #[test]
@@ -25,7 +25,7 @@ fn an_error_that_qq_tells_by_redirect_is_a_failed_login_once_whose_cause_is_logg
         for (language, heading) in [("zh-CN", "这次没能登录成功"), ("en", "The login did not work")] {
             let page = browser.get(&refused_callback().0, &[PAGE, &format!("Accept-Language: {language}")]);
             assert_eq!((page.status, page.text().contains(heading)), (500, true), "{}", page.text());
-            assert!(!page.text().contains("zqx"));
+            assert!(!page.text().contains("zqxjkvw"));
         }
         let (callback, good) = refused_callback();
         let again = browser.copy();
@@ -56,7 +56,7 @@ fn of_who_holds_no_attempt_nothing_is_believed_that_qq_would_have_said() {
     let causes = ["还差一步，没能登录", "Almost there, but not logged in"];
     let elsewhere = ["这次登录不是从这里开始的", "This login began somewhere else"];
     for query in REFUSALS {
-        for state in ["", "&state=zqx", &format!("&state={}", "0".repeat(32)), &format!("&state={state}")] {
+        for state in ["", "&state=zqxjkvw", &format!("&state={}", "0".repeat(32)), &format!("&state={state}")] {
             let callback = format!("/oauth_callback/?{query}{state}");
             refused(&stranger, &callback, 403, "403", "登录状态缺失，请重新登录", causes);
             refused(&other, &callback, 403, "403", "登录不是在这个浏览器里开始的", elsewhere);
@@ -74,7 +74,9 @@ fn who_brings_no_attempt_at_all_is_told_the_likely_causes_whatever_the_query() {
     let upstream = Upstream::hello();
     let proxy = Setup::new().before(&upstream);
     let stranger = proxy.browser();
-    for query in ["code=abc", "code=abc&state=", "code=abc&state=zqx", "code=abc&state=a&state=b", "code=&state=zqx"] {
+    for query in
+        ["code=abc", "code=abc&state=", "code=abc&state=zqxjkvw", "code=abc&state=a&state=b", "code=&state=zqxjkvw"]
+    {
         refused(
             &stranger,
             &format!("/oauth_callback/?{query}"),

@@ -17,6 +17,7 @@ use menshen::app::App;
 use menshen::clock::{Clock, Timestamp};
 use menshen::config::Config;
 use menshen::random;
+use menshen::server::Speaks;
 use menshen::store::sled::{Settings, SledStore};
 use menshen::store::{IdentityKey, NewUser, Store, UserId};
 use menshen::units::ByteSize;
@@ -52,7 +53,7 @@ fn main() {
     let config = config(&folder);
     let began = Instant::now();
     let proxy = App::start(&config, Clock::System, None).unwrap();
-    let answer = health(proxy.addresses()[0]);
+    let answer = health(proxy.addresses(Speaks::Plain)[0]);
     println!("the whole proxy answers after {:.2} s: {answer}", began.elapsed().as_secs_f64());
     proxy.stop();
 }

@@ -8,6 +8,7 @@
 //! | [`doctor`] | whether what a configuration relies on is there |
 //! | [`config`] | `config.toml`, from text to finished settings |
 //! | [`server`] | listening, one runtime for each core, draining |
+//! | [`tls`] | certificates by name, and handshakes |
 //! | [`gateway`] | what happens to a request: the hot path |
 //! | [`login`] | from the click on the QQ button to the session; the identity providers |
 //! | [`account`] | whom an identity stands for |
@@ -47,6 +48,7 @@ pub mod session;
 pub mod site;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod token;
 pub mod trail;
 pub mod units;

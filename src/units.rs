@@ -17,6 +17,11 @@ impl ByteSize {
         ByteSize(n * 1024 * 1024)
     }
 
+    /// As a length that HTTP/2 can tell.
+    pub fn as_u32(self) -> u32 {
+        u32::try_from(self.0).unwrap_or(u32::MAX)
+    }
+
     /// As a length in memory.
     pub fn as_usize(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)

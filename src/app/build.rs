@@ -1,25 +1,29 @@
 //! From a configuration to what the cores share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::HeaderValue;
 use tokio::runtime::Handle;
 
 use super::StartError;
 use crate::account::Accounts;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gateway::{OwnPaths, Shared, SiteContext, SiteContexts, SiteError};
+use crate::gateway::{OwnPaths, Shared, SiteContext, SiteContexts, SiteError, Transport};
 use crate::identity::{Identities, Identity};
 use crate::keyring::{Keyring, Published};
 use crate::login::provider::qq::Qq;
 use crate::login::{self, Login};
 use crate::master_key::MasterKey;
 use crate::seal::Sealer;
+use crate::server::Terms;
 use crate::session::{Lookups, Parts, Revocations, Sessions};
 use crate::store::Store;
 use crate::store::sled::StoreCounts;
 use crate::telemetry::access_log::{LogHandle, LogHash};
 use crate::telemetry::metrics::Metrics;
+use crate::tls::{Acceptor, Tickets};
 use crate::token::api::ApiTokens;
 use crate::trail::Trail;
 use crate::upstream::ConnectionCounts;
@@ -39,6 +43,8 @@ pub(super) struct Foundations {
     /// Shared by everything that was ever built, so that what one core seals every other one opens, also while a new key
     /// is taken into use.
     pub(super) keys: LiveKeys,
+    /// So that clients who come back after a reload need no full handshake.
+    pub(super) tickets: Tickets,
 }
 
 /// The keys that prove what we made, exchanged at once for everybody.
@@ -65,6 +71,12 @@ impl LiveKeys {
 impl Foundations {
     pub(super) fn keyring(&self) -> Result<Keyring<'_>, StartError> {
         Ok(Keyring::new(self.store.as_ref(), &self.master, self.clock.now())?)
+    }
+
+    /// What goes for clients who come under this configuration.
+    pub(super) fn terms(&self, config: &Config) -> Result<Terms, StartError> {
+        let tls = config.tls.as_ref().map(|settings| Acceptor::new(settings, &self.tickets)).transpose()?;
+        Ok(Terms { limits: Arc::new(config.server.limits.clone()), tls })
     }
 
     /// What the cores share under this configuration. `before`: who logged users in so far, whose states stay spent.
@@ -130,6 +142,10 @@ fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteErro
     let configured = config.identities.iter().filter_map(|identity| identity.issuer.as_deref());
     let issuers = config.sites.iter().map(|site| site.origin.as_str()).chain(configured);
     let issuers: Arc<[Arc<str>]> = issuers.map(Arc::from).collect();
+    let transport = config.tls.as_ref().map_or_else(Transport::default, |tls| Transport {
+        redirects: tls.redirects,
+        hsts: (tls.hsts > Duration::ZERO).then(|| hsts(tls.hsts)),
+    });
     let contexts = config.sites.iter().map(|site| {
         SiteContext::new(
             site,
@@ -140,6 +156,11 @@ fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteErro
             Arc::clone(&issuers),
             &config.routes,
         )
+        .map(|site| site.insisting(&transport))
     });
     Ok(SiteContexts::new(config.sites.clone(), contexts.collect::<Result<_, _>>()?))
+}
+
+fn hsts(max_age: Duration) -> HeaderValue {
+    HeaderValue::try_from(format!("max-age={}", max_age.as_secs())).unwrap_or(HeaderValue::from_static("max-age=0"))
 }

@@ -12,6 +12,7 @@ use tokio::task::LocalSet;
 use crate::admin::{Problem, Question};
 use crate::gateway::{Gateway, Shared};
 use crate::http::forwarded::Client;
+use crate::http::peer::Peer;
 use crate::server::Limits;
 
 /// What would become of it. Blocks while the store is asked.
@@ -26,7 +27,10 @@ pub(super) fn explain(
     }
     let mut told: Vec<_> = asked.other_scheme(shared).into_iter().collect();
     let request = asked.request()?;
-    let peer = Client::of(SocketAddr::new(question.from, 0));
+    // Where no scheme is named, it is the site's.
+    let is_tls = asked.address.scheme() != Some(&Scheme::HTTP);
+    let address = SocketAddr::new(question.from, 0);
+    let peer = Peer { address, client: Client::of(address), is_tls };
     let failed = |error: std::io::Error| Problem::Failed(error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let shared = Arc::clone(shared);
@@ -102,7 +106,7 @@ impl<'q> Asked<'q> {
         let asked = self.address.scheme_str()?;
         let site = shared.sites.find(self.address.authority()?.as_str())?;
         let origin = &site.site.origin;
-        let is_other = asked != origin.scheme();
+        let is_other = asked != origin.scheme() && !site.is_tls_alone;
         is_other
             .then(|| ("scheme".to_owned(), format!("{asked}, but the site is {origin}: explained as asked for there")))
     }

@@ -22,10 +22,14 @@ use crate::random;
 use crate::server::Server;
 use crate::store::{Act, Actor, AuditEntry, IdentityKey};
 use crate::telemetry::metrics::{Gauges, UpstreamConnections};
+use crate::tls::{Change, Validity};
 use crate::upstream::Connections;
 
 /// How often what has run out is removed from the store.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// How often the certificates' files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// How much longer old keys are kept than what they made can last: a clock may be put right meanwhile.
 const KEYS_KEPT_LONGER: Duration = Duration::from_secs(86_400);
@@ -96,7 +100,8 @@ impl Live {
     async fn go_on_by(&self, config: Config) -> Result<(), StartError> {
         let before = self.present.load_full();
         let shared = Arc::new(self.foundations.build(&config, Some(&before.shared.login)).await?);
-        self.server.exchange(gateways(Arc::clone(&shared)), &config.server.limits).await?;
+        let terms = self.foundations.terms(&config)?;
+        self.server.exchange(gateways(Arc::clone(&shared)), &terms).await?;
         self.present.store(Arc::new(Present { config, shared, since: self.foundations.clock.now() }));
         Ok(())
     }
@@ -107,6 +112,28 @@ impl Live {
             tokio::time::sleep(SWEEP_EVERY).await;
             if let Err(error) = self.sweep_once().await {
                 tracing::warn!(%error, "the store could not be swept");
+            }
+        }
+    }
+
+    /// Has clients shown what the certificates' files hold by now, for as long as the proxy runs.
+    pub(super) async fn renew_certificates(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let Some(tls) = &self.present.load().config.tls else { continue };
+            let certificates = Arc::clone(&tls.certificates);
+            // It reads files, and a disk may be slow.
+            let Ok(changes) = tokio::task::spawn_blocking(move || certificates.refresh()).await else { continue };
+            for change in changes {
+                match change {
+                    Change::Taken(Validity { chain, names, not_after, .. }) => {
+                        let chain = chain.display();
+                        tracing::info!(%chain, ?names, %not_after, "a certificate has changed: the new one is shown");
+                    }
+                    Change::Refused(error) => {
+                        tracing::error!(error, "a certificate has changed and cannot be used: the old one is shown");
+                    }
+                }
             }
         }
     }

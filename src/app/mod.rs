@@ -31,17 +31,18 @@ use crate::admin::{self, Admin, Problem, Reloaded, Running, listener};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{Gateway, SiteError};
-use crate::http::forwarded::Client;
+use crate::http::peer::Peer;
 use crate::keyring::{KeyError, Keyring};
 use crate::login::provider::qq;
 use crate::master_key::{MasterKey, MasterKeyError};
 use crate::random::NoRandomness;
-use crate::server::{BindError, Gone, Handler, Listeners, Server};
+use crate::server::{BindError, Gone, Handler, Listeners, Server, Speaks};
 use crate::session::Lookups;
 use crate::store::sled::{OpenError, SledStore};
 use crate::store::{self, Actor, Store};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
+use crate::tls::{NoTickets, Tickets};
 use crate::upstream::ConnectionCounts;
 
 /// The store gets this long to close even where open requests have taken all the time there was.
@@ -89,6 +90,12 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// TLS cannot be spoken as the settings say.
+    #[error("TLS cannot be spoken")]
+    Tls(#[from] rustls::Error),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    NoTickets(#[from] NoTickets),
     /// A core has ended.
     #[error(transparent)]
     Gone(#[from] Gone),
@@ -100,7 +107,7 @@ pub enum StartError {
 /// The running proxy.
 pub struct App {
     server: Arc<Server<Gateway>>,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<(SocketAddr, Speaks)>,
     admin_addresses: Vec<SocketAddr>,
     live: Arc<Live>,
     store: Arc<dyn Store>,
@@ -128,7 +135,7 @@ impl App {
         log: impl io::Write + Send + 'static,
         is_json: bool,
     ) -> Result<Self, StartError> {
-        let listeners = Listeners::bind(&config.server.listen)?;
+        let listeners = Listeners::bind(&config.server)?;
         let admin_sockets = admin_sockets(&config.admin.listen)?;
         let control = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(CONTROL_THREADS)
@@ -161,14 +168,17 @@ impl App {
             connections: ConnectionCounts::default(),
             lookups: Lookups::default(),
             keys,
+            tickets: Tickets::new()?,
         };
         let shared = control.block_on(foundations.build(config, None))?;
         let shared = Arc::new(shared);
-        let server = Arc::new(Server::start(&config.server, &listeners, gateways(Arc::clone(&shared)))?);
+        let terms = foundations.terms(config)?;
+        let server = Arc::new(Server::start(&config.server, &listeners, &terms, gateways(Arc::clone(&shared)))?);
         control.spawn(Arc::clone(&feed).follow());
         let live = Live::new(foundations, feed, Arc::clone(&server), source, config.clone(), shared);
         let live = Arc::new(live);
         control.spawn(Arc::clone(&live).sweep());
+        control.spawn(Arc::clone(&live).renew_certificates());
         let running: Arc<dyn Running> = Arc::clone(&live) as Arc<dyn Running>;
         let admin = Arc::new(Admin::of(running, Arc::clone(&store), master, clock));
         control.block_on(administer(&config.admin, Arc::clone(&admin)));
@@ -179,13 +189,15 @@ impl App {
             let listener = control.block_on(async { TcpListener::from_std(socket) })?;
             control.spawn(listener::serve(listener, Arc::clone(&access), Arc::clone(&admin)));
         }
-        let (addresses, drain) = (listeners.addresses(), config.server.drain);
-        Ok(App { server, addresses, admin_addresses, live, store, control, access_log, drain })
+        let drain = config.server.drain;
+        // The sockets are the cores' alone: who goes down stops listening.
+        Ok(App { server, addresses: listeners.addresses(), admin_addresses, live, store, control, access_log, drain })
     }
 
-    /// The addresses that are listened on.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// The addresses at which clients speak in this way.
+    pub fn addresses(&self, speaks: Speaks) -> Vec<SocketAddr> {
+        let those = self.addresses.iter().filter(|(_, spoken)| *spoken == speaks);
+        those.map(|(address, _)| *address).collect()
     }
 
     /// The administration's addresses.
@@ -250,7 +262,7 @@ impl Handler for Gateway {
     fn handle(
         &self,
         request: http::Request<hyper::body::Incoming>,
-        peer: &Client,
+        peer: &Peer,
     ) -> impl Future<Output = http::Response<Self::Body>> {
         Gateway::handle(self, request, peer)
     }

@@ -10,7 +10,7 @@ use super::signals::{Signals, Stopped};
 use crate::app::{App, Source};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::server::descriptors;
+use crate::server::{Speaks, descriptors};
 use crate::telemetry;
 
 pub(super) fn run(path: &Path) -> ExitCode {
@@ -61,8 +61,11 @@ fn serve(config: Config, path: PathBuf, mut signals: Signals) -> anyhow::Result<
     let source: Source = Box::new(move || Config::load(&path, std::env::vars_os()));
     let started = signals.while_it_starts(move || App::start(&config, Clock::System, Some(source)));
     let Some(app) = started.context("the proxy cannot start")? else { return Ok(Stopped::CutShort) };
-    for address in app.addresses() {
+    for address in app.addresses(Speaks::Plain) {
         tracing::info!(%address, "listening");
+    }
+    for address in app.addresses(Speaks::Tls) {
+        tracing::info!(%address, "listening for TLS");
     }
     let reload = app.reloading();
     let name = signals.wait(move || drop(reload())).context("signals cannot be heeded")?;

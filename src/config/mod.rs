@@ -40,13 +40,15 @@ pub use self::error::{ConfigError, Report, Warning};
 pub use self::value::show_duration;
 use crate::login::provider::{ProviderId, qq};
 use crate::store::IdentityKey;
-use crate::{admin, gateway, identity, login, server, session, site, store, telemetry, token, upstream};
+use crate::{admin, gateway, identity, login, server, session, site, store, telemetry, tls, token, upstream};
 
 /// A whole configuration, checked: what can be used rather than what was written.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Listening.
     pub server: server::Settings,
+    /// What is shown to clients that speak TLS.
+    pub tls: Option<tls::Settings>,
     /// Networks whose forwarding headers are believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// Which header tells upstreams where a request comes from.

@@ -67,6 +67,15 @@ impl<T> Many<T> {
         Many { items: Vec::new(), whole: false }
     }
 
+    /// These, then the others.
+    pub(super) fn with(&self, others: &Many<T>) -> Self
+    where
+        T: Clone,
+    {
+        let items = self.items.iter().chain(&others.items).cloned().collect();
+        Many { items, whole: self.whole && others.whole }
+    }
+
     /// The values alone.
     pub(super) fn values(self) -> impl Iterator<Item = T> {
         self.items.into_iter().map(|given| given.value)

@@ -13,6 +13,7 @@ use super::origin;
 use crate::http::forwarded::Client;
 use crate::http::hop_by_hop;
 use crate::http::language::Language;
+use crate::http::peer::Peer;
 use crate::login::provider::Display;
 use crate::rule::{self, Rule};
 
@@ -59,20 +60,23 @@ pub(super) struct Caller {
     pub is_unsafe: bool,
     /// Where it comes from, as far as trusted proxies tell it.
     pub client: Client,
+    /// Whether nobody on the way reads it: it came over TLS, to us or to a trusted proxy.
+    pub is_secure: bool,
     accept: Option<HeaderValue>,
     accept_language: Option<HeaderValue>,
 }
 
 impl Caller {
     /// Reads it off a request.
-    pub(super) fn of<B>(request: &Request<B>, id: RequestId, peer: &Client, trusted: &[IpNet]) -> Self {
+    pub(super) fn of<B>(request: &Request<B>, id: RequestId, peer: &Peer, trusted: &[IpNet]) -> Self {
         let headers = request.headers();
         let kind = kind(request.method(), headers);
         Caller {
             id,
             kind,
             is_unsafe: kind == Kind::Upgrade || !request.method().is_safe(),
-            client: peer.behind(headers, trusted),
+            client: peer.client.behind(headers, trusted),
+            is_secure: peer.is_tls || peer.client.comes_over_https(headers, trusted),
             accept: whole(headers, &ACCEPT),
             accept_language: whole(headers, &ACCEPT_LANGUAGE),
         }
@@ -226,7 +230,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.body(()).unwrap();
-        let peer = Client::of("127.0.0.1:1".parse().unwrap());
+        let address = "127.0.0.1:1".parse().unwrap();
+        let peer = Peer { address, client: Client::of(address), is_tls: false };
         let caller = Caller::of(&request, RequestId(1), &peer, &[]);
         (request, caller)
     }

@@ -14,6 +14,7 @@ mod policy;
 mod respond;
 mod route;
 mod site;
+mod transport;
 mod tunnel;
 mod unwind;
 mod way_on;
@@ -35,11 +36,11 @@ pub use self::origin::NullOrigin;
 use self::policy::Decision;
 use self::route::Matched;
 pub use self::route::{OwnPath, OwnPaths};
-pub use self::site::{SiteContext, SiteContexts, SiteError};
+pub use self::site::{SiteContext, SiteContexts, SiteError, Transport};
 use crate::clock::{Clock, Timestamp};
-use crate::http::forwarded::Client;
 use crate::http::hop_by_hop;
 use crate::http::path_pattern::PathPattern;
+use crate::http::peer::Peer;
 use crate::http::request_path;
 use crate::http::strip::StripList;
 use crate::identity::Identities;
@@ -154,14 +155,20 @@ impl Gateway {
     }
 
     /// Answers one request, whatever comes of it.
-    pub async fn handle(&self, request: Request<Incoming>, peer: &Client) -> Response<AnswerBody> {
+    pub async fn handle(&self, request: Request<Incoming>, peer: &Peer) -> Response<AnswerBody> {
         let now = self.shared.clock.now();
         let caller = Caller::of(&request, self.request_id(), peer, &self.shared.trusted_proxies);
         let mut line = self.begin_line(&request, &caller, now);
         let answered = unwind::caught(self.answer(request, &caller, now, &mut line)).await;
         let mut response = match answered.unwrap_or_else(|panicked| Err(Failed::nowhere(panicked.into()))) {
             Ok(response) => response,
-            Err(Failed { error, site }) => respond::to(&error, &caller, site, &self.shared.sites.origins()),
+            Err(Failed { error, site }) => {
+                let mut response = respond::to(&error, &caller, site, &self.shared.sites.origins());
+                if let Some(site) = site {
+                    transport::insist(&mut response, site, &caller);
+                }
+                response
+            }
         };
         match line {
             Some(mut line) => {
@@ -191,12 +198,21 @@ impl Gateway {
         let site = self.site(&request, own).map_err(Failed::nowhere)?;
         let here = Here { site, caller, now };
         let answered = match own {
+            // Whoever watches us asks without TLS.
+            Some(OwnPath::Health) => self.answer_own(OwnPath::Health, &request, here, line).await,
+            _ if transport::is_sent_on(site, caller) => Ok(transport::over_tls(request.uri(), site, line)),
             _ if self.is_too_long(request.uri()) => Err(Error::TargetTooLong),
             _ if !method::has_form(request.method(), request.uri()) => Err(Error::TargetForm),
             Some(own) => self.answer_own(own, &request, here, line).await,
             None => self.pass(request, here, line).await,
         };
-        answered.map_err(|error| Failed { error, site: Some(site) })
+        match answered {
+            Ok(mut response) => {
+                transport::insist(&mut response, site, caller);
+                Ok(response)
+            }
+            Err(error) => Err(Failed { error, site: Some(site) }),
+        }
     }
 
     /// Find the route, load the session, decide, forward.

@@ -26,6 +26,19 @@ pub struct SiteContext {
     pub redirect_uri: Url,
     /// The path of its login page.
     pub login_page: String,
+    /// Whether who comes without TLS is sent on to where there is.
+    pub is_tls_alone: bool,
+    /// What browsers are told of coming without TLS (RFC 6797).
+    pub hsts: Option<HeaderValue>,
+}
+
+/// How https sites insist on it.
+#[derive(Debug, Clone, Default)]
+pub struct Transport {
+    /// Who comes without TLS is sent on.
+    pub redirects: bool,
+    /// `Strict-Transport-Security`, for whoever comes with it.
+    pub hsts: Option<HeaderValue>,
 }
 
 /// A site's addresses cannot be put together.
@@ -59,8 +72,17 @@ impl SiteContext {
             host: HeaderValue::from_str(site.origin.authority()).map_err(|_| failed())?,
             redirect_uri,
             login_page,
+            is_tls_alone: false,
+            hsts: None,
             site: site.clone(),
         })
+    }
+
+    /// The site, insisting on TLS in this way if it is https.
+    pub fn insisting(self, transport: &Transport) -> Self {
+        let is_https = self.site.origin.is_https();
+        let hsts = transport.hsts.clone().filter(|_| is_https);
+        SiteContext { is_tls_alone: is_https && transport.redirects, hsts, ..self }
     }
 
     /// Whether the cookies that a visitor gets under this `Host` are there again when the provider sends the browser

@@ -1,7 +1,7 @@
 //! What a client's connection is doing: known to its socket, its service and its answers alike.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::time::{Duration, Instant};
 
@@ -28,18 +28,39 @@ pub(super) struct Activity(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     began: Instant,
+    /// Whether what comes belongs to several requests at once, so that a first byte begins none.
+    is_multiplexed: bool,
+    /// Requests that are being answered.
+    answering: AtomicUsize,
     /// Milliseconds since `began`, times eight, plus the phase.
     packed: AtomicU64,
     is_cut_off: AtomicBool,
 }
 
 impl Activity {
-    pub(super) fn new() -> Self {
+    /// Of a connection that serves one request after another.
+    pub(super) fn sequential() -> Self {
+        Activity::new(false)
+    }
+
+    /// Of a connection that serves many at once.
+    pub(super) fn multiplexed() -> Self {
+        Activity::new(true)
+    }
+
+    fn new(is_multiplexed: bool) -> Self {
         Activity(Arc::new(Shared {
             began: Instant::now(),
+            is_multiplexed,
+            answering: AtomicUsize::new(0),
             packed: AtomicU64::new(0),
             is_cut_off: AtomicBool::new(false),
         }))
+    }
+
+    /// Whether it serves many requests at once.
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.0.is_multiplexed
     }
 
     /// The phase, and when it began.
@@ -67,6 +88,16 @@ impl Activity {
         self.0.packed.store((since << 3) | bits, Ordering::Relaxed);
     }
 
+    /// Bytes have come where nothing was being answered.
+    pub(super) fn heard(&self) {
+        match (self.phase().0, self.0.is_multiplexed) {
+            (Phase::Fresh | Phase::Idle, false) => self.enter(Phase::Head),
+            // A ping does not keep it.
+            (Phase::Fresh, true) => self.enter(Phase::Idle),
+            (Phase::Idle, true) | (Phase::Head | Phase::Busy | Phase::Upgraded, _) => {}
+        }
+    }
+
     /// The answer ends before its end, and only the way in which the connection ends can tell.
     pub(super) fn cut_off(&self) {
         self.0.is_cut_off.store(true, Ordering::Relaxed);
@@ -77,12 +108,14 @@ impl Activity {
     }
 }
 
-/// Lives as long as an answer does: dropped, the connection is idle again, unless it speaks another protocol now.
+/// Lives as long as an answer does: with the last one dropped the connection is idle again, unless it speaks another
+/// protocol now.
 #[derive(Debug)]
 pub(super) struct Answering(Activity);
 
 impl Answering {
     pub(super) fn new(activity: &Activity) -> Self {
+        activity.0.answering.fetch_add(1, Ordering::Relaxed);
         activity.enter(Phase::Busy);
         Answering(activity.clone())
     }
@@ -90,7 +123,8 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        if self.0.phase().0 != Phase::Upgraded {
+        let is_last = self.0.0.answering.fetch_sub(1, Ordering::Relaxed) == 1;
+        if is_last && self.0.phase().0 != Phase::Upgraded {
             self.0.enter(Phase::Idle);
         }
     }

@@ -13,18 +13,18 @@ use std::time::Duration;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::Limits;
 use super::activity::{Activity, Phase};
 use super::core::Connected;
 use super::departure::Departure;
+use super::socket::Socket;
 use crate::http::idle::IdleLimit;
 use crate::http::request_end::RequestEnd;
 
 /// How long a client may leave an answer unread before it is given up.
-const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long to go on reading from a client that was answered in the middle of its request. Closed at once, the system
 /// would answer the rest with a reset, at which clients throw the answer away unread (RFC 9112, 9.6).
@@ -36,7 +36,7 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// The socket of one client.
 pub(super) struct ClientIo {
-    stream: TokioIo<TcpStream>,
+    stream: TokioIo<Socket>,
     activity: Activity,
     request_end: RequestEnd,
     head_timeout: Duration,
@@ -53,14 +53,14 @@ pub(super) struct ClientIo {
 
 impl ClientIo {
     pub(super) fn new(
-        stream: TcpStream,
+        socket: Socket,
         activity: Activity,
         request_end: RequestEnd,
         limits: &Limits,
         connected: Connected,
     ) -> Self {
         ClientIo {
-            stream: TokioIo::new(stream),
+            stream: TokioIo::new(socket),
             activity,
             request_end,
             head_timeout: limits.head_timeout,
@@ -84,6 +84,8 @@ impl ClientIo {
                 // A browser that connects ahead of time may wait, but not for long: silent connections take others' places.
                 Phase::Fresh => Some((since + self.head_timeout.min(self.keep_alive), "nothing was sent")),
                 Phase::Head => Some((since + self.head_timeout, "the request's head took too long")),
+                // Where many requests share it, it is closed with a word (`http2`).
+                Phase::Idle if self.activity.is_multiplexed() => None,
                 Phase::Idle if !self.unread.is_running() => Some((since + self.keep_alive, "idle for too long")),
                 Phase::Idle | Phase::Busy => None,
             };
@@ -134,7 +136,7 @@ impl ClientIo {
         let is_owed = self.is_owed();
         loop {
             let mut rest = ReadBuf::new(&mut scratch);
-            let read = Pin::new(self.stream.inner_mut()).poll_read(cx, &mut rest);
+            let read = Pin::new(self.stream.inner_mut().transport_mut()).poll_read(cx, &mut rest);
             let is_over = match read {
                 Poll::Ready(Ok(())) => rest.filled().is_empty(),
                 Poll::Ready(Err(_)) => true,
@@ -156,7 +158,7 @@ impl Drop for ClientIo {
     fn drop(&mut self) {
         // An answer that ends with its connection looks whole after an orderly end; a reset says that it is not.
         if self.activity.is_cut_off()
-            && let Err(error) = self.stream.inner().set_zero_linger()
+            && let Err(error) = self.stream.inner().transport().set_zero_linger()
         {
             tracing::debug!(%error, "a client may take a broken answer for whole");
         }
@@ -171,7 +173,7 @@ impl Read for ClientIo {
             Poll::Ready(result) => {
                 // The end of the stream counts as a head as well: nothing follows that the timer could end.
                 if matches!(self.activity.phase().0, Phase::Fresh | Phase::Idle) {
-                    self.activity.enter(Phase::Head);
+                    self.activity.heard();
                     self.has_answered = false;
                 }
                 Poll::Ready(result)
@@ -190,7 +192,8 @@ impl Write for ClientIo {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Last of all that hyper does whenever it has had a look at the connection.
         let this = &mut *self;
-        if this.activity.phase().0 == Phase::Busy && this.departure.poll(cx, this.stream.inner()).is_ready() {
+        if this.activity.phase().0 == Phase::Busy && this.departure.poll(cx, this.stream.inner().transport()).is_ready()
+        {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client has left")));
         }
         Pin::new(&mut self.stream).poll_flush(cx)

@@ -1,137 +1,136 @@
-//! One client connection: HTTP/1.1 until it ends.
+//! A client's connection, from its first byte to the protocol it speaks.
 
-use std::convert::Infallible;
-use std::error::Error as _;
+use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
-use http::{Request, StatusCode, Version};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use pin_project_lite::pin_project;
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 
-use super::Handler;
-use super::activity::{Activity, Answering, Phase};
-use super::client_io::ClientIo;
 use super::core::Connected;
+use super::listener::Speaks;
 use super::present::Slot;
+use super::socket::Socket;
+use super::{Handler, Terms, http1, http2};
 use crate::http::forwarded::Client;
-use crate::http::request_end::RequestEnd;
-use crate::rule::{self, Rule};
+use crate::http::peer::Peer;
+use crate::tls::{self, Acceptor};
 
-/// Serves one client until it leaves, misbehaves, or the server drains and its present request is answered.
+/// What a client of HTTP/2 begins with (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// To whoever speaks plain text where TLS is spoken. We know no more of it, its language neither.
+const TLS_ALONE: &str = "HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Cache-Control: no-store\r\n\
+    Connection: close\r\n\r\n\
+    此端口只接受 https，请把地址开头改成 https://\n\
+    This port speaks https alone: have the address begin with https://\n";
+
+/// A connection that was just accepted.
+pub(super) struct Accepted {
+    pub(super) stream: TcpStream,
+    pub(super) from: SocketAddr,
+    pub(super) speaks: Speaks,
+}
+
+/// A client, ready to be served.
+struct Settled {
+    socket: Socket,
+    protocol: Protocol,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Serves one client until it leaves, misbehaves, or the server drains and its present requests are answered.
 pub(super) async fn serve<H: Handler>(
-    stream: TcpStream,
-    peer: SocketAddr,
+    accepted: Accepted,
     slot: Rc<Slot<H>>,
     mut draining: watch::Receiver<bool>,
     connected: Connected,
 ) {
-    let limits = slot.present().limits.clone();
-    let activity = Activity::new();
-    let client = Client::of(peer);
-    let request_end = RequestEnd::default();
-    let io = ClientIo::new(stream, activity.clone(), request_end.clone(), &limits, connected);
-    let service = service_fn(|mut request: Request<Incoming>| {
-        let answering = Answering::new(&activity);
-        let has_body = !request.body().is_end_stream();
-        request_end.begin(has_body);
-        if has_body {
-            request.extensions_mut().insert(request_end.clone());
-        }
-        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
-        let (present, client, activity, request_end) = (slot.present(), &client, &activity, &request_end);
-        async move {
-            let version = request.version();
-            let mut response = present.handler.handle(request, client).await;
-            if is_chunked && !request_end.is_certain() && rule::holds(Rule::TrailersEndOneWay) {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                activity.enter(Phase::Upgraded);
-            }
-            // HTTP/1.0 knows no chunks, and an answer said in it ends with its connection.
-            let may_end_with_connection = version == Version::HTTP_10 || response.version() == Version::HTTP_10;
-            let ends_with_connection = may_end_with_connection.then(|| activity.clone());
-            Ok::<_, Infallible>(response.map(|body| Answer { body, answering, ends_with_connection }))
-        }
-    });
-    // No `pipeline_flush`: where bytes follow a request that ends its connection, hyper would close without having sent
-    // the answer.
-    let connection = http1::Builder::new()
-        .header_read_timeout(None)
-        .max_headers(limits.headers)
-        .max_buf_size(limits.header_bytes.as_usize())
-        .serve_connection(io, service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
+    let terms = slot.present().terms.clone();
+    let address = accepted.from;
+    let peer = Peer { address, client: Client::of(address), is_tls: accepted.speaks == Speaks::Tls };
+    let settled = tokio::select! {
         biased;
-        ended = connection.as_mut() => ended,
-        _ = draining.wait_for(|draining| *draining) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        // Nothing has been asked yet.
+        _ = draining.wait_for(|draining| *draining) => return,
+        settled = settle(accepted, &terms) => settled,
     };
-    if let Err(error) = ended {
-        if is_unreadable(&error) {
+    let limits = &terms.limits;
+    match settled {
+        Ok(Settled { socket, protocol: Protocol::Http1 }) => {
+            http1::serve(socket, &peer, limits, &slot, draining, connected).await;
+        }
+        Ok(Settled { socket, protocol: Protocol::Http2 }) => {
+            http2::serve(socket, peer, limits, slot, draining, connected).await;
+        }
+        Err(error) => {
+            tracing::info!(peer = %address, %error, "a client and we did not come to terms");
             slot.present().handler.unreadable();
         }
-        log_end(peer, &error);
     }
 }
 
-/// hyper answers what its parser refuses by itself, without a page and past the access log: this line is its trace.
-fn log_end(peer: SocketAddr, error: &hyper::Error) {
-    let cause = error.source().map(ToString::to_string).unwrap_or_default();
-    if is_unreadable(error) {
-        tracing::info!(%peer, %error, "refused a request that is not HTTP as we speak it");
-    } else {
-        tracing::debug!(%peer, %error, cause, "a client's connection broke off");
-    }
-}
-
-fn is_unreadable(error: &hyper::Error) -> bool {
-    error.is_parse() || error.is_parse_too_large()
-}
-
-pin_project! {
-    /// An answer's body, which keeps the connection busy until it is gone.
-    struct Answer<B> {
-        #[pin]
-        body: B,
-        answering: Answering,
-        // There if nothing but the connection's end says where the body ends.
-        ends_with_connection: Option<Activity>,
-    }
-}
-
-impl<B: Body<Data = Bytes>> Body for Answer<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let this = self.project();
-        let frame = this.body.poll_frame(cx);
-        if let (Poll::Ready(Some(Err(_))), Some(activity)) = (&frame, this.ends_with_connection) {
-            activity.cut_off();
+/// Finds out what a client speaks, in the time that a head has.
+async fn settle(accepted: Accepted, terms: &Terms) -> io::Result<Settled> {
+    let Accepted { stream, speaks, .. } = accepted;
+    let settling = async {
+        match (speaks, &terms.tls) {
+            (Speaks::Plain, _) if terms.limits.speaks_h2c => told_apart(stream).await,
+            (Speaks::Plain, _) => {
+                Ok(Settled { socket: Socket::plain(stream, Bytes::new()), protocol: Protocol::Http1 })
+            }
+            (Speaks::Tls, Some(acceptor)) => {
+                let stream = shake_hands(stream, acceptor).await?;
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2);
+                let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+                Ok(Settled { socket: Socket::tls(stream), protocol })
+            }
+            (Speaks::Tls, None) => Err(io::Error::other("there is no certificate")),
         }
-        frame
-    }
+    };
+    let too_slow = |_| io::Error::new(io::ErrorKind::TimedOut, "the client took too long to begin");
+    timeout(terms.limits.head_timeout, settling).await.map_err(too_slow)?
+}
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
+/// In plain text a client that speaks HTTP/2 begins with its preface (RFC 9113, 3.3 and 3.4), which no request does.
+async fn told_apart(mut stream: TcpStream) -> io::Result<Settled> {
+    let mut head = BytesMut::with_capacity(PREFACE.len());
+    let is_preface = loop {
+        let missing = PREFACE.len() - head.len();
+        if stream.read_buf(&mut (&mut head).limit(missing)).await? == 0 {
+            break false;
+        }
+        if !PREFACE.starts_with(&head) {
+            break false;
+        }
+        if head.len() == PREFACE.len() {
+            break true;
+        }
+    };
+    let protocol = if is_preface { Protocol::Http2 } else { Protocol::Http1 };
+    Ok(Settled { socket: Socket::plain(stream, head.freeze()), protocol })
+}
 
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+async fn shake_hands(mut stream: TcpStream, acceptor: &Acceptor) -> io::Result<TlsStream<TcpStream>> {
+    let mut first = [0];
+    // No message of TLS begins with a letter, and every request of HTTP does.
+    if stream.peek(&mut first).await? == 1 && first.iter().all(u8::is_ascii_alphabetic) {
+        // What lies unread would make the system throw our answer away.
+        let _request = stream.read(&mut [0; 4096]).await?;
+        stream.write_all(TLS_ALONE.as_bytes()).await?;
+        stream.shutdown().await?;
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the client speaks plain http"));
     }
+    acceptor.accept(stream).await
 }

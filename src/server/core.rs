@@ -1,20 +1,21 @@
 //! The cores: a thread each, with a runtime, an accept loop and a handler of its own.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
+use super::connection::{self, Accepted};
 use super::crowd::{Crowd, Full, Place};
+use super::listener::{Listener, Speaks};
 use super::present::{Exchange, Make, Slot, follow};
-use super::{Handler, Limits, Listeners, Settings, connection};
+use super::{Handler, Listeners, Settings, Terms};
 
 /// How long to wait after an accept that failed for want of descriptors or memory: they come back when others leave.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -38,6 +39,7 @@ impl<H: Handler> Server<H> {
     pub fn start(
         settings: &Settings,
         listeners: &Listeners,
+        terms: &Terms,
         make_handler: impl Fn() -> H + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let (draining, watching) = watch::channel(false);
@@ -52,13 +54,13 @@ impl<H: Handler> Server<H> {
         for index in 0..count {
             let core = Core { drain: settings.drain, draining: watching.clone(), crowd: Arc::clone(&crowd) };
             let sockets = listeners.share()?;
-            let (make_handler, limits) = (Arc::clone(&make_handler), settings.limits.clone());
+            let (make_handler, terms) = (Arc::clone(&make_handler), terms.clone());
             let (exchange, asked) = mpsc::unbounded_channel();
             exchanges.push(exchange);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let run = move || {
                 let local = LocalSet::new();
-                let ended = local.block_on(&runtime, core.run(sockets, limits, make_handler, asked));
+                let ended = local.block_on(&runtime, core.run(sockets, terms, make_handler, asked));
                 if let Err(error) = ended {
                     tracing::error!(%error, "a core cannot listen");
                 }
@@ -78,17 +80,17 @@ impl<H: Handler> Server<H> {
         self.crowd.turned_away()
     }
 
-    /// Has every core serve with another handler, made there, and under other limits. Requests under way end as they
+    /// Has every core serve with another handler, made there, and on other terms. Requests under way end as they
     /// began; connections stay. Ready once all cores do.
     pub async fn exchange(
         &self,
         make_handler: impl Fn() -> H + Send + Sync + 'static,
-        limits: &Limits,
+        terms: &Terms,
     ) -> Result<(), Gone> {
         let make: Make<H> = Arc::new(make_handler);
         let ask = |core: &mpsc::UnboundedSender<Exchange<H>>| {
             let (done, told) = oneshot::channel();
-            let exchange = Exchange { make: Arc::clone(&make), limits: limits.clone(), done };
+            let exchange = Exchange { make: Arc::clone(&make), terms: terms.clone(), done };
             core.send(exchange).map(|()| told).map_err(|_| Gone)
         };
         let told: Vec<_> = self.exchanges.iter().map(ask).collect::<Result<_, _>>()?;
@@ -122,19 +124,19 @@ struct Core {
 impl Core {
     async fn run<H: Handler>(
         self,
-        sockets: Vec<std::net::TcpListener>,
-        limits: Limits,
+        listeners: Vec<Listener>,
+        terms: Terms,
         make: Make<H>,
         asked: mpsc::UnboundedReceiver<Exchange<H>>,
     ) -> io::Result<()> {
-        let slot = Rc::new(Slot::new(make(), limits));
+        let slot = Rc::new(Slot::new(make(), terms));
         tokio::task::spawn_local(follow(Rc::clone(&slot), asked));
         let (drain, mut draining) = (self.drain, self.draining.clone());
         let core = Rc::new(self);
         let open = Arc::new(Open { count: AtomicUsize::new(0), none: Notify::new() });
-        for socket in sockets {
-            let listener = TcpListener::from_std(socket)?;
-            tokio::task::spawn_local(accept(Rc::clone(&core), listener, Rc::clone(&slot), Arc::clone(&open)));
+        for Listener { socket, speaks } in listeners {
+            let socket = TcpListener::from_std(socket)?;
+            tokio::task::spawn_local(accept(Rc::clone(&core), socket, speaks, Rc::clone(&slot), Arc::clone(&open)));
         }
         // An error means that the server itself is gone, which asks for the same.
         let _ = draining.wait_for(|draining| *draining).await;
@@ -146,16 +148,16 @@ impl Core {
     }
 }
 
-async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, slot: Rc<Slot<H>>, open: Arc<Open>) {
+async fn accept<H: Handler>(core: Rc<Core>, socket: TcpListener, speaks: Speaks, slot: Rc<Slot<H>>, open: Arc<Open>) {
     let mut draining = core.draining.clone();
     loop {
         let accepted = tokio::select! {
             biased;
             _ = draining.wait_for(|draining| *draining) => return,
-            accepted = listener.accept() => accepted,
+            accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => admit(&core, stream, peer, &slot, &open),
+            Ok((stream, from)) => admit(&core, Accepted { stream, from, speaks }, &slot, &open),
             // The client left before its turn; the next one may be there already.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
             }
@@ -167,8 +169,9 @@ async fn accept<H: Handler>(core: Rc<Core>, listener: TcpListener, slot: Rc<Slot
     }
 }
 
-fn admit<H: Handler>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, slot: &Rc<Slot<H>>, open: &Arc<Open>) {
-    let place = match core.crowd.admit(peer.ip(), &slot.present().limits) {
+fn admit<H: Handler>(core: &Rc<Core>, accepted: Accepted, slot: &Rc<Slot<H>>, open: &Arc<Open>) {
+    let peer = accepted.from;
+    let place = match core.crowd.admit(peer.ip(), &slot.present().terms.limits) {
         Ok(place) => Connected::new(place, open),
         Err(Full::Everywhere) => {
             tracing::warn!(%peer, "limits.connections is reached: a connection was turned away");
@@ -179,13 +182,13 @@ fn admit<H: Handler>(core: &Rc<Core>, stream: TcpStream, peer: SocketAddr, slot:
             return;
         }
     };
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = accepted.stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "a client left at once");
         return;
     }
     let (core, slot) = (Rc::clone(core), Rc::clone(slot));
     tokio::task::spawn_local(async move {
-        connection::serve(stream, peer, slot, core.draining.clone(), place).await;
+        connection::serve(accepted, slot, core.draining.clone(), place).await;
     });
 }
 

@@ -104,6 +104,8 @@ mod tests {
             header_bytes: ByteSize::kib(8),
             headers: 100,
             target_bytes: ByteSize::kib(8),
+            streams: 100,
+            speaks_h2c: false,
             connections,
             connections_per_address,
             proxies: proxy.into_iter().map(|network| network.parse().unwrap()).collect(),

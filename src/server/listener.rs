@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
+use super::Settings;
+
 /// How many connections may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
@@ -25,22 +27,43 @@ pub struct BindError {
 /// Bound sockets. One socket serves all cores: closing one of several that share a port would reset whatever waits in
 /// its queue.
 #[derive(Debug)]
-pub struct Listeners(Vec<TcpListener>);
+pub struct Listeners(Vec<Listener>);
+
+/// A bound socket, and how clients speak there.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) socket: TcpListener,
+    pub(super) speaks: Speaks,
+}
+
+/// How clients speak at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speaks {
+    /// In plain text.
+    Plain,
+    /// TLS.
+    Tls,
+}
 
 impl Listeners {
     /// Binds every address, or says which one could not be bound.
-    pub fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
-        addresses.iter().map(|address| bind(*address)).collect::<Result<_, _>>().map(Listeners)
+    pub fn bind(settings: &Settings) -> Result<Self, BindError> {
+        let plain = settings.listen.iter().map(|address| (address, Speaks::Plain));
+        let tls = settings.listen_tls.iter().map(|address| (address, Speaks::Tls));
+        let bind = |(address, speaks): (&SocketAddr, _)| Ok(Listener { socket: bind(*address)?, speaks });
+        plain.chain(tls).map(bind).collect::<Result<_, _>>().map(Listeners)
     }
 
     /// The bound addresses, with the port that the system chose where 0 was asked for.
-    pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    pub fn addresses(&self) -> Vec<(SocketAddr, Speaks)> {
+        self.0.iter().filter_map(|listener| Some((listener.socket.local_addr().ok()?, listener.speaks))).collect()
     }
 
     /// A handle on the same sockets for one more core.
-    pub(super) fn share(&self) -> io::Result<Vec<TcpListener>> {
-        self.0.iter().map(TcpListener::try_clone).collect()
+    pub(super) fn share(&self) -> io::Result<Vec<Listener>> {
+        let share =
+            |Listener { socket, speaks }: &Listener| Ok(Listener { socket: socket.try_clone()?, speaks: *speaks });
+        self.0.iter().map(share).collect()
     }
 }
 
@@ -74,9 +97,9 @@ mod tests {
 
     #[test]
     fn an_address_in_use_is_named_with_the_reason() {
-        let first = Listeners::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
-        let address = first.addresses()[0];
-        let error = anyhow::Error::from(Listeners::bind(&[address]).unwrap_err());
+        let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = first.local_addr().unwrap();
+        let error = anyhow::Error::from(bind(address).unwrap_err());
         let expected = format!("cannot listen on {address} (another process listens there already): ");
         let said = format!("{error:#}");
         assert!(said.starts_with(&expected), "{said}");

@@ -9,14 +9,19 @@ mod core;
 mod crowd;
 mod departure;
 pub mod descriptors;
+mod http1;
+mod http2;
 mod listener;
 mod present;
+mod socket;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,15 +30,18 @@ use hyper::body::Incoming;
 use ipnet::IpNet;
 
 pub use self::core::{Gone, Server};
-pub use self::listener::{BindError, Listeners};
-use crate::http::forwarded::Client;
+pub use self::listener::{BindError, Listeners, Speaks};
+use crate::http::peer::Peer;
+use crate::tls::Acceptor;
 use crate::units::ByteSize;
 
 /// Where and how to listen.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Addresses to listen on; at least one.
+    /// Addresses at which clients speak in plain text.
     pub listen: Vec<SocketAddr>,
+    /// Addresses at which they speak TLS.
+    pub listen_tls: Vec<SocketAddr>,
     /// Worker threads; `None`: one for each core.
     pub cores: Option<NonZeroUsize>,
     /// How long open requests may take to end after SIGTERM.
@@ -55,6 +63,10 @@ pub struct Limits {
     pub headers: usize,
     /// The request target's length; below 64 KiB.
     pub target_bytes: ByteSize,
+    /// Requests at once on one connection of HTTP/2.
+    pub streams: u32,
+    /// Whether HTTP/2 is spoken in plain text, with clients that begin with it.
+    pub speaks_h2c: bool,
     /// Open client connections, all cores together.
     pub connections: usize,
     /// Of those, how many may come from one address; of IPv6, from one /64.
@@ -63,13 +75,22 @@ pub struct Limits {
     pub proxies: Vec<IpNet>,
 }
 
+/// What goes for clients who come from now on. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// What one may cost.
+    pub limits: Arc<Limits>,
+    /// Shakes hands where TLS is spoken.
+    pub tls: Option<Acceptor>,
+}
+
 /// Answers requests, on one core.
 pub trait Handler: 'static {
     /// What answers are made of.
     type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static;
 
     /// Answers one request. Dropped when the client goes away.
-    fn handle(&self, request: Request<Incoming>, peer: &Client) -> impl Future<Output = Response<Self::Body>>;
+    fn handle(&self, request: Request<Incoming>, peer: &Peer) -> impl Future<Output = Response<Self::Body>>;
 
     /// A client sent what is no request as we speak it. The parser has answered, with 400, 414 or 431.
     fn unreadable(&self);

@@ -13,8 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tracing::subscriber::DefaultGuard;
 
-use super::{Handler, Limits, Listeners, Server, Settings};
-use crate::http::forwarded::Client;
+use super::{Handler, Limits, Listeners, Server, Settings, Terms};
+use crate::http::peer::Peer;
 use crate::units::ByteSize;
 
 /// Has nothing to say, and panics at `/panic`.
@@ -45,7 +45,7 @@ impl Body for Nothing {
 impl Handler for Panicky {
     type Body = Nothing;
 
-    async fn handle(&self, request: Request<Incoming>, _: &Client) -> Response<Nothing> {
+    async fn handle(&self, request: Request<Incoming>, _: &Peer) -> Response<Nothing> {
         assert_ne!(request.uri().path(), "/panic", "as told by the test");
         Response::new(Nothing)
     }
@@ -71,7 +71,7 @@ struct Overheard {
 impl Handler for Overheard {
     type Body = Nothing;
 
-    async fn handle(&self, _: Request<Incoming>, _: &Client) -> Response<Nothing> {
+    async fn handle(&self, _: Request<Incoming>, _: &Peer) -> Response<Nothing> {
         Response::new(Nothing)
     }
 
@@ -95,6 +95,7 @@ impl Write for Written {
 fn settings(connections: usize) -> Settings {
     Settings {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
+        listen_tls: Vec::new(),
         cores: NonZeroUsize::new(1),
         drain: Duration::from_secs(1),
         limits: Limits {
@@ -103,6 +104,8 @@ fn settings(connections: usize) -> Settings {
             header_bytes: ByteSize::kib(64),
             headers: 100,
             target_bytes: ByteSize::kib(32),
+            streams: 100,
+            speaks_h2c: false,
             connections,
             connections_per_address: connections + 1,
             proxies: Vec::new(),
@@ -110,12 +113,16 @@ fn settings(connections: usize) -> Settings {
     }
 }
 
+fn terms(limits: &Limits) -> Terms {
+    Terms { limits: Arc::new(limits.clone()), tls: None }
+}
+
 #[test]
 fn a_panic_that_nobody_caught_ends_one_connection_and_nothing_else() {
     let settings = settings(2);
-    let listeners = Listeners::bind(&settings.listen).unwrap();
-    let server = Server::start(&settings, &listeners, || Panicky).unwrap();
-    let connect = || TcpStream::connect(listeners.addresses()[0]).unwrap();
+    let listeners = Listeners::bind(&settings).unwrap();
+    let server = Server::start(&settings, &listeners, &terms(&settings.limits), || Panicky).unwrap();
+    let connect = || TcpStream::connect(listeners.addresses()[0].0).unwrap();
     let mut bystander = connect();
     assert!(ask(&mut bystander, "/").starts_with("HTTP/1.1 200"));
     // More panics than there is room for connections: each gives its place back.
@@ -131,7 +138,7 @@ fn a_panic_that_nobody_caught_ends_one_connection_and_nothing_else() {
 #[test]
 fn a_connection_beyond_the_limit_is_turned_away_and_the_limit_is_named() {
     let settings = settings(1);
-    let listeners = Listeners::bind(&settings.listen).unwrap();
+    let listeners = Listeners::bind(&settings).unwrap();
     let written = Written::default();
     let writer = written.clone();
     let overhear = move || {
@@ -139,8 +146,8 @@ fn a_connection_beyond_the_limit_is_turned_away_and_the_limit_is_named() {
         let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
         Overheard { _listening: tracing::subscriber::set_default(lines) }
     };
-    let server = Server::start(&settings, &listeners, overhear).unwrap();
-    let connect = || TcpStream::connect(listeners.addresses()[0]).unwrap();
+    let server = Server::start(&settings, &listeners, &terms(&settings.limits), overhear).unwrap();
+    let connect = || TcpStream::connect(listeners.addresses()[0].0).unwrap();
     let mut first = connect();
     assert!(ask(&mut first, "/").starts_with("HTTP/1.1 200"));
     assert_eq!(ask(&mut connect(), "/"), "");
@@ -157,7 +164,7 @@ struct Numbered(u8, Arc<tokio::sync::Notify>);
 impl Handler for Numbered {
     type Body = Nothing;
 
-    async fn handle(&self, request: Request<Incoming>, _: &Client) -> Response<Nothing> {
+    async fn handle(&self, request: Request<Incoming>, _: &Peer) -> Response<Nothing> {
         if request.uri().path() == "/slow" {
             self.1.notified().await;
         }
@@ -170,14 +177,14 @@ impl Handler for Numbered {
 #[test]
 fn another_handler_takes_over_on_open_connections_and_what_is_under_way_ends_as_it_began() {
     let settings = settings(10);
-    let listeners = Listeners::bind(&settings.listen).unwrap();
+    let listeners = Listeners::bind(&settings).unwrap();
     let go = Arc::new(tokio::sync::Notify::new());
     let numbered = |number| {
         let go = Arc::clone(&go);
         move || Numbered(number, Arc::clone(&go))
     };
-    let server = Server::start(&settings, &listeners, numbered(1)).unwrap();
-    let connect = || TcpStream::connect(listeners.addresses()[0]).unwrap();
+    let server = Server::start(&settings, &listeners, &terms(&settings.limits), numbered(1)).unwrap();
+    let connect = || TcpStream::connect(listeners.addresses()[0].0).unwrap();
     let (mut open, mut busy) = (connect(), connect());
     assert!(ask(&mut open, "/").contains("number: 1"));
     busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -185,7 +192,7 @@ fn another_handler_takes_over_on_open_connections_and_what_is_under_way_ends_as_
     assert!(ask(&mut open, "/").contains("number: 1"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let limits = Limits { connections: 2, ..settings.limits.clone() };
-    runtime.block_on(server.exchange(numbered(2), &limits)).unwrap();
+    runtime.block_on(server.exchange(numbered(2), &terms(&limits))).unwrap();
     assert!(ask(&mut open, "/").contains("number: 2"));
     assert_eq!(ask(&mut connect(), "/"), "", "the new limit holds");
     go.notify_one();

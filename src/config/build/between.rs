@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    aliased, cookie_reach, identities, login, outranked, redirects, routes, server, sessions, sites, unrouted,
+    aliased, cookie_reach, identities, login, outranked, redirects, routes, server, sessions, sites, tls, unrouted,
     upstreams,
 };
 use crate::config::error::{Findings, Remark, Spot};
@@ -24,6 +24,7 @@ pub(super) struct Parts<'p> {
     pub(super) listening: &'p server::Listening,
     pub(super) admin_listen: &'p Many<SocketAddr>,
     pub(super) login: &'p login::Login,
+    pub(super) tls: &'p tls::Known,
     pub(super) sites: Option<&'p [sites::Known]>,
     pub(super) upstreams: Option<&'p [upstreams::Known]>,
     pub(super) identities: &'p [identities::Known],
@@ -44,6 +45,7 @@ impl Parts<'_> {
         self.cookies(log);
         self.unused(log);
         if let Some(sites) = self.sites {
+            self.tls.names(sites.iter().filter_map(|known| Some(&known.site.as_ref()?.origin)), log);
             cookie_reach::check(sites, log);
         }
         if let (Some(routes), Some(sites)) = (self.routes, self.sites) {
@@ -100,8 +102,10 @@ impl Parts<'_> {
     fn transport(&self, log: &mut Findings) {
         let no_proxy = self.listening.trusted_proxies.whole && self.listening.trusted_proxies.items.is_empty();
         let sites = || self.sites.into_iter().flatten();
+        let no_tls = self.listening.listen_tls.whole && self.listening.listen_tls.items.is_empty();
         if let Some(site) = sites().filter_map(|known| known.site.as_ref()).find(|site| site.origin.is_https())
             && no_proxy
+            && no_tls
         {
             let remark = Remark::new(format!("is empty, while {} is https and we listen without TLS", site.origin));
             let remark = remark.so(

@@ -17,6 +17,7 @@ mod sessions;
 mod sites;
 mod store;
 mod telemetry;
+mod tls;
 mod unrouted;
 mod upstreams;
 
@@ -35,6 +36,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let root = Section::root(tree, base);
     let (server, limits) = (root.section("server"), root.section("limits"));
     let listening = server::listening(&server, &limits, log);
+    let tls = tls::read(&root.section("tls"), !listening.listen_tls.items.is_empty(), log);
     let strict = server.value("strict_hosts", log, read::flag);
     let login = login::read(&root.section("login"), &limits, log);
     let sites = sites::read(&root, log);
@@ -45,7 +47,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let session = sessions::read(&root.section("session"), log);
     let store = store::read(&root.section("store"), log);
     let folder = store.as_ref().map(|store| store.settings.path.as_path());
-    let admin = admin::read(&root.section("admin"), folder, &listening.listen, log);
+    let admin = admin::read(&root.section("admin"), folder, &listening.everywhere(), log);
     let discovery = discovery(&root.section("discovery"), log);
     let telemetry = telemetry::read(&root.section("log"), log);
 
@@ -53,6 +55,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
         listening: &listening,
         admin_listen: &admin.listen,
         login: &login,
+        tls: &tls,
         sites: sites.as_deref(),
         upstreams: upstreams.as_deref(),
         identities: &identities,
@@ -68,6 +71,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
         forwarding: listening.forwarding?,
         prefix: listening.prefix?.value,
         server: listening.settings?,
+        tls: tls.settings?,
         sites: sites::together(sites?, strict?.value)?,
         qq: qq?.settings,
         upstreams: upstreams?.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,

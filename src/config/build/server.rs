@@ -16,6 +16,7 @@ use crate::upstream::Forwarding;
 pub(super) struct Listening {
     pub(super) settings: Option<Settings>,
     pub(super) listen: Many<SocketAddr>,
+    pub(super) listen_tls: Many<SocketAddr>,
     pub(super) trusted_proxies: Many<IpNet>,
     pub(super) trusted_proxies_spot: Spot,
     pub(super) prefix: Option<Given<String>>,
@@ -24,7 +25,7 @@ pub(super) struct Listening {
 
 /// Reads both sections.
 pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Findings) -> Listening {
-    let listen = listen(server, log);
+    let (listen, listen_tls) = listen(server, log);
     let cores = server.optional("cores", log, read::count);
     let drain = server.value("drain", log, read::duration);
     let trusted_proxies = server.each("trusted_proxies", log, address::network);
@@ -32,7 +33,7 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
     let forwarding = server.value("forwarded", log, read::choice(&forwardings));
     let prefix = server.value("prefix", log, read::text(path::folder));
     let proxies = trusted_proxies.clone().values().collect();
-    let limits = self::limits(limits, proxies, log);
+    let limits = self::limits(limits, server, proxies, log);
     for network in trusted_proxies.items.iter().filter(|network| network.value.prefix_len() == 0) {
         let remark = Remark::new("trusts every client").so("whoever connects can lie about its own address and scheme");
         log.warn(&network.spot, remark.fix("name the addresses of your proxies alone"));
@@ -45,6 +46,7 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
     let settings = || {
         Some(Settings {
             listen: listen.items.iter().map(|address| address.value).collect(),
+            listen_tls: listen_tls.items.iter().map(|address| address.value).collect(),
             cores: cores?.and_then(|cores| NonZeroUsize::new(cores.value)),
             drain: drain?.value,
             limits: limits?,
@@ -53,6 +55,7 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
     Listening {
         settings: settings(),
         listen,
+        listen_tls,
         trusted_proxies,
         trusted_proxies_spot: server.spot("trusted_proxies"),
         prefix,
@@ -60,14 +63,24 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
     }
 }
 
-fn listen(server: &Section<'_>, log: &mut Findings) -> Many<SocketAddr> {
+impl Listening {
+    /// Every address that visitors are served at.
+    pub(super) fn everywhere(&self) -> Many<SocketAddr> {
+        self.listen.with(&self.listen_tls)
+    }
+}
+
+/// Where clients speak in plain text, and where TLS.
+fn listen(server: &Section<'_>, log: &mut Findings) -> (Many<SocketAddr>, Many<SocketAddr>) {
     let listen = server.each("listen", log, address::listen);
-    if listen.items.is_empty() && listen.whole {
+    let listen_tls = server.each("listen_tls", log, address::listen);
+    let both = listen.with(&listen_tls);
+    if both.items.is_empty() && both.whole {
         let remark = Remark::new("nothing to listen on").so("no visitor could reach us");
         log.error(&server.spot("listen"), remark.fix("listen = [\"0.0.0.0:8000\"]"));
     }
-    once(&listen, log);
-    listen
+    once(&both, log);
+    (listen, listen_tls)
 }
 
 /// Of addresses to listen on none may hold another.
@@ -90,12 +103,14 @@ pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && one.port() != 0 && (one.ip() == other.ip() || holds(one, other) || holds(other, one))
 }
 
-fn limits(limits: &Section<'_>, proxies: Vec<IpNet>, log: &mut Findings) -> Option<Limits> {
+fn limits(limits: &Section<'_>, server: &Section<'_>, proxies: Vec<IpNet>, log: &mut Findings) -> Option<Limits> {
     let head_timeout = limits.value("head_timeout", log, read::duration);
     let keep_alive = limits.value("keep_alive", log, read::duration);
     let header_bytes = limits.value("header_bytes", log, read::size);
     let headers = limits.value("headers", log, read::count);
     let target_bytes = limits.value("target_bytes", log, read::size);
+    let streams = limits.value("streams", log, read::count);
+    let h2c = server.value("h2c", log, read::flag);
     let connections = limits.value("connections", log, read::count);
     let per_address = limits.optional("connections_per_address", log, read::count);
     let (header_bytes, target_bytes) = (header_bytes?, target_bytes?);
@@ -121,6 +136,8 @@ fn limits(limits: &Section<'_>, proxies: Vec<IpNet>, log: &mut Findings) -> Opti
         header_bytes: header_bytes.value,
         headers: headers?.value,
         target_bytes: target_bytes.value,
+        streams: u32::try_from(streams?.value).unwrap_or(u32::MAX),
+        speaks_h2c: h2c?.value,
         connections,
         connections_per_address: per_address.map_or(connections.div_ceil(4), |per_address| per_address.value),
         proxies,

@@ -9,9 +9,10 @@ use super::caller::{Caller, Kind};
 use super::error::Error;
 use super::policy::{self, Clearance, Decision};
 use super::{
-    Access, Gateway, Here, NullOrigin, RouteSettings, forward, method, origin, own, respond, settle_host, upstream,
+    Access, Gateway, Here, NullOrigin, OwnPath, RouteSettings, forward, method, origin, own, respond, settle_host,
+    transport, upstream,
 };
-use crate::http::forwarded::Client;
+use crate::http::peer::Peer;
 use crate::http::{hop_by_hop, request_path};
 use crate::session::{Bearer, CoreSessions, Presented, Proof};
 
@@ -20,7 +21,7 @@ pub type Explanation = Vec<(&'static str, String)>;
 
 impl Gateway {
     /// Tells what would become of a request from `peer`. Nothing is sent, begun or ended.
-    pub async fn explain(&self, request: Request<()>, peer: &Client) -> Explanation {
+    pub async fn explain(&self, request: Request<()>, peer: &Peer) -> Explanation {
         let mut told = Explanation::new();
         if let Err(error) = self.tell(request, peer, &mut told).await {
             told.push(("answer", format!("{}: {error}", respond::status(&error).as_u16())));
@@ -28,7 +29,7 @@ impl Gateway {
         told
     }
 
-    async fn tell(&self, mut request: Request<()>, peer: &Client, told: &mut Explanation) -> Result<(), Error> {
+    async fn tell(&self, mut request: Request<()>, peer: &Peer, told: &mut Explanation) -> Result<(), Error> {
         let now = self.shared.clock.now();
         let caller = Caller::of(&request, self.request_id(), peer, &self.shared.trusted_proxies);
         hop_by_hop::check_framing(request.headers()).map_err(upstream::Error::from)?;
@@ -37,6 +38,10 @@ impl Gateway {
         let here = Here { site, caller: &caller, now };
         told.push(("site", site.site.origin.to_string()));
         told.push(("client", caller.client.text().to_owned()));
+        if own != Some(OwnPath::Health) && transport::is_sent_on(site, &caller) {
+            told.push(("answer", format!("308, to {}", site.site.origin)));
+            return Ok(());
+        }
         if self.is_too_long(request.uri()) {
             return Err(Error::TargetTooLong);
         }

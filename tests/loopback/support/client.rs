@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustls::ClientConnection;
 use socket2::{Domain, Socket, Type};
 
 use super::PATIENCE;
@@ -56,6 +57,7 @@ impl Answer {
 /// One connection to the proxy.
 pub struct Connection {
     stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     buffer: Vec<u8>,
     was_reset: bool,
 }
@@ -77,18 +79,42 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Connection { stream, buffer: Vec::new(), was_reset: false }
+        Connection { stream, tls: None, buffer: Vec::new(), was_reset: false }
     }
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        self.stream.write_all(bytes.as_ref()).unwrap();
+        self.write(bytes.as_ref()).unwrap();
         self
+    }
+
+    /// From here on it speaks TLS.
+    pub fn secure(&mut self, tls: ClientConnection) {
+        self.tls = Some(Box::new(tls));
+    }
+
+    /// What was agreed on over TLS.
+    pub fn tls(&self) -> &ClientConnection {
+        self.tls.as_ref().unwrap()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => rustls::Stream::new(tls.as_mut(), &mut self.stream).write_all(bytes),
+            None => self.stream.write_all(bytes),
+        }
+    }
+
+    fn read(&mut self, piece: &mut [u8]) -> std::io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => rustls::Stream::new(tls.as_mut(), &mut self.stream).read(piece),
+            None => self.stream.read(piece),
+        }
     }
 
     /// Sends bytes; false once the other side has closed.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.stream.write_all(bytes.as_ref()).is_ok()
+        self.write(bytes.as_ref()).is_ok()
     }
 
     /// The connection itself.
@@ -164,7 +190,7 @@ impl Connection {
     /// Whether the other side closes in this time, having sent nothing.
     pub fn closes_within(&mut self, time: Duration) -> bool {
         self.stream.set_read_timeout(Some(time)).unwrap();
-        let read = self.stream.read(&mut [0]);
+        let read = self.read(&mut [0]);
         self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
         match read {
             Ok(length) => {
@@ -180,6 +206,21 @@ impl Connection {
     pub fn until_closed(&mut self) -> &mut Self {
         while self.read_more() {}
         self
+    }
+
+    /// Reads to the end; whether that was an orderly one, in TLS too.
+    pub fn ends_orderly(&mut self) -> bool {
+        let mut piece = [0; 16 * 1024];
+        loop {
+            match self.read(&mut piece) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => {
+                    return false;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// What has arrived and was not taken.
@@ -251,7 +292,7 @@ impl Connection {
     /// False at the end of the stream, or if it was reset.
     fn read_more(&mut self) -> bool {
         let mut piece = [0; 16 * 1024];
-        match self.stream.read(&mut piece) {
+        match self.read(&mut piece) {
             Ok(0) => false,
             Ok(length) => {
                 self.buffer.extend_from_slice(&piece[..length]);

@@ -4,17 +4,21 @@
 mod browser;
 mod client;
 mod command;
+mod http2;
 mod log;
 mod proxy;
 mod redirects;
+mod tls;
 mod upstream;
 
 pub use self::browser::{Browser, PAGE, SCRIPT};
 pub use self::client::{Answer, Connection};
 pub use self::command::Outcome;
+pub use self::http2::{Http2, Sent, sent, wait};
 pub use self::log::{Log, events};
 pub use self::proxy::{CLIENT_ID, CLIENT_SECRET, Proxy, Setup};
 pub use self::redirects::{Next, open_redirects};
+pub use self::tls::Authority;
 pub use self::upstream::{Received, Upstream, read_body, read_head, read_request, reset};
 
 use std::time::Duration;

@@ -11,6 +11,7 @@ use menshen::app::{App, Source};
 use menshen::clock::{Clock, Timestamp};
 use menshen::config::Config;
 use menshen::demo::qq::{self, Endpoint, Simulator};
+use menshen::server::Speaks;
 use menshen::store::sled::SledStore;
 use menshen::store::{Binding, Store, User, UserId, record};
 use tempfile::TempDir;
@@ -26,7 +27,7 @@ pub const CLIENT_SECRET: &str = "0123456789abcdef0123456789abcdef";
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 /// Where simulators run.
-static AROUND: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+pub(super) static AROUND: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
 /// What a test wants other than usual.
 pub struct Setup {
@@ -182,7 +183,7 @@ impl Proxy {
         events();
         let log = Log::default();
         let app = App::start_with(&config, clock.clone(), Some(source(&path)), log.clone(), true).unwrap();
-        let address = app.addresses()[0];
+        let address = app.addresses(Speaks::Plain)[0];
         let host = setup.origin.split_once("://").unwrap().1.to_owned();
         Proxy { app: Some(app), address, clock, qq, _folder: folder, path, log, host, config }
     }
@@ -236,6 +237,11 @@ impl Proxy {
         db.flush().unwrap();
     }
 
+    /// Where clients speak TLS to it.
+    pub fn tls_address(&self) -> SocketAddr {
+        self.app.as_ref().unwrap().addresses(Speaks::Tls)[0]
+    }
+
     /// Where it is monitored.
     pub fn admin_address(&self) -> SocketAddr {
         self.app.as_ref().unwrap().admin_addresses()[0]
@@ -272,7 +278,7 @@ impl Proxy {
         self.stop();
         let app = App::start_with(&self.config, self.clock.clone(), Some(source(&self.path)), self.log.clone(), true)
             .unwrap();
-        self.address = app.addresses()[0];
+        self.address = app.addresses(Speaks::Plain)[0];
         self.app = Some(app);
     }
 }

@@ -1,0 +1,33 @@
+//! Sites that are reached over TLS alone.
+
+use http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
+use http::{Response, StatusCode, Uri};
+
+use super::body::AnswerBody;
+use super::caller::Caller;
+use super::{SiteContext, respond};
+use crate::telemetry::line::Line;
+
+/// Whether a request is sent on to where there is TLS.
+pub(super) fn is_sent_on(site: &SiteContext, caller: &Caller) -> bool {
+    site.is_tls_alone && !caller.is_secure
+}
+
+/// Sends whoever came without TLS to the same address with it: on the site's own host, whatever host was asked for, and
+/// with the same method.
+pub(super) fn over_tls(target: &Uri, site: &SiteContext, line: &mut Option<Box<Line>>) -> Response<AnswerBody> {
+    if let Some(line) = line {
+        line.decision = "over-tls";
+    }
+    let path = target.path_and_query().map_or("/", |target| target.as_str());
+    let there =
+        HeaderValue::try_from(format!("{}{}", site.site.origin, if path.starts_with('/') { path } else { "/" }));
+    respond::redirect(StatusCode::PERMANENT_REDIRECT, there.unwrap_or(HeaderValue::from_static("/")))
+}
+
+/// Tells a browser to come over TLS from now on (RFC 6797), unless the application has said so in its own words.
+pub(super) fn insist(response: &mut Response<AnswerBody>, site: &SiteContext, caller: &Caller) {
+    if let Some(hsts) = site.hsts.as_ref().filter(|_| caller.is_secure) {
+        response.headers_mut().entry(STRICT_TRANSPORT_SECURITY).or_insert_with(|| hsts.clone());
+    }
+}

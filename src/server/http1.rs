@@ -1,0 +1,135 @@
+//! A client's connection that speaks HTTP/1.1.
+
+use std::convert::Infallible;
+use std::error::Error as _;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
+use http::{Request, StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use pin_project_lite::pin_project;
+use tokio::sync::watch;
+
+use super::activity::{Activity, Answering, Phase};
+use super::client_io::ClientIo;
+use super::core::Connected;
+use super::present::Slot;
+use super::socket::Socket;
+use super::{Handler, Limits};
+use crate::http::peer::Peer;
+use crate::http::request_end::RequestEnd;
+use crate::rule::{self, Rule};
+
+/// Serves one client until it leaves, misbehaves, or the server drains and its present request is answered.
+pub(super) async fn serve<H: Handler>(
+    socket: Socket,
+    peer: &Peer,
+    limits: &Limits,
+    slot: &Slot<H>,
+    mut draining: watch::Receiver<bool>,
+    connected: Connected,
+) {
+    let activity = Activity::sequential();
+    let request_end = RequestEnd::default();
+    let io = ClientIo::new(socket, activity.clone(), request_end.clone(), limits, connected);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let answering = Answering::new(&activity);
+        let has_body = !request.body().is_end_stream();
+        request_end.begin(has_body);
+        if has_body {
+            request.extensions_mut().insert(request_end.clone());
+        }
+        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+        let (present, activity, request_end) = (slot.present(), &activity, &request_end);
+        async move {
+            let version = request.version();
+            let mut response = present.handler.handle(request, peer).await;
+            if is_chunked && !request_end.is_certain() && rule::holds(Rule::TrailersEndOneWay) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                activity.enter(Phase::Upgraded);
+            }
+            // HTTP/1.0 knows no chunks, and an answer said in it ends with its connection.
+            let may_end_with_connection = version == Version::HTTP_10 || response.version() == Version::HTTP_10;
+            let ends_with_connection = may_end_with_connection.then(|| activity.clone());
+            Ok::<_, Infallible>(response.map(|body| Answer { body, answering, ends_with_connection }))
+        }
+    });
+    // No `pipeline_flush`: where bytes follow a request that ends its connection, hyper would close without having sent
+    // the answer.
+    let connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_headers(limits.headers)
+        .max_buf_size(limits.header_bytes.as_usize())
+        .serve_connection(io, service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        _ = draining.wait_for(|draining| *draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        if is_unreadable(&error) {
+            slot.present().handler.unreadable();
+        }
+        log_end(peer, &error);
+    }
+}
+
+/// hyper answers what its parser refuses by itself, without a page and past the access log: this line is its trace.
+fn log_end(peer: &Peer, error: &hyper::Error) {
+    let peer = peer.address;
+    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    if is_unreadable(error) {
+        tracing::info!(%peer, %error, "refused a request that is not HTTP as we speak it");
+    } else {
+        tracing::debug!(%peer, %error, cause, "a client's connection broke off");
+    }
+}
+
+fn is_unreadable(error: &hyper::Error) -> bool {
+    error.is_parse() || error.is_parse_too_large()
+}
+
+pin_project! {
+    /// An answer's body, which keeps the connection busy until it is gone.
+    struct Answer<B> {
+        #[pin]
+        body: B,
+        answering: Answering,
+        // There if nothing but the connection's end says where the body ends.
+        ends_with_connection: Option<Activity>,
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for Answer<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let this = self.project();
+        let frame = this.body.poll_frame(cx);
+        if let (Poll::Ready(Some(Err(_))), Some(activity)) = (&frame, this.ends_with_connection) {
+            activity.cut_off();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,99 @@
+//! A client's connection that speaks HTTP/2 (RFC 9113).
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::activity::{Activity, Answering, Phase};
+use super::client_io::{ClientIo, UNREAD_TIMEOUT};
+use super::core::Connected;
+use super::present::Slot;
+use super::socket::Socket;
+use super::stream::{Streams, Watched};
+use super::{Handler, Limits};
+use crate::http::peer::Peer;
+use crate::http::request_end::RequestEnd;
+use crate::http::version_2;
+
+/// What a client may have sent of one body, and of all bodies together, before somebody has read it.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// What is kept of one answer that the client has yet to take. hyper hands on a piece of a body at a time.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// How often a client is asked whether it is still there, and how long it may take to say so.
+const PING_EVERY: Duration = Duration::from_secs(60);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Serves one client until it leaves, misbehaves, or the server drains and its present requests are answered.
+pub(super) async fn serve<H: Handler>(
+    socket: Socket,
+    peer: Peer,
+    limits: &Limits,
+    slot: Rc<Slot<H>>,
+    mut draining: watch::Receiver<bool>,
+    connected: Connected,
+) {
+    let (activity, address) = (Activity::multiplexed(), peer.address);
+    let io = ClientIo::new(socket, activity.clone(), RequestEnd::default(), limits, connected);
+    let (peer, streams) = (Rc::new(peer), Streams::new(UNREAD_TIMEOUT));
+    let service = service_fn(|mut request: Request<Incoming>| {
+        let (answering, stream) = (Answering::new(&activity), streams.begin());
+        version_2::settle(&mut request);
+        let (present, peer) = (slot.present(), Rc::clone(&peer));
+        async move {
+            let response = present.handler.handle(request, &peer).await;
+            Ok::<_, Infallible>(response.map(|body| Watched::new(body, stream, answering)))
+        }
+    });
+    let connection = http2::Builder::new(streams.clone())
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(limits.header_bytes.as_u32())
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        _ = draining.wait_for(|draining| *draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = unused(&activity, limits.keep_alive) => {
+            connection.as_mut().graceful_shutdown();
+            // What the client has yet to take of an answer is all that keeps it.
+            timeout(UNREAD_TIMEOUT, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(peer = %address, %error, "a client's connection broke off");
+    }
+}
+
+/// Ready once nothing has been answered for so long.
+async fn unused(activity: &Activity, limit: Duration) {
+    loop {
+        let now = Instant::now();
+        let until = match activity.phase() {
+            (Phase::Fresh | Phase::Idle, since) if since + limit <= now => return,
+            (Phase::Fresh | Phase::Idle, since) => since + limit,
+            (Phase::Head | Phase::Busy | Phase::Upgraded, _) => now + limit,
+        };
+        sleep_until(until).await;
+    }
+}

@@ -1,0 +1,56 @@
+//! TLS towards clients: certificates by the name that is asked for, exchanged while connections stay open.
+//!
+//! [`Certificates`] hold what files say and read them again; an [`Acceptor`] shakes hands by them.
+
+mod acceptor;
+mod certificate;
+mod certificates;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::CryptoProvider;
+
+pub use self::acceptor::{Acceptor, HTTP_2, NoTickets, Tickets};
+pub use self::certificate::{CertificateError, Validity};
+pub use self::certificates::{Certificates, Change};
+
+/// How connections are secured.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which certificates there are; at least one. The first is for clients that ask for no name, or for one that none
+    /// is for.
+    pub certificates: Arc<Certificates>,
+    /// The oldest version that is spoken.
+    pub min_version: Version,
+    /// Whether HTTP/2 is offered.
+    pub http2: bool,
+    /// Whether who comes to an https site without TLS is sent to where there is.
+    pub redirects: bool,
+    /// For how long browsers are told to come with TLS alone; zero: not at all.
+    pub hsts: Duration,
+}
+
+/// Where a certificate lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// The certificate, then those that vouch for it, as PEM.
+    pub chain: PathBuf,
+    /// Its private key, as PEM.
+    pub key: PathBuf,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// RFC 5246.
+    Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+/// The one crypto library, as rustls takes it.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}

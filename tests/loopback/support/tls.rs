@@ -1,0 +1,76 @@
+//! A certificate authority of the test's own, and clients that trust it alone.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use tempfile::TempDir;
+
+use super::Connection;
+
+/// A certificate authority, and the folder of what it issued.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: TempDir,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        Authority { issuer, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// Issues a certificate for names into files of this name; those that were there before are replaced.
+    pub fn issue(&self, file: &str, names: &[&str]) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        fs::write(self.chain(file), certificate.pem()).unwrap();
+        fs::write(self.key(file), key.serialize_pem()).unwrap();
+    }
+
+    pub fn chain(&self, file: &str) -> PathBuf {
+        self.folder.path().join(format!("{file}.pem"))
+    }
+
+    pub fn key(&self, file: &str) -> PathBuf {
+        self.folder.path().join(format!("{file}.key"))
+    }
+
+    /// `[[tls.certificates]]` for files that were issued.
+    pub fn section(&self, files: &[&str]) -> String {
+        let section = |file: &&str| {
+            format!("[[tls.certificates]]\nchain_file = {:?}\nkey_file = {:?}\n", self.chain(file), self.key(file))
+        };
+        files.iter().map(section).collect()
+    }
+
+    /// Trusts it, and speaks these versions.
+    pub fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+impl Connection {
+    /// A connection that speaks TLS, to whoever proves to be `name`.
+    pub fn secured(address: SocketAddr, name: &str, config: &Arc<ClientConfig>) -> Result<Self, std::io::Error> {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let mut connection = Connection::to(address);
+        let mut tls = ClientConnection::new(Arc::clone(config), name).unwrap();
+        while tls.is_handshaking() {
+            tls.complete_io(connection.stream())?;
+        }
+        connection.secure(tls);
+        Ok(connection)
+    }
+}

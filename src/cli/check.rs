@@ -82,7 +82,9 @@ fn conclusion(path: &Path, warnings: &[Warning], refused: bool) -> String {
 /// What the configuration does, in the order in which a request meets it.
 fn summary(config: &Config) -> String {
     let mut text = String::new();
-    let listen: Vec<_> = config.server.listen.iter().map(ToString::to_string).collect();
+    let plain = config.server.listen.iter().map(ToString::to_string);
+    let tls = config.server.listen_tls.iter().map(|address| format!("{address} (TLS)"));
+    let listen: Vec<_> = plain.chain(tls).collect();
     let _ = writeln!(text, "listens on   {}", listen.join(", "));
     for site in config.sites.iter() {
         let hosts: Vec<_> =
@@ -194,6 +196,19 @@ mod tests {
             assert!(text.contains(line), "{line}\n{text}");
         }
         assert!(text.find("/orders/*").unwrap() < text.find("  /*").unwrap(), "{text}");
+    }
+
+    #[test]
+    fn addresses_at_which_tls_is_spoken_are_summed_up_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = rcgen::generate_simple_self_signed(["shop.example".to_owned()]).unwrap();
+        let (chain, key) = (folder.path().join("site.pem"), folder.path().join("site.key"));
+        std::fs::write(&chain, site.cert.pem()).unwrap();
+        std::fs::write(&key, site.signing_key.serialize_pem()).unwrap();
+        let certificate = format!("[[tls.certificates]]\nchain_file = {chain:?}\nkey_file = {key:?}\n");
+        let listen = "[server]\nlisten = []\nlisten_tls = [\"0.0.0.0:443\"]";
+        let (_, said) = check(&(QUIET.replace("[server]", listen) + &certificate), false);
+        assert!(said.contains("listens on   0.0.0.0:443 (TLS)\n"), "{said}");
     }
 
     #[test]

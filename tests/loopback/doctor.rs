@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use menshen::demo::qq::{Effect, Endpoint, Switch, WireFault};
 use rcgen::{CertificateParams, KeyPair};
 
-use crate::support::{Outcome, Proxy, Setup, Upstream};
+use crate::support::{Outcome, Proxy, Setup, Upstream, nobody_listens};
 
 /// What is said of one thing.
 fn said<'o>(outcome: &'o Outcome, what: &str) -> Vec<&'o str> {
@@ -32,11 +32,6 @@ fn healthy() -> Upstream {
     Upstream::scripted(|_| {
         b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\nConnection: close\r\n\r\n{\"status\":\"ok\"}".to_vec()
     })
-}
-
-/// Nobody listens there any more.
-fn gone() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 #[test]
@@ -61,7 +56,7 @@ fn where_all_is_well_nothing_is_bad() {
 
 #[test]
 fn what_is_not_there_is_told_with_what_to_do() {
-    let gone = gone();
+    let gone = nobody_listens();
     let provider = format!("openid_url = \"http://{gone}/oauth2.0/me\"");
     let stranger = Upstream::hello();
     let origin = format!("http://{}", stranger.address());
@@ -171,7 +166,7 @@ fn each_reason_why_a_site_is_not_reached_has_its_own_fix() {
         assert_eq!(outcome.code, 1);
         format!("{} {}", site[0], fix(&outcome, "site"))
     };
-    let refused = told(&format!("http://{}", gone()), None);
+    let refused = told(&format!("http://{}", nobody_listens()), None);
     assert!(refused.contains("start the proxy"), "{refused}");
     // Longer than a name may be: nobody has to be asked to know that it stands for nothing.
     let unknown = told(&format!("http://{}.example", "a".repeat(64)), None);
@@ -225,7 +220,7 @@ fn https(host: &str, year: i32) -> (String, String) {
 fn whoever_reads_the_first_line_alone_still_gets_the_verdict() {
     let upstream = Upstream::hello();
     let site = healthy();
-    for (origin, code) in [(format!("http://{}", site.address()), 0), (format!("http://{}", gone()), 1)] {
+    for (origin, code) in [(format!("http://{}", site.address()), 0), (format!("http://{}", nobody_listens()), 1)] {
         let proxy = Setup::new().origin(&origin).before(&upstream);
         let mut command = Command::new(env!("CARGO_BIN_EXE_menshen"));
         command.arg("doctor").arg("--config").arg(proxy.config_path());

@@ -1,13 +1,9 @@
 //! Upstreams that are down, slow or broken: what the client is told, and that nothing broken ever looks whole.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 
-use crate::support::{Connection, Setup, Upstream, read_body, read_head, reset};
-
-fn nobody_listens() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
+use crate::support::{Connection, Setup, Upstream, nobody_listens, read_body, read_head, reset};
 
 #[test]
 fn an_upstream_that_is_down_is_502_as_a_page_in_both_languages_or_as_json() {

@@ -1,9 +1,8 @@
 //! Kept connections to the upstream: when one serves again, and when it must not.
 
 use std::io::Write;
-use std::net::TcpListener;
 
-use crate::support::{Setup, Upstream, read_body, read_head, read_request};
+use crate::support::{Setup, Upstream, nobody_listens, read_body, read_head, read_request};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -156,7 +155,7 @@ fn a_connection_whose_answer_ended_before_its_request_is_not_used_again() {
 #[test]
 fn endpoints_take_turns_and_a_dead_one_is_passed_over() {
     let (first, second) = (Upstream::hello(), Upstream::hello());
-    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = nobody_listens();
     let proxy = Setup::new().one_core().before_all(&[first.address(), dead, second.address()]);
     let mut client = proxy.connect();
     for _ in 0..9 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, PAGE, Proxy, SCRIPT, Setup, Upstream, read_head};
+use crate::support::{Answer, PAGE, Proxy, SCRIPT, Setup, Upstream, nobody_listens, read_head};
 
 const SESSION: &str = "menshen_session";
 
@@ -90,9 +90,8 @@ fn the_shops_own_logout_link_ends_our_session_whatever_comes_of_it() {
     drop(client);
     assert!(!is_somebodys(&proxy, &cookie), "it went on when the client had left");
 
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let slow = link().upstream("head_timeout = \"10ms\"").before(&mute);
-    for (proxy, status) in [(slow, 504), (link().before_address(nobody), 502)] {
+    for (proxy, status) in [(slow, 504), (link().before_address(nobody_listens()), 502)] {
         let cookie = cookie_at(&proxy);
         let answer = proxy.connect().get("/logout/", &[PAGE, &cookie]).answer();
         assert_eq!(answer.status, status);

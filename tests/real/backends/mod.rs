@@ -2,6 +2,7 @@
 //! whatever software stands before it or behind it.
 
 pub(crate) mod nginx;
+mod ports;
 mod program;
 mod proxy;
 mod python;
@@ -21,11 +22,11 @@ mod redirects;
 #[path = "../../loopback/support/upstream.rs"]
 mod upstream;
 
-use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 pub(crate) use self::browser::{Browser, PAGE};
 pub(crate) use self::client::{Answer, Connection};
+pub(crate) use self::ports::free_address;
 pub(crate) use self::program::Program;
 pub(crate) use self::proxy::{CLIENT_ID, Layout, Proxy, Setup, address_of, menshen};
 pub(crate) use self::python::Environment;
@@ -37,8 +38,3 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The site's host: nobody listens there, clients name it in `Host`.
 pub(crate) const SITE: &str = "www.meiduo.site";
-
-/// An address on which nobody listens, for programs that cannot be asked for any free port.
-pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}

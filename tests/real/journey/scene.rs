@@ -1,7 +1,5 @@
 //! The simulated QQ, the sample mall and the proxy before it, under names that are no localhost.
 
-use std::net::{Ipv4Addr, TcpListener};
-
 use menshen::clock::Clock;
 use menshen::demo::config;
 use menshen::demo::mall::Mall;
@@ -10,7 +8,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::browser::{self, Whereabouts};
-use crate::backends::{Program, menshen};
+use crate::backends::{Program, free_address, menshen};
 
 const CLIENT_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -51,7 +49,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let mut last_words = String::new();
         for _ in 0..TRIES {
-            let port = free_port();
+            let port = free_address().port();
             let whereabouts = Whereabouts {
                 site: format!("http://www.meiduo.site:{port}"),
                 qq: format!("http://graph.qq.test:{}", qq.addr().port()),
@@ -76,8 +74,4 @@ impl Scene {
         }
         panic!("menshen serve does not start:\n{last_words}");
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

@@ -92,6 +92,7 @@ rules! {
     TrailersEndOneWay = "trailers-end-one-way",
     AnswersEndByTheirChunks = "answers-end-by-their-chunks",
     AnAnswersLengthIsOneNumber = "an-answers-length-is-one-number",
+    AnUpstreamProvesWhoItIs = "an-upstream-proves-who-it-is",
     ConnectionListsNeitherHostNorLength = "connection-lists-neither-host-nor-length",
     ListedUpgradesAlone = "listed-upgrades-alone",
     NoUpgradeBesideABody = "no-upgrade-beside-a-body",

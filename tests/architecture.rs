@@ -30,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Parts that would do in somebody else's proxy: none knows another.
     ("tls", &[]),
     ("server", &["tls"]),
-    ("upstream", &[]),
+    ("upstream", &["tls"]),
     ("token", &[]),
     ("store", &[]),
     ("telemetry", &[]),

@@ -134,16 +134,8 @@ fn row(route: &RouteSettings, config: &Config) -> (String, String) {
 }
 
 fn destination(upstream: &upstream::Settings) -> String {
-    let endpoints: Vec<_> = upstream.endpoints.iter().map(address).collect();
+    let endpoints: Vec<_> = upstream.endpoints.iter().map(ToString::to_string).collect();
     format!("{} ({})", upstream.name, endpoints.join(", "))
-}
-
-fn address(endpoint: &upstream::Endpoint) -> String {
-    if endpoint.host.contains(':') {
-        format!("[{}]:{}", endpoint.host, endpoint.port)
-    } else {
-        format!("{}:{}", endpoint.host, endpoint.port)
-    }
 }
 
 #[cfg(test)]

@@ -91,10 +91,7 @@ pub async fn examine(
     for (at, upstream) in config.upstreams.iter().enumerate() {
         let trust = Trust::of(config, at);
         for endpoint in &upstream.endpoints {
-            application::examine(endpoint, upstream.connect_timeout, &machine, trust)
-                .await
-                .into_iter()
-                .try_for_each(&mut tell)?;
+            application::examine(endpoint, upstream, &machine, trust).await.into_iter().try_for_each(&mut tell)?;
         }
     }
     Ok(())

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use super::Finding;
 use super::sockets::{self, Listening};
@@ -29,6 +31,23 @@ impl Trust {
             true => Trust::Token,
             false => Trust::BareHeader,
         }
+    }
+}
+
+/// Whether other users of this machine can reach an application past us by its socket.
+pub(super) fn socket_file(path: &Path, trust: Trust) -> Finding {
+    let shown = format!("unix:{}", path.display());
+    let fix = "let its owner and group alone connect (mode 0660), and Menshen's user be of that group";
+    match std::fs::metadata(path).map(|metadata| metadata.permissions().mode() & 0o002 != 0) {
+        Ok(false) => Finding::good(WHAT, format!("{shown} is open to its owner and group alone")),
+        Ok(true) => {
+            let found = format!("every user of this machine may connect to {shown}");
+            match trust {
+                Trust::BareHeader => Finding::bad(WHAT, format!("{found}, and claim to be anybody by a header"), fix),
+                Trust::Token => Finding::doubtful(WHAT, format!("{found}: only the token keeps them out"), fix),
+            }
+        }
+        Err(_) => Finding::doubtful(WHAT, format!("nobody listens at {shown} now"), "start it, and ask again"),
     }
 }
 

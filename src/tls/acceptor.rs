@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 use super::{Settings, Version};
 
 /// HTTP/1.1 as ALPN names it (RFC 7301).
-const HTTP_1_1: &[u8] = b"http/1.1";
+pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// HTTP/2 as ALPN names it (RFC 9113, 3.2).
 pub const HTTP_2: &[u8] = b"h2";

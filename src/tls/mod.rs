@@ -1,10 +1,13 @@
-//! TLS towards clients: certificates by the name that is asked for, exchanged while connections stay open.
+//! TLS towards clients, with certificates by the name that is asked for, exchanged while connections stay open; and towards
+//! upstreams.
 //!
-//! [`Certificates`] hold what files say and read them again; an [`Acceptor`] shakes hands by them.
+//! [`Certificates`] hold what files say and read them again; an [`Acceptor`] shakes hands by them. [`Outgoing`] shakes hands
+//! with upstreams.
 
 mod acceptor;
 mod certificate;
 mod certificates;
+mod outgoing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use rustls::crypto::CryptoProvider;
 pub use self::acceptor::{Acceptor, HTTP_2, NoTickets, Tickets};
 pub use self::certificate::{CertificateError, Validity};
 pub use self::certificates::{Certificates, Change};
+pub use self::outgoing::{Offer, Outgoing, OutgoingError, OutgoingSettings, speaks_http_2};
 
 /// How connections are secured.
 #[derive(Debug, Clone)]

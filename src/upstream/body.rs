@@ -12,8 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::channel::Lease;
 use super::expect::Gate;
-use super::pool::Lease;
 use crate::http::idle::IdleLimit;
 use crate::http::request_end::RequestEnd;
 use crate::http::strip::StripList;
@@ -59,6 +59,8 @@ pub(super) enum ClientSide {
     Sending,
     /// More is owed, and does not come.
     Owing,
+    /// More is owed, and has not come for too long.
+    Silent,
     /// It broke off, or broke the rules of its framing.
     Broken,
 }
@@ -90,7 +92,15 @@ pub(super) struct Upload {
     silence: IdleLimit,
     trailers: Rc<StripList>,
     progress: Rc<UploadProgress>,
-    end: Option<RequestEnd>,
+    origin: Origin,
+}
+
+/// The connection that a request came on.
+pub(super) struct Origin {
+    /// Whether it speaks HTTP/2.
+    pub(super) is_http_2: bool,
+    /// Told when the body has been read.
+    pub(super) end: Option<RequestEnd>,
 }
 
 impl RequestBody {
@@ -100,19 +110,26 @@ impl RequestBody {
     }
 
     /// A body that waits at `gate`, if there is one, and may be silent for `limit`. `trailers`: what its trailers must
-    /// not hold. `end`: told when it has been read.
+    /// not hold.
     pub(super) fn relayed(
         incoming: Incoming,
         gate: Option<Gate>,
         limit: Duration,
         trailers: Rc<StripList>,
-        end: Option<RequestEnd>,
+        origin: Origin,
     ) -> (Self, Progress) {
         let began = Instant::now();
         let progress = Rc::new(UploadProgress { last: Cell::new(began), side: Cell::new(ClientSide::Sending) });
         let watched = Progress { began, upload: Some(Rc::clone(&progress)) };
-        let upload = Upload { incoming, gate, silence: IdleLimit::new(limit), trailers, progress, end };
+        let upload = Upload { incoming, gate, silence: IdleLimit::new(limit), trailers, progress, origin };
         (RequestBody::Relayed(Box::new(upload)), watched)
+    }
+
+    /// A body that waits at a gate waits no longer.
+    pub(super) fn hold_no_longer(&mut self) {
+        if let RequestBody::Relayed(upload) = self {
+            upload.gate = None;
+        }
     }
 }
 
@@ -133,15 +150,18 @@ impl Upload {
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(trailers) = frame.trailers_ref()
         {
-            if let Some(end) = &self.end {
+            if let Some(end) = &self.origin.end {
                 end.had_trailers();
+            }
+            if trailers.is_empty() && self.origin.is_http_2 {
+                return Poll::Ready(None);
             }
             if trailers.is_empty() {
                 self.progress.side.set(ClientSide::Broken);
                 return Poll::Ready(Some(Err(RelayError::Trailers)));
             }
         }
-        if let Some(end) = self.end.take_if(|_| self.progress.side.get() == ClientSide::Done) {
+        if let Some(end) = self.origin.end.take_if(|_| self.progress.side.get() == ClientSide::Done) {
             end.reached();
         }
         match polled {
@@ -154,6 +174,7 @@ impl Upload {
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 ready!(self.silence.poll_silence(cx));
+                self.progress.side.set(ClientSide::Silent);
                 Poll::Ready(Some(Err(RelayError::Silent)))
             }
         }

@@ -1,21 +1,34 @@
 //! The applications behind us: connections kept for each core, and forwarding.
 
 mod body;
-mod connection;
+mod channel;
 mod counts;
+mod dialer;
+mod endpoint;
+mod error;
+mod exchange;
 mod expect;
 mod forward;
 mod outgoing;
 mod permit;
 mod pool;
+mod shared;
+mod stream;
+mod target;
 mod upgrade;
+mod version_2;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::tls::Outgoing;
+
 pub use self::body::{RelayError, ResponseBody};
 pub use self::counts::{ConnectionCounts, Connections};
-pub use self::forward::{Error, Upstreams};
+pub use self::dialer::{Spoken, reach};
+pub use self::endpoint::{Endpoint, Place, Scheme};
+pub use self::error::Error;
+pub use self::forward::Upstreams;
 pub use self::outgoing::{Forwarding, Visitor};
 pub use self::permit::{IdentityHeaders, Permit};
 pub use self::upgrade::{Heard, Tunnel};
@@ -41,15 +54,8 @@ pub struct Settings {
     pub host: HostHeader,
     /// Protocols a client may upgrade to, lower case.
     pub upgrades: Vec<String>,
-}
-
-/// Where an upstream listens: plain HTTP/1.1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
-    /// A host name, or an address without brackets.
-    pub host: String,
-    /// The TCP port.
-    pub port: u16,
+    /// How its endpoints that speak TLS are spoken to; there, if there is one.
+    pub tls: Option<Arc<Outgoing>>,
 }
 
 /// Which `Host` an upstream gets.

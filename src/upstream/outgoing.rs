@@ -161,7 +161,7 @@ pub(super) fn accept<B>(response: &mut Response<B>, asked: &Hop, is_head: bool) 
     let has_body = !is_head && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     // An answer that ends with its connection cannot be told from one that was cut off. Said in chunks it would claim
     // to be whole, so it ends with the client's connection too.
-    let ends_with_connection = has_body && !has_length && !hop.chunked;
+    let ends_with_connection = has_body && !has_length && !hop.chunked && response.version() != Version::HTTP_2;
     *response.version_mut() = if ends_with_connection { Version::HTTP_10 } else { Version::HTTP_11 };
     Ok(())
 }

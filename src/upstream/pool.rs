@@ -1,4 +1,4 @@
-//! Unused connections to one endpoint, for one core.
+//! Connections for one request at a time, HTTP/1.1, and those to one endpoint that are unused, for one core.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,14 +8,14 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
 use super::body::{ClientSide, Progress, RequestBody};
-use super::connection::Running;
+use super::dialer::Running;
 use crate::http::idle::IdleLimit;
 use crate::rule::{self, Rule};
 
 /// Longest wait for a connection to be ready again once all has been said on it.
 const TAIL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection to an upstream, and the one timer of all the requests it serves.
+/// A connection, and the one timer of all the requests it serves.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) sender: SendRequest<RequestBody>,
@@ -53,7 +53,7 @@ impl Pool {
         None
     }
 
-    fn put(&self, mut connection: Connection, keep_alive: Duration) {
+    pub(super) fn put(&self, mut connection: Connection, keep_alive: Duration) {
         let mut unused = self.unused.borrow_mut();
         if unused.len() < self.max && !connection.sender.is_closed() {
             connection.silence.heard();

@@ -8,6 +8,8 @@ pub(crate) fn write(folder: &Path) {
     let site = rcgen::generate_simple_self_signed(["www.meiduo.site".to_owned()]).unwrap();
     fs::write(folder.join("our-proxy-ca.pem"), "").unwrap();
     fs::create_dir(folder.join("certs")).unwrap();
-    fs::write(folder.join("certs/site.pem"), site.cert.pem()).unwrap();
+    for name in ["site.pem", "ca.pem"] {
+        fs::write(folder.join("certs").join(name), site.cert.pem()).unwrap();
+    }
     fs::write(folder.join("certs/site.key"), site.signing_key.serialize_pem()).unwrap();
 }

@@ -9,14 +9,13 @@
 )]
 
 mod certificate;
+mod examples;
 mod operators;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use menshen::config::{Config, Warning};
 
 const READMES: [&str; 2] = ["README.md", "README.zh-CN.md"];
 
@@ -81,58 +80,6 @@ fn without_comment(line: &str) -> &str {
     comment.map_or(line, |(at, _)| &line[..at]).trim_end()
 }
 
-/// Loads a configuration as `menshen check` would, beside the secret that the examples read from a file.
-fn load(text: &str) -> (Config, Vec<Warning>) {
-    let folder = tempfile::tempdir().unwrap();
-    let secret = folder.path().join("jwt");
-    fs::write(&secret, "0123456789abcdef0123456789abcdef\n").unwrap();
-    certificate::write(folder.path());
-    let path = folder.path().join("config.toml");
-    fs::write(&path, text.replace("/run/secrets/jwt", secret.to_str().unwrap())).unwrap();
-    Config::load(&path, std::iter::empty::<(String, String)>()).unwrap_or_else(|report| panic!("{report}\n{text}"))
-}
-
-#[test]
-fn the_first_configuration_of_the_readme_is_ten_lines_and_works() {
-    for readme in READMES {
-        let first = blocks(readme, "toml").remove(0);
-        assert!(first.lines().count() <= 10, "{readme}");
-        let (config, warnings) = load(&first);
-        assert_eq!(config.upstreams.len(), 1);
-        assert_eq!(
-            config.redirect_uri(config.sites.first(), &config.qq.id).unwrap().as_str(),
-            "http://www.meiduo.site:8000/oauth_callback"
-        );
-        let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
-        // Plain http on a public name, a port that QQ does not like, and the placeholder for the appkey; and, where the
-        // umask lets others read it, the file. None says that visitors do not get here.
-        let expected = |text: &&String| {
-            let known = ["is http on a public name", "QQ's present rules", "still the placeholder", "can read"];
-            known.iter().any(|known| text.contains(known))
-        };
-        assert!(warnings.iter().all(|text| expected(&text)), "{warnings:#?}");
-    }
-}
-
-#[test]
-fn every_other_configuration_of_the_readme_works_with_the_first() {
-    for readme in READMES {
-        let mut all = blocks(readme, "toml");
-        let first = all.remove(0);
-        assert!(all.len() >= 3, "{readme}");
-        for example in all {
-            // An example that brings its own site stands in place of the first one's.
-            let whole = if example.contains("[[sites]]") {
-                let rest = first.split_once("[providers.qq]").unwrap().1;
-                format!("{example}\n[providers.qq]{rest}")
-            } else {
-                format!("{first}\n{example}")
-            };
-            load(&whole);
-        }
-    }
-}
-
 #[test]
 fn both_readmes_have_the_same_headings_tables_and_code() {
     let shape = |readme: &str| -> Vec<String> {
@@ -181,7 +128,7 @@ fn every_file_and_function_that_a_document_names_exists() {
     for document in documents() {
         for (path, function) in named_paths(&text_of(&document)) {
             // What an operator puts there, as an example.
-            if ["certs/our-proxy-ca.pem", "certs/site.pem", "certs/site.key"].contains(&path.as_str()) {
+            if ["certs/our-proxy-ca.pem", "certs/ca.pem", "certs/site.pem", "certs/site.key"].contains(&path.as_str()) {
                 continue;
             }
             // `docs/configuration` stands for the page in both languages.
@@ -434,7 +381,7 @@ fn the_systemd_unit_gives_the_proxy_what_its_defaults_need() {
         let line = unit.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
         line.unwrap_or_else(|| panic!("the unit has no {key}")).to_owned()
     };
-    let (config, _) = load(&blocks(READMES[0], "toml").remove(0));
+    let (config, _) = examples::load(&blocks(READMES[0], "toml").remove(0));
     let needed = menshen::server::descriptors::needed(config.server.limits.connections);
     assert!(value("LimitNOFILE").parse::<u64>().unwrap() >= needed);
     assert!(value("TimeoutStopSec").trim_end_matches('s').parse::<u64>().unwrap() > config.server.drain.as_secs());

@@ -4,13 +4,14 @@ use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use menshen::demo::qq::{Effect, Endpoint, Switch, WireFault};
 use rcgen::{CertificateParams, KeyPair};
 
-use crate::support::{Outcome, Proxy, Setup, Upstream, nobody_listens};
+use crate::support::{Authority, Http2Upstream, Manner, Outcome, Proxy, Setup, Upstream, nobody_listens};
 
 /// What is said of one thing.
 fn said<'o>(outcome: &'o Outcome, what: &str) -> Vec<&'o str> {
@@ -83,6 +84,40 @@ fn what_is_not_there_is_told_with_what_to_do() {
     assert!(fix(&outcome, "proxy").contains("start it"), "{}", outcome.out);
     proxy.rewrite(|text| text + "\n[nonsense]\n");
     assert_eq!(doctor(&proxy).code, 1);
+}
+
+#[test]
+fn an_application_over_tls_has_to_prove_who_it_is() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    authority.issue("app", &["localhost"]);
+    let upstream = Http2Upstream::hello(Manner::secured(authority.server("app", &[b"h2", b"http/1.1"], false)));
+    for (trusted, is_good) in [(&authority, true), (&stranger, false)] {
+        let tls = format!("[upstreams.mall.tls]\nca_file = {:?}\n", trusted.ca_file());
+        let endpoint = format!("https://localhost:{}", upstream.address.port());
+        let outcome = doctor(&Setup::new().section(&tls).before_endpoint(endpoint));
+        let application = said(&outcome, "application");
+        let told = if is_good { "and speaks HTTP/2" } else { "invalid peer certificate" };
+        assert!(application[0].starts_with(if is_good { "good" } else { "BAD" }), "{}", outcome.out);
+        assert!(application[0].contains(told), "{}", outcome.out);
+        assert!(is_good || fix(&outcome, "application").contains("ca_file"), "{}", outcome.out);
+    }
+}
+
+#[test]
+fn a_socket_that_every_user_may_connect_to_is_a_way_past_us() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mall.sock");
+    let _listener = UnixListener::bind(&path).unwrap();
+    let proxy = Setup::new().before_endpoint(format!("unix:{}", path.display()));
+    for (mode, grade) in [(0o777, "BAD"), (0o660, "good")] {
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let outcome = doctor(&proxy);
+        assert!(said(&outcome, "application")[0].starts_with("good"), "{}", outcome.out);
+        assert!(said(&outcome, "way past us")[0].starts_with(grade), "{mode:o}: {}", outcome.out);
+    }
+    std::fs::remove_file(&path).unwrap();
+    let outcome = doctor(&proxy);
+    assert!(said(&outcome, "application")[0].starts_with("BAD"), "{}", outcome.out);
 }
 
 #[test]

@@ -3,14 +3,13 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{HeaderMap, HeaderValue, Method, Request};
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
+use http::{HeaderValue, Method, Request};
 use rustls::version::{TLS12, TLS13};
 
-use crate::support::{Authority, Connection, Http2, Proxy, SITE, Sent, Setup, Upstream, read_head, reset, sent, wait};
+use crate::support::{
+    Authority, Connection, Http2, Proxy, SITE, Setup, Upstream, read_head, reset, sent, streamed, wait,
+};
 
 fn secure(authority: &Authority) -> Setup {
     authority.issue("site", &[SITE, "other.example"]);
@@ -24,13 +23,6 @@ fn client(proxy: &Proxy, authority: &Authority) -> Http2 {
 
 fn get(path: &str) -> http::request::Builder {
     Request::get(format!("https://{SITE}{path}"))
-}
-
-/// A body whose length is not told beforehand.
-fn streamed(pieces: &'static [&'static str], trailers: Option<HeaderMap>) -> Sent {
-    let data = pieces.iter().map(|piece| Frame::data(Bytes::from_static(piece.as_bytes())));
-    let frames = data.chain(trailers.map(Frame::trailers)).map(Ok::<_, std::convert::Infallible>);
-    BodyExt::boxed(StreamBody::new(futures_util::stream::iter(frames.collect::<Vec<_>>())))
 }
 
 #[test]

@@ -52,4 +52,7 @@ mod timing;
 mod tls;
 mod tokens;
 mod upgrade;
+mod upstream_http2;
+mod upstream_tls;
+mod upstream_unix;
 mod way_on;

@@ -19,6 +19,8 @@ mod dockerfile;
 #[cfg(feature = "demo")]
 mod flood;
 #[cfg(feature = "demo")]
+mod grpc;
+#[cfg(feature = "demo")]
 mod journey;
 #[cfg(feature = "demo")]
 mod kill_storm;

@@ -14,7 +14,7 @@ use crate::config::parse;
 use crate::config::section::Many;
 use crate::gateway::Access;
 use crate::http::path_pattern::PathPattern;
-use crate::upstream::Endpoint;
+use crate::upstream::{Endpoint, Place};
 
 /// How long QQ's authorization codes live.
 const CODE_LIFETIME: Duration = Duration::from_secs(10 * 60);
@@ -235,16 +235,17 @@ fn is_of_this_machine(address: IpAddr) -> bool {
 
 /// Whether a connection to the endpoint would arrive at the listener, as far as can be told without asking the network.
 fn is_ourselves(endpoint: &Endpoint, listener: &SocketAddr, sites: &[sites::Known]) -> bool {
-    if endpoint.port != listener.port() {
+    let Place::Tcp { host, port } = &endpoint.place else { return false };
+    if *port != listener.port() {
         return false;
     }
-    let authority = format!("{}:{}", endpoint.host, endpoint.port);
+    let authority = format!("{host}:{port}");
     if sites.iter().any(|known| known.answers_to(&authority)) {
         return true;
     }
-    let name = endpoint.host.trim_end_matches('.');
+    let name = host.trim_end_matches('.');
     let name_is_here = name == "localhost" || name.ends_with(".localhost");
-    let address = match endpoint.host.parse::<IpAddr>() {
+    let address = match host.parse::<IpAddr>() {
         Ok(address) => address.to_canonical(),
         Err(_) if name_is_here => return listener.ip().is_loopback() || listener.ip().is_unspecified(),
         Err(_) => return false,

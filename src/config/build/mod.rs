@@ -8,6 +8,7 @@ mod between;
 mod cookie_reach;
 mod identities;
 mod login;
+mod outgoing_tls;
 mod outranked;
 mod qq;
 mod redirects;

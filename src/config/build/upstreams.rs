@@ -1,11 +1,12 @@
 //! `[upstreams.<name>]`.
 
+use super::outgoing_tls;
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse::{address, name};
 use crate::config::read;
 use crate::config::section::{Given, Many, Section};
 use crate::config::suggest;
-use crate::upstream::{Endpoint, HostHeader, Settings};
+use crate::upstream::{Endpoint, HostHeader, Scheme, Settings};
 
 /// Protocols that may be passed on. `h2c` is not one of them: it would carry requests past every check.
 const UPGRADES: [&str; 1] = ["websocket"];
@@ -42,6 +43,9 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
     let max_idle = section.value("max_idle", log, read::count);
     let host = section.value("host", log, read::text(host_header));
     let upgrades = section.each("upgrades", log, upgrade);
+    let speaks = |scheme| endpoints.iter().any(|endpoint| endpoint.value.scheme == scheme);
+    let upgrades = without_http_2(upgrades, speaks(Scheme::H2c), log);
+    let tls = outgoing_tls::read(&section.section("tls"), speaks(Scheme::Https), log);
     let settings = || {
         Some(Settings {
             name: name.as_str().into(),
@@ -53,6 +57,7 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
             max_idle: max_idle?.value,
             host: host?.value,
             upgrades: upgrades.values().collect(),
+            tls: tls?,
         })
     };
     Known { settings: settings(), name, endpoints, spot: section.own_spot() }
@@ -75,6 +80,19 @@ fn endpoints(section: &Section<'_>, log: &mut Findings) -> Vec<Given<Endpoint>> 
         }
     }
     endpoints
+}
+
+/// What may be upgraded to: nothing, where an endpoint speaks a protocol that knows no upgrades (RFC 9113, 8.6).
+fn without_http_2(upgrades: Many<String>, is_http_2: bool, log: &mut Findings) -> Many<String> {
+    if !is_http_2 {
+        return upgrades;
+    }
+    for upgrade in upgrades.items.iter().filter(|upgrade| !upgrade.is_default()) {
+        let remark = Remark::new("an endpoint of this upstream begins with h2c://");
+        let remark = remark.so("nothing can be upgraded there, and the application would never hear of it");
+        log.error(&upgrade.spot, remark.fix("upgrades = [], and a second upstream with http:// for what upgrades"));
+    }
+    Many::default()
 }
 
 fn host_header(text: &str) -> Result<HostHeader, Remark> {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::web;
 use crate::config::error::Remark;
 use crate::config::tree::quoted;
-use crate::upstream::Endpoint;
+use crate::upstream::{Endpoint, Place, Scheme};
 
 /// An address to listen on.
 pub(in crate::config) fn listen(text: &str) -> Result<SocketAddr, Remark> {
@@ -65,37 +65,62 @@ fn folded(network: IpNet) -> IpNet {
     mapped.unwrap_or(network)
 }
 
-/// Where an upstream listens.
+/// Where an upstream listens, and how it is spoken to.
 pub(in crate::config) fn endpoint(text: &str) -> Result<Endpoint, Remark> {
     let expected = || {
-        Remark::expected("\"http://host:port\"")
+        Remark::expected("\"http://host:port\", \"https://…\", \"h2c://…\" or \"unix:/path\"")
             .so("no request could be sent there")
             .fix("write host and port alone: \"http://127.0.0.1:8001\"")
     };
-    let lower = text.to_ascii_lowercase();
-    if lower.starts_with("https://") {
-        return Err(Remark::new("https to an upstream is not built yet")
-            .so("requests would go out unencrypted to a port that expects TLS")
-            .fix("name the application's plain http port; where the network between is not yours, use a tunnel"));
+    if let Some(path) = text.strip_prefix("unix:") {
+        return unix_socket(path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path), expected);
     }
-    if lower.starts_with("unix:") || text.starts_with('/') {
-        return Err(expected().fix("unix sockets are not built yet: let the application listen on 127.0.0.1"));
+    if text.starts_with('/') {
+        return Err(expected().fix(quoted(&format!("unix:{text}"))));
     }
-    let url = web::address(text).map_err(|remark| match text.contains("://") {
+    // To the library that reads addresses it is a scheme without hosts and ports.
+    let (scheme, read) = match text.split_at_checked("h2c://".len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("h2c://") => (Some(Scheme::H2c), format!("http://{rest}")),
+        Some(_) | None => (None, text.to_owned()),
+    };
+    let url = web::address(&read).map_err(|remark| match text.contains("://") {
         true => remark,
         false => expected().fix(quoted(&format!("http://{text}"))),
     })?;
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        let bare = url.origin().ascii_serialization();
+        let mut bare = url.origin().ascii_serialization();
+        if scheme.is_some() {
+            bare = bare.replacen("http", "h2c", 1);
+        }
         return Err(expected()
             .so("every path is passed on as it comes; a path here would be lost")
             .fix(format!("{bare:?}")));
     }
-    match (url.host(), url.port_or_known_default()) {
-        (Some(url::Host::Ipv6(ip)), Some(port)) if port > 0 => Ok(Endpoint { host: ip.to_string(), port }),
-        (Some(host), Some(port)) if port > 0 => Ok(Endpoint { host: host.to_string(), port }),
+    let scheme = scheme.unwrap_or(if url.scheme() == "https" { Scheme::Https } else { Scheme::Http });
+    let host = match url.host() {
+        Some(url::Host::Ipv6(ip)) => ip.to_string(),
+        Some(host) => host.to_string(),
+        None => return Err(expected()),
+    };
+    match url.port_or_known_default() {
+        Some(port) if port > 0 => Ok(Endpoint { scheme, place: Place::Tcp { host, port } }),
         _ => Err(expected()),
     }
+}
+
+/// The longest path of a socket, on every system.
+const MAX_SOCKET_PATH: usize = 103;
+
+fn unix_socket(path: &str, expected: impl Fn() -> Remark) -> Result<Endpoint, Remark> {
+    if !path.starts_with('/') {
+        return Err(expected().fix("write the whole path: \"unix:/run/mall/mall.sock\""));
+    }
+    if path.len() > MAX_SOCKET_PATH || path.contains('\0') {
+        return Err(Remark::new("is longer than the path of a socket can be")
+            .so("no connection could be made to it")
+            .fix(format!("take one of at most {MAX_SOCKET_PATH} bytes")));
+    }
+    Ok(Endpoint { scheme: Scheme::Http, place: Place::Unix(path.into()) })
 }
 
 /// `host` or `host:port`, as in a `Host` header.
@@ -173,13 +198,28 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_are_plain_http_and_nothing_more() {
-        let loopback = Endpoint { host: "::1".to_owned(), port: 8001 };
-        assert_eq!(endpoint("http://[::1]:8001/").unwrap(), loopback);
-        assert_eq!(endpoint("http://mall").unwrap(), Endpoint { host: "mall".to_owned(), port: 80 });
-        for bad in ["https://a", "127.0.0.1:8001", "http://a/b", "unix:/run/a", "http://a:0", "http://a?x", "", "8001"]
-        {
+    fn an_endpoint_is_a_scheme_and_a_place_and_nothing_more() {
+        let at = |scheme, host: &str, port| Endpoint { scheme, place: Place::Tcp { host: host.to_owned(), port } };
+        for (text, expected) in [
+            ("http://[::1]:8001/", at(Scheme::Http, "::1", 8001)),
+            ("http://mall", at(Scheme::Http, "mall", 80)),
+            ("HTTPS://Mall", at(Scheme::Https, "mall", 443)),
+            ("https://10.0.0.1:8443", at(Scheme::Https, "10.0.0.1", 8443)),
+            ("h2c://127.0.0.1:50051", at(Scheme::H2c, "127.0.0.1", 50051)),
+            ("H2C://mall/", at(Scheme::H2c, "mall", 80)),
+        ] {
+            assert_eq!(endpoint(text).unwrap(), expected, "{text}");
+        }
+        for text in ["unix:/run/a.sock", "unix:///run/a.sock"] {
+            let socket = Endpoint { scheme: Scheme::Http, place: Place::Unix("/run/a.sock".into()) };
+            assert_eq!(endpoint(text).unwrap(), socket);
+        }
+        for bad in ["127.0.0.1:8001", "http://a/b", "unix:run/a", "unix:", "/run/a", "http://a:0", "http://a?x", ""] {
             assert!(endpoint(bad).is_err(), "{bad}");
         }
+        for bad in ["8001", "h2c://", "h2c://a/b", "ftp://a", "h2c:/a", "门h2c://a"] {
+            assert!(endpoint(bad).is_err(), "{bad}");
+        }
+        assert!(endpoint(&format!("unix:/{}", "a".repeat(MAX_SOCKET_PATH))).is_err());
     }
 }

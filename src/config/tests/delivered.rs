@@ -83,7 +83,14 @@ fn written_out() -> String {
         bare && line.trim_start_matches(name).starts_with(" = ")
     };
     let line = |line: &str| match line.strip_prefix("# ") {
-        Some(key) if is_key(key) || key.starts_with("[identity.") || key.starts_with("[[") => key.to_owned() + "\n",
+        Some(key)
+            if is_key(key)
+                || key.starts_with("[identity.")
+                || key.starts_with("[upstreams.")
+                || key.starts_with("[[") =>
+        {
+            key.to_owned() + "\n"
+        }
         Some(_) | None => line.to_owned() + "\n",
     };
     text.lines().map(line).collect()

@@ -3,6 +3,7 @@
 use super::{Folder, MINIMAL};
 use crate::config::Config;
 use crate::identity::{ClaimValue, Signing};
+use crate::upstream::Endpoint;
 
 /// One variable, and a look at what has become of it.
 type Case = (&'static [(&'static str, &'static str)], fn(&Config) -> bool);
@@ -36,7 +37,7 @@ const CASES: &[Case] = &[
         config.qq.client_secret.expose() == "from-a-file-00000000000000000000"
     }),
     (&[("MENSHEN__UPSTREAMS__MALL__ENDPOINTS", "http://mall:80")], |config| {
-        config.upstreams[0].endpoints[0].host == "mall"
+        config.upstreams[0].endpoints[0] == Endpoint::http("mall", 80)
     }),
     (
         &[("MENSHEN__IDENTITY__DEFAULT__CLAIMS__LEVEL", "3")],

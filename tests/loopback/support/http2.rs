@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, Full, combinators::BoxBody};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ClientConfig;
@@ -94,6 +94,13 @@ impl Http2 {
 /// No body, or this one.
 pub fn sent(body: &'static str) -> Sent {
     Full::from(body).boxed()
+}
+
+/// A body whose length is not told beforehand.
+pub fn streamed(pieces: &'static [&'static str], trailers: Option<HeaderMap>) -> Sent {
+    let data = pieces.iter().map(|piece| Frame::data(Bytes::from_static(piece.as_bytes())));
+    let frames = data.chain(trailers.map(Frame::trailers)).map(Ok::<_, std::convert::Infallible>);
+    BodyExt::boxed(StreamBody::new(futures_util::stream::iter(frames.collect::<Vec<_>>())))
 }
 
 /// Runs something to its end, in the time that everything has.

@@ -143,7 +143,13 @@ impl Setup {
 
     /// Starts the proxy before several endpoints.
     pub fn before_all(self, endpoints: &[SocketAddr]) -> Proxy {
-        Proxy::start(&self, endpoints)
+        let endpoints: Vec<String> = endpoints.iter().map(|endpoint| format!("http://{endpoint}")).collect();
+        Proxy::start(&self, &endpoints)
+    }
+
+    /// Starts the proxy before an endpoint, as it is written.
+    pub fn before_endpoint(self, endpoint: impl Into<String>) -> Proxy {
+        Proxy::start(&self, &[endpoint.into()])
     }
 }
 
@@ -165,7 +171,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    fn start(setup: &Setup, endpoints: &[SocketAddr]) -> Self {
+    fn start(setup: &Setup, endpoints: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(START);
         let app = qq::App {
@@ -294,9 +300,8 @@ impl Drop for Proxy {
     }
 }
 
-fn text(setup: &Setup, endpoints: &[SocketAddr], qq: SocketAddr) -> String {
+fn text(setup: &Setup, endpoints: &[String], qq: SocketAddr) -> String {
     let Setup { origin, provider, log, site, routes, more, server, upstream: upstream_lines, cores, drain } = setup;
-    let endpoints: Vec<String> = endpoints.iter().map(|endpoint| format!("http://{endpoint}")).collect();
     format!(
         r#"
 [server]

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tempfile::TempDir;
 
 use super::Connection;
@@ -51,10 +53,52 @@ impl Authority {
         files.iter().map(section).collect()
     }
 
-    /// Trusts it, and speaks these versions.
-    pub fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+    /// As [`Authority::issue`], for a name and a time that is over.
+    pub fn issue_expired(&self, file: &str, name: &str) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        fs::write(self.chain(file), certificate.pem()).unwrap();
+        fs::write(self.key(file), key.serialize_pem()).unwrap();
+    }
+
+    /// Its own certificate, in a file.
+    pub fn ca_file(&self) -> PathBuf {
+        let path = self.folder.path().join("ca.pem");
+        fs::write(&path, self.issuer.pem()).unwrap();
+        path
+    }
+
+    /// Shows what was issued into files of this name, and speaks these protocols. `asks`: only with clients whom it
+    /// vouches for.
+    pub fn server(&self, file: &str, alpn: &[&[u8]], asks: bool) -> ServerConfig {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+        let builder = match asks {
+            false => builder.unwrap().with_no_client_auth(),
+            true => {
+                let roots = Arc::new(self.roots());
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build().unwrap();
+                builder.unwrap().with_client_cert_verifier(verifier)
+            }
+        };
+        let chain = CertificateDer::pem_file_iter(self.chain(file)).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(self.key(file)).unwrap();
+        let mut config = builder.with_single_cert(chain, key).unwrap();
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        config
+    }
+
+    fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         roots.add(self.issuer.der().clone()).unwrap();
+        roots
+    }
+
+    /// Trusts it, and speaks these versions.
+    pub fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+        let roots = self.roots();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
         Arc::new(config.with_root_certificates(roots).with_no_client_auth())

@@ -23,6 +23,7 @@ static AROUND: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 /// What a test wants other than usual.
 pub(crate) struct Setup {
     scheme: &'static str,
+    upstream_scheme: &'static str,
     port: Option<u16>,
     server: String,
     site: String,
@@ -34,6 +35,7 @@ impl Setup {
     pub(crate) fn new() -> Self {
         Setup {
             scheme: "http",
+            upstream_scheme: "http",
             port: None,
             server: "cores = 2\n".to_owned(),
             site: String::new(),
@@ -44,6 +46,12 @@ impl Setup {
     /// The site is https: somebody stands before the proxy.
     pub(crate) fn https(mut self) -> Self {
         self.scheme = "https";
+        self
+    }
+
+    /// How the upstream is spoken to: `https` or `h2c`.
+    pub(crate) fn upstream_scheme(mut self, scheme: &'static str) -> Self {
+        self.upstream_scheme = scheme;
         self
     }
 
@@ -96,7 +104,7 @@ impl Setup {
     }
 
     fn text(&self, upstream: SocketAddr, qq: SocketAddr) -> String {
-        let (Setup { scheme, server, site, sections, .. }, host) = (self, self.host());
+        let (Setup { scheme, upstream_scheme, server, site, sections, .. }, host) = (self, self.host());
         let listen = if server.contains("listen =") { "" } else { "listen = [\"127.0.0.1:0\"]\n" };
         format!(
             r#"
@@ -114,7 +122,7 @@ openid_url = "http://{qq}/oauth2.0/me"
 user_info_url = "http://{qq}/user/get_user_info"
 
 [upstreams.backend]
-endpoints = ["http://{upstream}"]
+endpoints = ["{upstream_scheme}://{upstream}"]
 
 [[routes]]
 path = "/*"

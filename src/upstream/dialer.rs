@@ -1,0 +1,171 @@
+//! Fresh connections to one endpoint.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::AbortHandle;
+
+use super::counts::{OfOne, Open};
+use super::pool::Connection;
+use super::shared::Shared;
+use super::stream::Stream;
+use super::{Endpoint, Place, Scheme, Settings};
+use crate::http::idle::IdleLimit;
+use crate::tls::{self, Offer, Outgoing};
+
+/// Room for one response head. Bodies pass through the same buffer, in pieces of at most this size.
+const BUFFER: usize = 64 * 1024;
+
+/// How long what was sent may stay unconfirmed by the other machine before the connection counts as broken: a connection
+/// that many requests share must not take all of them with it for as long as the system would wait.
+const UNCONFIRMED: Duration = Duration::from_secs(20);
+
+/// Makes connections to one endpoint.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    pub(super) endpoint: Endpoint,
+    tls: Option<Arc<Outgoing>>,
+    connect_timeout: Duration,
+    idle_timeout: Duration,
+    counts: Arc<OfOne>,
+}
+
+/// A connection, by what is spoken on it.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// One request at a time.
+    Http1(Connection),
+    /// Many at once.
+    Http2(Rc<Shared>),
+}
+
+impl Dialer {
+    pub(super) fn new(endpoint: Endpoint, settings: &Settings, counts: Arc<OfOne>) -> Self {
+        Dialer {
+            endpoint,
+            tls: settings.tls.clone(),
+            connect_timeout: settings.connect_timeout,
+            idle_timeout: settings.idle_timeout,
+            counts,
+        }
+    }
+
+    /// Whether HTTP/2 may come of a connection.
+    pub(super) fn may_speak_http_2(&self) -> bool {
+        match self.endpoint.scheme {
+            Scheme::Http => false,
+            Scheme::H2c => true,
+            Scheme::Https => self.tls.as_ref().is_some_and(|tls| tls.offers_http_2()),
+        }
+    }
+
+    /// A fresh connection.
+    ///
+    /// # Errors
+    /// The endpoint took none in time, or is not who it has to be.
+    pub(super) async fn dial(&self, offer: Offer) -> io::Result<Opened> {
+        let opened = tokio::time::timeout(self.connect_timeout, self.open(offer)).await;
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time");
+        let opened = opened.map_err(late).flatten();
+        if opened.is_err() {
+            self.counts.failed();
+        }
+        opened
+    }
+
+    async fn open(&self, offer: Offer) -> io::Result<Opened> {
+        let (stream, spoken) = connect(&self.endpoint, self.tls.as_deref(), offer).await?;
+        let open = self.counts.opened();
+        if spoken == Spoken::Http2 {
+            let is_tls = self.endpoint.scheme == Scheme::Https;
+            return Ok(Opened::Http2(Shared::over(stream, open, is_tls, self.idle_timeout).await?));
+        }
+        let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(io::Error::other)?;
+        let task = tokio::task::spawn_local(async move {
+            // What goes wrong here reaches whoever waits for the answer.
+            let _ = connection.with_upgrades().await;
+        });
+        let running = Running { task: Some(task.abort_handle()), _open: open };
+        Ok(Opened::Http1(Connection { sender, silence: IdleLimit::new(self.idle_timeout), running }))
+    }
+}
+
+/// Reaches for an endpoint as for a request, and hangs up; what would be spoken.
+///
+/// # Errors
+/// It took no connection, or is not who it has to be.
+pub async fn reach(endpoint: &Endpoint, settings: &Settings) -> io::Result<Spoken> {
+    connect(endpoint, settings.tls.as_deref(), Offer::Any).await.map(|(_, spoken)| spoken)
+}
+
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spoken {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+async fn connect(endpoint: &Endpoint, tls: Option<&Outgoing>, offer: Offer) -> io::Result<(Stream, Spoken)> {
+    let (host, port) = match &endpoint.place {
+        Place::Unix(path) => return Ok((Stream::unix(UnixStream::connect(path).await?), Spoken::Http1)),
+        Place::Tcp { host, port } => (host.as_str(), *port),
+    };
+    let stream = TcpStream::connect((host, port)).await?;
+    stream.set_nodelay(true)?;
+    match (endpoint.scheme, tls) {
+        (Scheme::Http, _) => Ok((Stream::tcp(stream), Spoken::Http1)),
+        (Scheme::H2c, _) => {
+            watch(&stream)?;
+            Ok((Stream::tcp(stream), Spoken::Http2))
+        }
+        (Scheme::Https, Some(tls)) => {
+            watch(&stream)?;
+            let stream = tls.connect(host, stream, offer).await?;
+            let spoken = if tls::speaks_http_2(&stream) { Spoken::Http2 } else { Spoken::Http1 };
+            Ok((Stream::tls(stream), spoken))
+        }
+        (Scheme::Https, None) => Err(io::Error::other("TLS is not set up: a fault of Menshen's")),
+    }
+}
+
+/// Has the system find out that the other machine is gone, where nobody else would for long: on HTTP/2 the end of one
+/// request says nothing of the connection, and applications refuse to be asked often (gRPC: once in five minutes).
+fn watch(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(UNCONFIRMED).with_interval(UNCONFIRMED / 4))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNCONFIRMED))?;
+    Ok(())
+}
+
+/// What moves a connection's bytes. Dropped, the connection is closed at once: left to itself, hyper would still send the
+/// rest of a request whose answer nobody waits for.
+#[derive(Debug)]
+pub(super) struct Running {
+    task: Option<AbortHandle>,
+    _open: Open,
+}
+
+impl Running {
+    /// Leaves the connection to end by itself, as one that is handed over to another protocol.
+    pub(super) fn leave_alone(&mut self) {
+        self.task = None;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! One endpoint of an upstream, and this core's connections to it.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::Shared as Joined;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::channel::Channel;
+use super::dialer::{Dialer, Opened};
+use super::pool::Pool;
+use super::shared::{Shared, Stream};
+use super::{Endpoint, Settings};
+use crate::tls::Offer;
+
+/// How often a request waits for a connection that others have filled up meanwhile, before it opens one for itself.
+const TRIES: usize = 3;
+
+/// An endpoint and this core's connections to it.
+#[derive(Debug)]
+pub(super) struct Target {
+    dialer: Rc<Dialer>,
+    pub(super) pool: Rc<Pool>,
+    /// Those that speak HTTP/2.
+    shared: Rc<RefCell<Vec<Rc<Shared>>>>,
+    /// The one that is being opened for all who wait.
+    opening: RefCell<Option<Joined<oneshot::Receiver<Outcome>>>>,
+    /// What the endpoint chose HTTP/1.1, the last time it had the choice.
+    speaks_http_1: Rc<Cell<bool>>,
+    keep_alive: Duration,
+}
+
+/// What came of opening a connection for all who wait: there is one in the list, or in the pool; or why there is none.
+type Outcome = Result<(), Arc<io::Error>>;
+
+/// What a request wants of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// It may have served others before.
+    pub(super) is_reusable: bool,
+    /// It can be switched to another protocol, which HTTP/2 cannot.
+    pub(super) switches: bool,
+}
+
+impl Target {
+    pub(super) fn new(endpoint: Endpoint, settings: &Settings, counts: Arc<super::counts::OfOne>) -> Self {
+        Target {
+            dialer: Rc::new(Dialer::new(endpoint, settings, counts)),
+            pool: Pool::new(settings.max_idle),
+            shared: Rc::default(),
+            opening: RefCell::default(),
+            speaks_http_1: Rc::default(),
+            keep_alive: settings.keep_alive,
+        }
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.dialer.endpoint
+    }
+
+    /// A connection, and whether it has served others before.
+    ///
+    /// # Errors
+    /// The endpoint took none.
+    pub(super) async fn channel(&self, wanted: Wanted) -> io::Result<(Channel, bool)> {
+        let may_be_shared = self.dialer.may_speak_http_2() && !wanted.switches && wanted.is_reusable;
+        if may_be_shared {
+            if let Some(stream) = self.begin() {
+                return Ok((Channel::Shared(stream), true));
+            }
+            for _ in 0..TRIES {
+                if self.speaks_http_1.get() {
+                    break;
+                }
+                self.join_opening().await?;
+                if let Some(stream) = self.begin() {
+                    return Ok((Channel::Shared(stream), true));
+                }
+            }
+        }
+        if wanted.is_reusable
+            && let Some(connection) = self.pool.take()
+        {
+            return Ok((Channel::Alone(connection), true));
+        }
+        let offer = if wanted.switches { Offer::Http1 } else { Offer::Any };
+        match self.dialer.dial(offer).await? {
+            Opened::Http1(connection) => Ok((Channel::Alone(connection), false)),
+            Opened::Http2(shared) => {
+                let stream = shared.begin().ok_or_else(|| io::Error::other("the connection was closed at once"))?;
+                self.speaks_http_1.set(false);
+                self.shared.borrow_mut().push(shared);
+                Ok((Channel::Shared(stream), false))
+            }
+        }
+    }
+
+    /// Room on a connection that is there.
+    fn begin(&self) -> Option<Stream> {
+        self.shared.borrow().iter().find_map(Shared::begin)
+    }
+
+    /// Waits for the connection that is being opened, which goes on whoever of those who wait leaves.
+    async fn join_opening(&self) -> io::Result<()> {
+        let joined = self.opening.borrow().clone().filter(|opening| opening.peek().is_none());
+        let opening = joined.unwrap_or_else(|| {
+            let opening = self.open().shared();
+            self.opening.replace(Some(opening.clone()));
+            opening
+        });
+        match opening.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(io::Error::new(error.kind(), error)),
+            Err(_) => Err(io::Error::other("opening a connection was given up")),
+        }
+    }
+
+    /// Opens a connection to be found in the list or, if it speaks HTTP/1.1, in the pool.
+    fn open(&self) -> oneshot::Receiver<Outcome> {
+        let (tell, told) = oneshot::channel();
+        let (dialer, pool, shared) = (Rc::clone(&self.dialer), Rc::clone(&self.pool), Rc::clone(&self.shared));
+        let (speaks_http_1, keep_alive) = (Rc::clone(&self.speaks_http_1), self.keep_alive);
+        tokio::task::spawn_local(async move {
+            let outcome = dialer.dial(Offer::Any).await.map_err(Arc::new).map(|opened| match opened {
+                Opened::Http1(connection) => {
+                    speaks_http_1.set(true);
+                    pool.put(connection, keep_alive);
+                }
+                Opened::Http2(connection) => shared.borrow_mut().push(connection),
+            });
+            // Whoever asked may have left.
+            let _ = tell.send(outcome);
+        });
+        told
+    }
+
+    /// Closes what has been unused for too long.
+    pub(super) fn prune(&self) {
+        self.pool.prune();
+        let then = Instant::now().checked_sub(self.keep_alive);
+        let is_kept = |shared: &Rc<Shared>| !shared.is_over() && !then.is_some_and(|then| shared.is_unused_since(then));
+        self.shared.borrow_mut().retain(is_kept);
+    }
+}

@@ -95,6 +95,7 @@ rules! {
     AnUpstreamProvesWhoItIs = "an-upstream-proves-who-it-is",
     ConnectionListsNeitherHostNorLength = "connection-lists-neither-host-nor-length",
     ListedUpgradesAlone = "listed-upgrades-alone",
+    OnlyASwitchOpensAWebSocket = "only-a-switch-opens-a-web-socket",
     NoUpgradeBesideABody = "no-upgrade-beside-a-body",
     NobodySwitchesUnasked = "nobody-switches-unasked",
     AKeptConnectionHasSaidAll = "a-kept-connection-has-said-all",

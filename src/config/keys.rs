@@ -119,6 +119,7 @@ pub(super) const KEYS: &[Key] = &[
     key("routes[].identity", Text, Is(r#""default""#)),
     key("routes[].ignore_case", Flag, Is("false")),
     key("routes[].allow_null_origin", Flag, Is("false")),
+    key("routes[].websocket_origins", Texts, Is("[]")),
     key("identity.<name>.header", Text, Is(r#""Authorization""#)),
     key("identity.<name>.scheme", Text, Is(r#""Bearer""#)),
     key("identity.<name>.algorithm", Choice(&["ES256", "EdDSA", "RS256", "HS256"]), Is(r#""ES256""#)),

@@ -78,6 +78,7 @@ mod tests {
             identity: 0,
             ignore_case: false,
             null_origin: NullOrigin::IsForeign,
+            websocket_origins: Vec::new(),
         }
     }
 

@@ -47,6 +47,7 @@ use crate::identity::Identities;
 use crate::login::Login;
 use crate::rule::{self, Rule};
 use crate::session::{CoreSessions, Presented, Proof, Sessions};
+use crate::site::Origin;
 use crate::telemetry::access_log::{CoreLog, LogHandle};
 use crate::telemetry::line::{Line, Route};
 use crate::telemetry::metrics::Metrics;
@@ -74,6 +75,8 @@ pub struct RouteSettings {
     pub ignore_case: bool,
     /// What `Origin: null` says of who asked.
     pub null_origin: NullOrigin,
+    /// Other origins whose pages may open WebSockets as whoever is logged in.
+    pub websocket_origins: Vec<Origin>,
 }
 
 /// Who may pass a route.
@@ -230,7 +233,8 @@ impl Gateway {
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let matched = method::find(&here.site.routes, host, &readings, request.method())?;
         let null = NullOrigin::by(matched.route, &readings);
-        let is_own = |headers: &_| origin::is_own(headers, &here.site.site, null);
+        let listed = origin::listed(matched.route, &readings, here.caller);
+        let is_own = |headers: &_| origin::is_own(headers, &here.site.site, null) || origin::is_of(headers, listed);
         let ends_sessions = here.site.site.is_logout_link(&readings) && own::logout::is_asked(&request, null, here);
         let wants_session = matched.access != Access::Public || ends_sessions;
         // Before a token is taken out.

@@ -3,9 +3,10 @@
 use http::header::{HeaderMap, HeaderName, ORIGIN};
 
 use super::RouteSettings;
+use super::caller::{Caller, Kind};
 use crate::http::request_path::Readings;
 use crate::rule::{self, Rule};
-use crate::site::Site;
+use crate::site::{Origin, Site};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -42,6 +43,24 @@ pub(super) fn is_own(headers: &HeaderMap, site: &Site, null: NullOrigin) -> bool
     }
     let null_is_own = null == NullOrigin::IsOwn || !rule::holds(Rule::NoOriginIsForeign);
     origin.is_none_or(|origin| origin == "null" && another.is_none() && null_is_own)
+}
+
+/// The other origins whose pages may ask as whoever is logged in: those that the route lists, for a WebSocket. Where the
+/// application may read a path as another route's, this one's list does not count.
+pub(super) fn listed<'r>(route: &'r RouteSettings, readings: &Readings<'_>, caller: &Caller) -> &'r [Origin] {
+    match caller.kind {
+        Kind::Upgrade if readings.others.is_empty() => &route.websocket_origins,
+        Kind::Upgrade | Kind::Ordinary | Kind::Preflight => &[],
+    }
+}
+
+/// Whether a page of one of these origins asks.
+pub(super) fn is_of(headers: &HeaderMap, listed: &[Origin]) -> bool {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (Some(origin), None) => listed.iter().any(|listed| *origin == *listed.to_string()),
+        _ => false,
+    }
 }
 
 /// Whether the browser says that another site made it ask: one below the same domain too. On plain http it does not say.

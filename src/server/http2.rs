@@ -19,6 +19,7 @@ use super::core::Connected;
 use super::present::Slot;
 use super::socket::Socket;
 use super::stream::{Streams, Watched};
+use super::web_socket::Handshake;
 use super::{Handler, Limits};
 use crate::http::peer::Peer;
 use crate::http::request_end::RequestEnd;
@@ -48,12 +49,16 @@ pub(super) async fn serve<H: Handler>(
     let io = ClientIo::new(socket, activity.clone(), RequestEnd::default(), limits, connected);
     let (peer, streams) = (Rc::new(peer), Streams::new(UNREAD_TIMEOUT));
     let service = service_fn(|mut request: Request<Incoming>| {
-        let (answering, stream) = (Answering::new(&activity), streams.begin());
+        let stream = streams.begin(Answering::new(&activity));
+        let handshake = Handshake::of(&mut request);
         version_2::settle(&mut request);
         let (present, peer) = (slot.present(), Rc::clone(&peer));
         async move {
-            let response = present.handler.handle(request, &peer).await;
-            Ok::<_, Infallible>(response.map(|body| Watched::new(body, stream, answering)))
+            let mut response = present.handler.handle(request, &peer).await;
+            if let Some(handshake) = handshake {
+                handshake.settle(&mut response);
+            }
+            Ok::<_, Infallible>(response.map(|body| Watched::new(body, stream)))
         }
     });
     let connection = http2::Builder::new(streams.clone())
@@ -62,6 +67,7 @@ pub(super) async fn serve<H: Handler>(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .max_concurrent_streams(limits.streams)
+        .enable_connect_protocol()
         .max_header_list_size(limits.header_bytes.as_u32())
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT)

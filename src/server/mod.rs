@@ -17,6 +17,7 @@ mod socket;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod web_socket;
 
 use std::future::Future;
 use std::net::SocketAddr;

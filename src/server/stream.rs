@@ -20,34 +20,43 @@ use super::activity::Answering;
 pub(super) struct Streams {
     /// How long an answer may be left unread.
     patience: Duration,
-    /// The stream whose request has just been taken: hyper hands over what runs it right after.
-    begun: Rc<RefCell<Option<Stream>>>,
+    /// Of which stream the next is that is to be run: the one whose request has just been taken, since hyper hands over
+    /// what runs it right after, or the one that is running now, which may go on as another protocol.
+    next: Rc<RefCell<Option<Stream>>>,
 }
 
-/// What is known of one stream.
+/// What is known of one stream. Clones are one and the same: with the last one gone the stream is over.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stream {
+pub(super) struct Stream(Rc<StreamState>);
+
+#[derive(Debug, Default)]
+struct StreamState {
     /// Since when a piece of the answer waits to be taken by the client.
-    waiting_since: Rc<Cell<Option<Instant>>>,
+    waiting_since: Cell<Option<Instant>>,
+    /// Keeps the connection busy until the stream is over.
+    _answering: Option<Answering>,
 }
 
 impl Streams {
     pub(super) fn new(patience: Duration) -> Self {
-        Streams { patience, begun: Rc::default() }
+        Streams { patience, next: Rc::default() }
     }
 
     /// A request has come.
-    pub(super) fn begin(&self) -> Stream {
-        let stream = Stream::default();
-        self.begun.replace(Some(stream.clone()));
+    pub(super) fn begin(&self, answering: Answering) -> Stream {
+        self.begin_as(Stream(Rc::new(StreamState { waiting_since: Cell::new(None), _answering: Some(answering) })))
+    }
+
+    fn begin_as(&self, stream: Stream) -> Stream {
+        self.next.replace(Some(stream.clone()));
         stream
     }
 }
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
     fn execute(&self, future: F) {
-        let stream = self.begun.take().unwrap_or_default();
-        tokio::task::spawn_local(Run { future, stream, patience: self.patience, timer: None });
+        let stream = self.next.take().unwrap_or_default();
+        tokio::task::spawn_local(Run { future, stream, streams: self.clone(), timer: None });
     }
 }
 
@@ -57,7 +66,7 @@ pin_project! {
         #[pin]
         future: F,
         stream: Stream,
-        patience: Duration,
+        streams: Streams,
         timer: Option<Pin<Box<Sleep>>>,
     }
 }
@@ -67,11 +76,14 @@ impl<F: Future<Output = ()>> Future for Run<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        if this.future.poll(cx).is_ready() {
+        this.streams.next.replace(Some(this.stream.clone()));
+        let polled = this.future.poll(cx);
+        this.streams.next.take();
+        if polled.is_ready() {
             return Poll::Ready(());
         }
-        let Some(since) = this.stream.waiting_since.get() else { return Poll::Pending };
-        let deadline = since + *this.patience;
+        let Some(since) = this.stream.0.waiting_since.get() else { return Poll::Pending };
+        let deadline = since + this.streams.patience;
         let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if timer.deadline() != deadline {
             timer.as_mut().reset(deadline);
@@ -86,14 +98,12 @@ pin_project! {
         #[pin]
         body: B,
         stream: Stream,
-        // Keeps the connection busy until the answer is gone.
-        answering: Answering,
     }
 }
 
 impl<B> Watched<B> {
-    pub(super) fn new(body: B, stream: Stream, answering: Answering) -> Self {
-        Watched { body, stream, answering }
+    pub(super) fn new(body: B, stream: Stream) -> Self {
+        Watched { body, stream }
     }
 }
 
@@ -105,7 +115,7 @@ impl<B: Body<Data = Bytes>> Body for Watched<B> {
         let this = self.project();
         // hyper asks for a piece once the client has taken the one before.
         let frame = this.body.poll_frame(cx);
-        this.stream.waiting_since.set(frame.is_ready().then(Instant::now));
+        this.stream.0.waiting_since.set(frame.is_ready().then(Instant::now));
         frame
     }
 
@@ -131,8 +141,8 @@ mod tests {
     type Gone = oneshot::Receiver<()>;
 
     fn run(streams: &Streams, is_waiting: bool) -> Gone {
-        let stream = streams.begin();
-        stream.waiting_since.set(is_waiting.then(Instant::now));
+        let stream = streams.begin_as(Stream::default());
+        stream.0.waiting_since.set(is_waiting.then(Instant::now));
         let (held, gone) = oneshot::channel::<()>();
         streams.execute(async move {
             let _held = held;

@@ -56,3 +56,4 @@ mod upstream_http2;
 mod upstream_tls;
 mod upstream_unix;
 mod way_on;
+mod web_sockets;

@@ -38,3 +38,5 @@ mod signals;
 #[cfg(feature = "demo")]
 mod spoofing;
 mod store;
+#[cfg(feature = "demo")]
+mod web_sockets;

@@ -4,7 +4,7 @@ use http::Method;
 
 use super::{identities, sites, upstreams};
 use crate::config::error::{Findings, Place, Remark, Spot};
-use crate::config::parse::{address, name, path};
+use crate::config::parse::{address, name, path, web};
 use crate::config::read;
 use crate::config::section::{Given, Section};
 use crate::config::suggest;
@@ -73,6 +73,7 @@ fn to_the_only(upstreams: &[upstreams::Known], identities: &[identities::Known],
         identity,
         ignore_case: false,
         null_origin: NullOrigin::IsForeign,
+        websocket_origins: Vec::new(),
     };
     let default = Spot { place: Place::Default, ..spot.clone() };
     let name = Given { value: identities::DEFAULT.to_owned(), spot: default };
@@ -102,6 +103,7 @@ fn one(
     let identity = identity(section, identities, log);
     let ignore_case = section.value("ignore_case", log, read::flag);
     let null_origin = section.value("allow_null_origin", log, read::flag);
+    let websocket_origins = section.each("websocket_origins", log, web::origin);
     let access = access.map(|access| access.value);
     let matcher = || {
         Some(Matcher {
@@ -123,6 +125,7 @@ fn one(
             identity: identity.as_ref()?.at,
             ignore_case: matcher.ignore_case,
             null_origin: if null_origin.as_ref()?.value { NullOrigin::IsOwn } else { NullOrigin::IsForeign },
+            websocket_origins: websocket_origins.whole.then(|| websocket_origins.clone().values().collect())?,
         })
     };
     Known { settings: settings(), path, matcher, access, upstream, identity }

@@ -74,6 +74,7 @@ impl Gateway {
         }
         told.push(("call", call(&caller, &request).to_owned()));
         let null = NullOrigin::by(matched.route, &readings);
+        let listed = origin::listed(matched.route, &readings, &caller);
         let is_logout = site.site.is_logout_link(&readings);
         let ends_sessions = is_logout && own::logout::is_asked(&request, null, here);
         let ending =
@@ -88,7 +89,10 @@ impl Gateway {
                 (proof, _) => session(&self.sessions, proof, request.headers(), here).await,
             },
         ));
-        let is_own = || origin::is_own(request.headers(), &site.site, null);
+        let is_own = || {
+            let own = origin::is_own(request.headers(), &site.site, null);
+            own || origin::is_of(request.headers(), listed)
+        };
         let is_navigation = || caller.is_navigation(request.method(), request.headers());
         let decision = policy::decide(matched, proof, &caller, is_own, is_navigation);
         if is_logout {

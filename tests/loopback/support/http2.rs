@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -14,6 +14,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
 use super::PATIENCE;
@@ -27,7 +28,7 @@ pub type Sent = BoxBody<Bytes, std::convert::Infallible>;
 pub struct Http2 {
     sender: SendRequest<Sent>,
     /// Whether the connection ended as it should, once it has.
-    end: Arc<OnceLock<bool>>,
+    end: watch::Receiver<Option<bool>>,
 }
 
 /// An answer, whole.
@@ -59,9 +60,8 @@ impl Http2 {
 
     async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
-        let end = Arc::new(OnceLock::new());
-        let told = Arc::clone(&end);
-        tokio::spawn(async move { told.set(connection.await.is_ok()) });
+        let (tell, end) = watch::channel(None);
+        tokio::spawn(async move { tell.send(Some(connection.await.is_ok())) });
         Http2 { sender, end }
     }
 
@@ -85,9 +85,10 @@ impl Http2 {
         Ok(Http2Answer { status: head.status.as_u16(), body: collected.to_bytes(), trailers })
     }
 
-    /// Whether the connection ended as it should, once it has.
-    pub fn end(&self) -> Option<bool> {
-        self.end.get().copied()
+    /// Waits for the connection's end; whether it was as it should be.
+    pub fn ended(&self) -> bool {
+        let mut end = self.end.clone();
+        wait(async move { end.wait_for(Option::is_some).await.map(|end| *end) }).unwrap() == Some(true)
     }
 }
 

@@ -197,6 +197,14 @@ impl Proxy {
         Proxy::start(Layout { folder, host, qq })
     }
 
+    /// Where it speaks TLS.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        self.program.wait_for(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).ok()?;
+            (event["message"] == "listening for TLS").then(|| event["address"].as_str()?.parse().ok())?
+        })
+    }
+
     /// Its configuration file.
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("config.toml")

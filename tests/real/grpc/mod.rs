@@ -34,11 +34,7 @@ fn every_kind_of_call_passes_over_tls() {
     );
     let setup = Setup::new().https().server("listen_tls = [\"127.0.0.1:0\"]").section(&sections);
     let proxy = setup.upstream_scheme("https").before(service.address);
-    let address = proxy.program.wait_for(|line| {
-        let event: serde_json::Value = serde_json::from_str(line).ok()?;
-        (event["message"] == "listening for TLS").then(|| event["address"].as_str()?.parse().ok())?
-    });
-    let client = Client { address, ca: Some(ca) };
+    let client = Client { address: proxy.tls_address(), ca: Some(ca) };
     for case in CASES {
         client.passes(&[case], &[]);
     }

@@ -93,7 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // From outside, as somebody else would see it.
-    ("doctor", &["admin", "config", "gateway", "master_key", "site", "upstream"]),
+    ("doctor", &["admin", "config", "gateway", "master_key", "site", "tls", "upstream"]),
     ("demo", &[]),
     ("cli", &["admin", "app", "config", "demo", "doctor", "gateway", "server", "store", "telemetry", "upstream"]),
     ("lib", &[]),

@@ -233,6 +233,7 @@ impl Running for Live {
             configured: present.since.as_secs(),
             connections: self.server.connections(),
             turned_away: self.server.turned_away(),
+            certificates: present.config.tls.iter().flat_map(|tls| tls.certificates.validities()).map(end_of).collect(),
             sessions: present.shared.sessions.remembered_count(),
             lookups: [("remembered", lookups.remembered), ("opened", lookups.opened), ("refused", lookups.refused)],
             upstreams: self.foundations.connections.all().into_iter().map(of_upstream).collect(),
@@ -285,6 +286,10 @@ impl Running for Live {
             degraded: self.degraded().await,
         }
     }
+}
+
+fn end_of(validity: Validity) -> (String, u64) {
+    (validity.chain.display().to_string(), validity.not_after.as_secs())
 }
 
 fn of_upstream(counted: Connections) -> UpstreamConnections {

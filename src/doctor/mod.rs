@@ -1,6 +1,7 @@
 //! Whether what a configuration relies on is there: looked at from outside, one thing after another.
 
 mod application;
+mod certificates;
 mod files;
 mod proxy;
 mod reach;
@@ -80,6 +81,7 @@ pub async fn examine(
     mut tell: impl FnMut(Finding) -> io::Result<()>,
 ) -> io::Result<()> {
     files::examine(config).into_iter().try_for_each(&mut tell)?;
+    certificates::examine(config, clock.now()).into_iter().try_for_each(&mut tell)?;
     tell(proxy::examine(config).await)?;
     for site in config.sites.iter() {
         reach::site(site, &config.prefix).await.into_iter().try_for_each(&mut tell)?;

@@ -39,10 +39,12 @@ impl Client {
     /// Whether the client reached the proxy in front of us over https, as that says in `X-Forwarded-Proto`. Nobody else is
     /// believed.
     pub fn comes_over_https(&self, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
+        if !is_trusted(self.address, trusted) {
+            return false;
+        }
         let nearest = headers.get_all("x-forwarded-proto").iter().next_back();
         let scheme = nearest.and_then(|field| field.as_bytes().rsplit(|byte| *byte == b',').next());
-        is_trusted(self.address, trusted)
-            && scheme.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
+        scheme.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
     }
 
     /// The client's address and those of the proxies between, as `X-Forwarded-For` lists them.

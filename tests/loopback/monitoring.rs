@@ -11,7 +11,7 @@ use menshen::admin::{Operation, Reply};
 use menshen::demo::qq::{Effect, Endpoint, Switch, WireFault};
 use menshen::telemetry::metrics::METRICS;
 
-use crate::support::{Connection, PAGE, PATIENCE, Proxy, SCRIPT, Setup, Upstream, eventually};
+use crate::support::{Authority, Connection, PAGE, PATIENCE, Proxy, SCRIPT, Setup, Upstream, eventually};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -81,7 +81,8 @@ fn requests_and_logins_are_counted_by_what_became_of_them() {
     let opened = numbers[r#"menshen_upstream_connections_total{upstream="mall",outcome="opened"}"#];
     assert!((1.0..=3.0).contains(&opened), "{opened}");
     assert_eq!(numbers[r#"menshen_upstream_connections{upstream="mall"}"#], opened);
-    for metric in METRICS {
+    // Without TLS there is no certificate.
+    for metric in METRICS.iter().filter(|metric| !metric.name.starts_with("menshen_certificate_")) {
         assert!(numbers.keys().any(|name| name.starts_with(metric.name)), "{} has no number", metric.name);
     }
 }
@@ -265,4 +266,22 @@ fn operations_need_the_token_and_are_not_there_without_one() {
     assert_eq!(users.len(), 1);
     let without = Setup::new().section("[admin]\nlisten = [\"127.0.0.1:0\"]\n").before(&upstream);
     assert_eq!(operate(&without, &format!("Authorization: Bearer {TOKEN}\r\n")).status, 404);
+}
+
+#[test]
+fn when_a_certificate_ends_is_known_before_it_does() {
+    let (authority, upstream) = (Authority::new(), Upstream::hello());
+    authority.issue_expired("site", crate::support::SITE);
+    std::fs::set_permissions(authority.key("site"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let tls = setup().origin(&format!("https://{}", crate::support::SITE)).server("listen_tls = [\"127.0.0.1:0\"]");
+    let proxy = tls.section(&authority.section(&["site"])).before(&upstream);
+    let name = format!("menshen_certificate_not_after_seconds{{chain_file=\"{}\"}}", authority.chain("site").display());
+    // The first of January 2021.
+    assert_eq!(numbers(&proxy)[&name], 1_609_459_200.0);
+    let told = proxy.command(&["doctor"]).out;
+    let line = told.lines().find(|line| line.contains("certificate") && line.contains("has run out")).unwrap();
+    assert!(line.trim_start().starts_with("BAD"), "{told}");
+    let checked = proxy.command(&["check"]);
+    let warned = format!("{}{}", checked.out, checked.err);
+    assert!(warned.contains("key_file") && warned.contains("every user of this machine can read"), "{warned}");
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 
 use crate::config::error::{Findings, Remark};
+use crate::config::exposure;
 use crate::config::read;
 use crate::config::section::Section;
 use crate::tls::{CertificateError, Files, Outgoing, OutgoingError, OutgoingSettings};
@@ -23,7 +24,10 @@ pub(super) fn read(section: &Section<'_>, is_spoken: bool, log: &mut Findings) -
     }
     let (chain, key, ca, verify) = (chain?, key?, ca?, verify?);
     let client = match (chain, key) {
-        (Some(chain), Some(key)) => Some(Files { chain: chain.value, key: key.value }),
+        (Some(chain), Some(key)) => {
+            exposure::check_secret(&key, log);
+            Some(Files { chain: chain.value, key: key.value })
+        }
         (None, None) => None,
         (chain, _) => {
             let missing = if chain.is_some() { "key_file" } else { "chain_file" };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::error::{Findings, Remark, Spot};
+use crate::config::exposure;
 use crate::config::read;
 use crate::config::section::Section;
 use crate::site::Origin;
@@ -56,8 +57,10 @@ pub(super) fn read(section: &Section<'_>, is_listening: bool, log: &mut Findings
 fn files(section: &Section<'_>, log: &mut Findings) -> Option<Files> {
     let mut file = |name| {
         let path = section.file(name, log)?;
-        if path.is_none() {
-            section.report_missing(name, log);
+        match &path {
+            None => section.report_missing(name, log),
+            Some(key) if name == "key_file" => exposure::check_secret(key, log),
+            Some(_) => {}
         }
         path.map(|path| path.value)
     };

@@ -24,7 +24,11 @@ pub const METRICS: &[Metric] = &[
     metric("menshen_build_info", "gauge", "1, with the version."),
     metric("menshen_start_time_seconds", "gauge", "When the process began, in seconds since 1970."),
     metric("menshen_requests_total", "counter", "Requests that are done with."),
-    metric("menshen_requests_unreadable_total", "counter", "What clients sent that is no request: 400, 414 and 431."),
+    metric(
+        "menshen_requests_unreadable_total",
+        "counter",
+        "What clients sent that is no request, and TLS that came to no terms.",
+    ),
     metric("menshen_request_duration_seconds", "histogram", "From a request's head to its answer's last byte."),
     metric(
         "menshen_upstream_duration_seconds",
@@ -36,6 +40,7 @@ pub const METRICS: &[Metric] = &[
     metric("menshen_answers_broken_total", "counter", "Answers that are not whole."),
     metric("menshen_connections", "gauge", "Open client connections."),
     metric("menshen_connections_turned_away_total", "counter", "Client connections there was no room for."),
+    metric("menshen_certificate_not_after_seconds", "gauge", "When a certificate ends, in seconds since 1970."),
     metric("menshen_logins_total", "counter", "Logins that came back from the provider."),
     metric("menshen_exchange_duration_seconds", "histogram", "How long a login took whose code was exchanged."),
     metric("menshen_provider_up", "gauge", "0 while the provider does not answer and logins are refused."),
@@ -70,6 +75,8 @@ pub struct Gauges {
     pub connections: usize,
     /// Client connections that were turned away.
     pub turned_away: u64,
+    /// The certificates that are shown: the file of each, and when it ends in seconds since 1970.
+    pub certificates: Vec<(String, u64)>,
     /// Sessions whose proof is remembered.
     pub sessions: usize,
     /// Cookies and tokens that were presented, by how they were found.
@@ -125,6 +132,7 @@ pub(super) fn text(requests: &Requests, rare: &Rare, gauges: &Gauges) -> String 
             "menshen_answers_broken_total" => lines.one(&[], requests.broken),
             "menshen_connections" => lines.one(&[], gauges.connections as u64),
             "menshen_connections_turned_away_total" => lines.one(&[], gauges.turned_away),
+            "menshen_certificate_not_after_seconds" => certificates(lines, gauges),
             "menshen_logins_total" => logins(lines, rare),
             "menshen_exchange_duration_seconds" => lines.histogram(&[], &rare.exchanges),
             "menshen_provider_up" => lines.one(&[], gauges.is_provider_up.into()),
@@ -180,6 +188,12 @@ fn connections_total(mut lines: Lines<'_>, gauges: &Gauges) {
         for (outcome, count) in [("opened", opened), ("failed", failed)] {
             lines.add("", &[("upstream", upstream), ("outcome", outcome)], count);
         }
+    }
+}
+
+fn certificates(mut lines: Lines<'_>, gauges: &Gauges) {
+    for (chain_file, not_after) in &gauges.certificates {
+        lines.add("", &[("chain_file", chain_file)], not_after);
     }
 }
 

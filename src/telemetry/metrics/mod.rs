@@ -217,7 +217,8 @@ mod tests {
         metrics.exchange(Duration::from_millis(300));
         metrics.reload("taken");
         let upstream = UpstreamConnections { upstream: "mall".into(), opened: 3, failed: 1, open: 2 };
-        let text = metrics.text(&Gauges { upstreams: vec![upstream], ..Gauges::default() });
+        let certificates = vec![("certs/site.pem".to_owned(), 1)];
+        let text = metrics.text(&Gauges { upstreams: vec![upstream], certificates, ..Gauges::default() });
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap();
             let belongs = |metric: &&Metric| {

@@ -75,6 +75,7 @@ rules! {
     ForwardingNamesAreReplaced = "forwarding-names-are-replaced",
     StrangersSayNothingOfTheirAddress = "strangers-say-nothing-of-their-address",
     TheWalkEndsAtTheFirstStranger = "the-walk-ends-at-the-first-stranger",
+    BalancersAloneIntroduceClients = "balancers-alone-introduce-clients",
     MethodsHaveACase = "methods-have-a-case",
     ConnectAndTraceStayHere = "connect-and-trace-stay-here",
     AHeadIsGuardedLikeItsGet = "a-head-is-guarded-like-its-get",

@@ -76,7 +76,8 @@ impl Foundations {
     /// What goes for clients who come under this configuration.
     pub(super) fn terms(&self, config: &Config) -> Result<Terms, StartError> {
         let tls = config.tls.as_ref().map(|settings| Acceptor::new(settings, &self.tickets)).transpose()?;
-        Ok(Terms { limits: Arc::new(config.server.limits.clone()), tls })
+        let server = &config.server;
+        Ok(Terms { limits: Arc::new(server.limits.clone()), balancers: server.balancers.as_slice().into(), tls })
     }
 
     /// What the cores share under this configuration. `before`: who logged users in so far, whose states stay spent.

@@ -29,8 +29,8 @@ pub(super) fn keep_what_needs_a_restart(new: &mut Config, old: &Config) -> Vec<S
     keep("log.format", new.log.format != old.log.format);
     keep("log.level", new.log.level != old.log.level);
     keep("log.access", new.log.access != old.log.access);
-    let limits = new.server.limits.clone();
-    new.server = crate::server::Settings { limits, ..old.server.clone() };
+    let (balancers, limits) = (std::mem::take(&mut new.server.balancers), new.server.limits.clone());
+    new.server = crate::server::Settings { balancers, limits, ..old.server.clone() };
     new.store = old.store.clone();
     new.master_key_file.clone_from(&old.master_key_file);
     new.admin = admin::Settings { audit_kept: new.admin.audit_kept, ..old.admin.clone() };

@@ -67,6 +67,7 @@ pub(super) const KEYS: &[Key] = &[
     key("server.h2c", Flag, Is("false")),
     key("server.cores", Count(1, 1024), Derived("one for each core")),
     key("server.trusted_proxies", Texts, Is("[]")),
+    key("server.proxy_protocol", Texts, Is("[]")),
     key("server.forwarded", Choice(&["x-forwarded", "forwarded"]), Is(r#""x-forwarded""#)),
     key("server.strict_hosts", Flag, Is("true")),
     key("server.prefix", Text, Is(r#""/.menshen/""#)),

@@ -1,8 +1,10 @@
 //! A client's connection, from its first byte to the protocol it speaks.
 
+use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,6 +16,7 @@ use tokio_rustls::server::TlsStream;
 use super::core::Connected;
 use super::listener::Speaks;
 use super::present::Slot;
+use super::proxy_header::{self, Fault, Introduced};
 use super::socket::Socket;
 use super::{Handler, Terms, http1, http2};
 use crate::http::forwarded::Client;
@@ -36,6 +39,10 @@ pub(super) struct Accepted {
     pub(super) stream: TcpStream,
     pub(super) from: SocketAddr,
     pub(super) speaks: Speaks,
+    /// Whether it has to begin with a word on whom it is for.
+    pub(super) is_introduced: bool,
+    /// What goes for it until it is settled.
+    pub(super) terms: Terms,
 }
 
 /// A client, ready to be served.
@@ -50,57 +57,83 @@ enum Protocol {
     Http2,
 }
 
+/// Why a connection is not served.
+enum Unsettled {
+    /// It was told already why.
+    TurnedAway,
+    /// Its balancer did not say whom it is for.
+    Introduction(Fault),
+    /// The client did not come to the point.
+    Client(io::Error),
+}
+
 /// Serves one client until it leaves, misbehaves, or the server drains and its present requests are answered.
 pub(super) async fn serve<H: Handler>(
     accepted: Accepted,
     slot: Rc<Slot<H>>,
     mut draining: watch::Receiver<bool>,
-    connected: Connected,
+    mut connected: Connected,
 ) {
-    let terms = slot.present().terms.clone();
-    let address = accepted.from;
-    let peer = Peer { address, client: Client::of(address), is_tls: accepted.speaks == Speaks::Tls };
+    let limits = Arc::clone(&accepted.terms.limits);
+    let is_tls = accepted.speaks == Speaks::Tls;
+    let mut address = accepted.from;
     let settled = tokio::select! {
         biased;
         // Nothing has been asked yet.
         _ = draining.wait_for(|draining| *draining) => return,
-        settled = settle(accepted, &terms) => settled,
+        settled = timeout(limits.head_timeout, settle(accepted, &mut address, &mut connected)) => settled,
     };
-    let limits = &terms.limits;
-    match settled {
+    let too_slow = io::Error::new(io::ErrorKind::TimedOut, "the client took too long to begin");
+    let peer = Peer { address, client: Client::of(address), is_tls };
+    match settled.unwrap_or(Err(Unsettled::Client(too_slow))) {
         Ok(Settled { socket, protocol: Protocol::Http1 }) => {
-            http1::serve(socket, &peer, limits, &slot, draining, connected).await;
+            http1::serve(socket, &peer, &limits, &slot, draining, connected).await;
         }
         Ok(Settled { socket, protocol: Protocol::Http2 }) => {
-            http2::serve(socket, peer, limits, slot, draining, connected).await;
+            http2::serve(socket, peer, &limits, slot, draining, connected).await;
         }
-        Err(error) => {
+        Err(Unsettled::TurnedAway) => {}
+        Err(Unsettled::Introduction(fault)) => {
+            let cause = fault.source().map(tracing::field::display);
+            tracing::debug!(peer = %address, error = %fault, cause, "a balancer's connection was closed");
+            if !matches!(fault, Fault::Silent) {
+                slot.present().handler.unreadable();
+            }
+        }
+        Err(Unsettled::Client(error)) => {
             tracing::info!(peer = %address, %error, "a client and we did not come to terms");
             slot.present().handler.unreadable();
         }
     }
 }
 
-/// Finds out what a client speaks, in the time that a head has.
-async fn settle(accepted: Accepted, terms: &Terms) -> io::Result<Settled> {
-    let Accepted { stream, speaks, .. } = accepted;
-    let settling = async {
-        match (speaks, &terms.tls) {
-            (Speaks::Plain, _) if terms.limits.speaks_h2c => told_apart(stream).await,
-            (Speaks::Plain, _) => {
-                Ok(Settled { socket: Socket::plain(stream, Bytes::new()), protocol: Protocol::Http1 })
-            }
-            (Speaks::Tls, Some(acceptor)) => {
-                let stream = shake_hands(stream, acceptor).await?;
-                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2);
-                let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
-                Ok(Settled { socket: Socket::tls(stream), protocol })
-            }
-            (Speaks::Tls, None) => Err(io::Error::other("there is no certificate")),
+/// Finds out whom a connection is for, which goes to `address`, and what is spoken.
+async fn settle(accepted: Accepted, address: &mut SocketAddr, connected: &mut Connected) -> Result<Settled, Unsettled> {
+    let Accepted { mut stream, speaks, is_introduced, terms, .. } = accepted;
+    if is_introduced {
+        if let Introduced::Client(client) = proxy_header::read(&mut stream).await.map_err(Unsettled::Introduction)? {
+            *address = client;
         }
-    };
-    let too_slow = |_| io::Error::new(io::ErrorKind::TimedOut, "the client took too long to begin");
-    timeout(terms.limits.head_timeout, settling).await.map_err(too_slow)?
+        if !connected.belongs_to(*address, &terms.limits) {
+            return Err(Unsettled::TurnedAway);
+        }
+    }
+    come_to_terms(stream, speaks, &terms).await.map_err(Unsettled::Client)
+}
+
+/// Finds out what a client speaks.
+async fn come_to_terms(stream: TcpStream, speaks: Speaks, terms: &Terms) -> io::Result<Settled> {
+    match (speaks, &terms.tls) {
+        (Speaks::Plain, _) if terms.limits.speaks_h2c => told_apart(stream).await,
+        (Speaks::Plain, _) => Ok(Settled { socket: Socket::plain(stream, Bytes::new()), protocol: Protocol::Http1 }),
+        (Speaks::Tls, Some(acceptor)) => {
+            let stream = shake_hands(stream, acceptor).await?;
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2);
+            let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
+            Ok(Settled { socket: Socket::tls(stream), protocol })
+        }
+        (Speaks::Tls, None) => Err(io::Error::other("there is no certificate")),
+    }
 }
 
 /// In plain text a client that speaks HTTP/2 begins with its preface (RFC 9113, 3.3 and 3.4), which no request does.

@@ -1,13 +1,14 @@
 //! The cores: a thread each, with a runtime, an accept loop and a handler of its own.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
@@ -15,7 +16,8 @@ use super::connection::{self, Accepted};
 use super::crowd::{Crowd, Full, Place};
 use super::listener::{Listener, Speaks};
 use super::present::{Exchange, Make, Slot, follow};
-use super::{Handler, Listeners, Settings, Terms};
+use super::{Handler, Limits, Listeners, Settings, Terms};
+use crate::rule::{self, Rule};
 
 /// How long to wait after an accept that failed for want of descriptors or memory: they come back when others leave.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -157,7 +159,7 @@ async fn accept<H: Handler>(core: Rc<Core>, socket: TcpListener, speaks: Speaks,
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((stream, from)) => admit(&core, Accepted { stream, from, speaks }, &slot, &open),
+            Ok((stream, from)) => admit(&core, stream, from, speaks, &slot, &open),
             // The client left before its turn; the next one may be there already.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
             }
@@ -169,27 +171,43 @@ async fn accept<H: Handler>(core: Rc<Core>, socket: TcpListener, speaks: Speaks,
     }
 }
 
-fn admit<H: Handler>(core: &Rc<Core>, accepted: Accepted, slot: &Rc<Slot<H>>, open: &Arc<Open>) {
-    let peer = accepted.from;
-    let place = match core.crowd.admit(peer.ip(), &slot.present().terms.limits) {
+fn admit<H: Handler>(
+    core: &Rc<Core>,
+    stream: TcpStream,
+    from: SocketAddr,
+    speaks: Speaks,
+    slot: &Rc<Slot<H>>,
+    open: &Arc<Open>,
+) {
+    let terms = slot.present().terms.clone();
+    let is_listed = terms.balancers.iter().any(|network| network.contains(&from.ip().to_canonical()));
+    let is_introduced = is_listed || !rule::holds(Rule::BalancersAloneIntroduceClients);
+    // Of a balancer's connection it is not known yet whose it is.
+    let address = (!is_introduced).then(|| from.ip());
+    let place = match core.crowd.admit(address, &terms.limits) {
         Ok(place) => Connected::new(place, open),
-        Err(Full::Everywhere) => {
-            tracing::warn!(%peer, "limits.connections is reached: a connection was turned away");
-            return;
-        }
-        Err(Full::ForThisAddress) => {
-            tracing::warn!(%peer, "one address holds limits.connections_per_address: a connection was turned away");
-            return;
-        }
+        Err(full) => return turned_away(from, full),
     };
-    if let Err(error) = accepted.stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "a client left at once");
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(peer = %from, %error, "a client left at once");
         return;
     }
+    let accepted = Accepted { stream, from, speaks, is_introduced, terms };
     let (core, slot) = (Rc::clone(core), Rc::clone(slot));
     tokio::task::spawn_local(async move {
         connection::serve(accepted, slot, core.draining.clone(), place).await;
     });
+}
+
+fn turned_away(peer: SocketAddr, full: Full) {
+    match full {
+        Full::Everywhere => {
+            tracing::warn!(%peer, "limits.connections is reached: a connection was turned away");
+        }
+        Full::ForThisAddress => {
+            tracing::warn!(%peer, "one address holds limits.connections_per_address: a connection was turned away");
+        }
+    }
 }
 
 /// This core's open connections, upgraded ones among them. Atomic only because hyper asks for `Send` where it supports
@@ -201,14 +219,20 @@ struct Open {
 
 /// A connection that counts as open, for exactly as long as its socket is.
 pub(super) struct Connected {
-    _place: Place,
+    place: Place,
     open: Arc<Open>,
 }
 
 impl Connected {
     fn new(place: Place, open: &Arc<Open>) -> Self {
         open.count.fetch_add(1, Ordering::Relaxed);
-        Connected { _place: place, open: Arc::clone(open) }
+        Connected { place, open: Arc::clone(open) }
+    }
+
+    /// Whose it is, by what a balancer says; false where that client has too many, which has been told then.
+    pub(super) fn belongs_to(&mut self, client: SocketAddr, limits: &Limits) -> bool {
+        let admitted = self.place.belongs_to(client.ip(), limits);
+        admitted.map_err(|full| turned_away(client, full)).is_ok()
     }
 }
 

@@ -36,8 +36,8 @@ pub(super) struct Place {
 }
 
 impl Crowd {
-    /// A place for a client at an address.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Place, Full> {
+    /// A place for a client, whose address may not be known yet.
+    pub(super) fn admit(self: &Arc<Self>, address: Option<IpAddr>, limits: &Limits) -> Result<Place, Full> {
         let admitted = self.take(address, limits);
         if admitted.is_err() {
             self.turned_away.fetch_add(1, Ordering::Relaxed);
@@ -45,23 +45,32 @@ impl Crowd {
         admitted
     }
 
-    fn take(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Place, Full> {
-        // Whoever is behind a proxy has a share in it that the proxy alone knows of.
-        let is_shared = limits.proxies.iter().any(|network| network.contains(&address.to_canonical()));
-        let has_limit = !is_shared && rule::holds(Rule::NoAddressTakesEveryPlace);
-        let subscriber = has_limit.then(|| Subscriber::of(address));
-        if let Some(subscriber) = subscriber {
-            let mut counts = self.by_subscriber.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = counts.entry(subscriber).or_default();
-            if *count >= limits.connections_per_address {
-                return Err(Full::ForThisAddress);
-            }
-            *count += 1;
-        }
+    fn take(self: &Arc<Self>, address: Option<IpAddr>, limits: &Limits) -> Result<Place, Full> {
+        let subscriber = match address {
+            Some(address) => self.share(address, limits)?,
+            None => None,
+        };
         // Counted from here on, and given back if it is one too many.
         let place = Place { crowd: Arc::clone(self), subscriber };
         let before = self.all.fetch_add(1, Ordering::Relaxed);
         if before < limits.connections { Ok(place) } else { Err(Full::Everywhere) }
+    }
+
+    /// One more of an address; `None` where it has no limit.
+    fn share(&self, address: IpAddr, limits: &Limits) -> Result<Option<Subscriber>, Full> {
+        // Whoever is behind a proxy has a share in it that the proxy alone knows of.
+        let is_shared = limits.proxies.iter().any(|network| network.contains(&address.to_canonical()));
+        if is_shared || !rule::holds(Rule::NoAddressTakesEveryPlace) {
+            return Ok(None);
+        }
+        let subscriber = Subscriber::of(address);
+        let mut counts = self.by_subscriber.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(subscriber).or_default();
+        if *count >= limits.connections_per_address {
+            return Err(Full::ForThisAddress);
+        }
+        *count += 1;
+        Ok(Some(subscriber))
     }
 
     /// How many are connected.
@@ -72,6 +81,18 @@ impl Crowd {
     /// How many were turned away so far.
     pub(super) fn turned_away(&self) -> u64 {
         self.turned_away.load(Ordering::Relaxed)
+    }
+}
+
+impl Place {
+    /// Whose it is, for a client that was admitted before its address was known.
+    pub(super) fn belongs_to(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Full> {
+        let share = self.crowd.share(address, limits);
+        if share.is_err() {
+            self.crowd.turned_away.fetch_add(1, Ordering::Relaxed);
+        }
+        self.subscriber = share?;
+        Ok(())
     }
 }
 
@@ -119,7 +140,7 @@ mod tests {
     #[test]
     fn one_address_gets_its_share_and_others_theirs() {
         let (crowd, limits) = (Arc::new(Crowd::default()), limits(10, 2, None));
-        let admit = |from| crowd.admit(address(from), &limits);
+        let admit = |from| crowd.admit(Some(address(from)), &limits);
         let held = [admit("192.0.2.1").unwrap(), admit("::ffff:192.0.2.1").unwrap()];
         assert_eq!(admit("192.0.2.1").unwrap_err(), Full::ForThisAddress);
         let _others = [admit("192.0.2.2").unwrap(), admit("2001:db8::1").unwrap(), admit("2001:db8::2").unwrap()];
@@ -133,7 +154,7 @@ mod tests {
     #[test]
     fn all_together_have_no_more_than_there_is_and_what_was_turned_away_takes_nothing() {
         let (crowd, limits) = (Arc::new(Crowd::default()), limits(2, 2, None));
-        let admit = |from| crowd.admit(address(from), &limits);
+        let admit = |from| crowd.admit(Some(address(from)), &limits);
         let held = [admit("192.0.2.1").unwrap(), admit("192.0.2.2").unwrap()];
         for _ in 0..3 {
             assert_eq!(admit("192.0.2.3").unwrap_err(), Full::Everywhere);
@@ -147,7 +168,22 @@ mod tests {
     #[test]
     fn a_proxy_in_front_is_no_single_client() {
         let (crowd, limits) = (Arc::new(Crowd::default()), limits(4, 1, Some("10.0.0.0/8")));
-        let _held: Vec<_> = (0..4).map(|_| crowd.admit(address("::ffff:10.1.2.3"), &limits).unwrap()).collect();
-        assert_eq!(crowd.admit(address("10.1.2.3"), &limits).unwrap_err(), Full::Everywhere);
+        let _held: Vec<_> = (0..4).map(|_| crowd.admit(Some(address("::ffff:10.1.2.3")), &limits).unwrap()).collect();
+        assert_eq!(crowd.admit(Some(address("10.1.2.3")), &limits).unwrap_err(), Full::Everywhere);
+    }
+
+    #[test]
+    fn a_client_that_says_who_it_is_later_has_its_share_like_any_other() {
+        let (crowd, limits) = (Arc::new(Crowd::default()), limits(4, 1, None));
+        let mut first = crowd.admit(None, &limits).unwrap();
+        let mut second = crowd.admit(None, &limits).unwrap();
+        first.belongs_to(address("192.0.2.1"), &limits).unwrap();
+        assert_eq!(second.belongs_to(address("192.0.2.1"), &limits), Err(Full::ForThisAddress));
+        assert_eq!(crowd.admit(Some(address("192.0.2.1")), &limits).unwrap_err(), Full::ForThisAddress);
+        assert_eq!((crowd.count(), crowd.turned_away()), (2, 2));
+        drop(second);
+        drop(first);
+        assert!(crowd.admit(Some(address("192.0.2.1")), &limits).is_ok());
+        assert_eq!((crowd.count(), crowd.by_subscriber.lock().unwrap().len()), (0, 0));
     }
 }

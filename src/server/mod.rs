@@ -13,6 +13,7 @@ mod http1;
 mod http2;
 mod listener;
 mod present;
+mod proxy_header;
 mod socket;
 mod stream;
 #[cfg(test)]
@@ -47,6 +48,8 @@ pub struct Settings {
     pub cores: Option<NonZeroUsize>,
     /// How long open requests may take to end after SIGTERM.
     pub drain: Duration,
+    /// Who begins every connection with a PROXY header, and says in it whom the connection is for.
+    pub balancers: Vec<IpNet>,
     /// What one client may cost.
     pub limits: Limits,
 }
@@ -81,6 +84,8 @@ pub struct Limits {
 pub struct Terms {
     /// What one may cost.
     pub limits: Arc<Limits>,
+    /// As [`Settings::balancers`].
+    pub balancers: Arc<[IpNet]>,
     /// Shakes hands where TLS is spoken.
     pub tls: Option<Acceptor>,
 }

@@ -98,6 +98,7 @@ fn settings(connections: usize) -> Settings {
         listen_tls: Vec::new(),
         cores: NonZeroUsize::new(1),
         drain: Duration::from_secs(1),
+        balancers: Vec::new(),
         limits: Limits {
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(10),
@@ -114,7 +115,7 @@ fn settings(connections: usize) -> Settings {
 }
 
 fn terms(limits: &Limits) -> Terms {
-    Terms { limits: Arc::new(limits.clone()), tls: None }
+    Terms { limits: Arc::new(limits.clone()), balancers: Arc::default(), tls: None }
 }
 
 #[test]

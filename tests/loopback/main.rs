@@ -11,6 +11,7 @@
 )]
 
 mod attempts;
+mod balancers;
 mod blocked;
 mod callback;
 mod companions;

@@ -100,7 +100,7 @@ impl Parts<'_> {
     }
 
     fn transport(&self, log: &mut Findings) {
-        let no_proxy = self.listening.trusted_proxies.whole && self.listening.trusted_proxies.items.is_empty();
+        let no_proxy = self.listening.is_first();
         let sites = || self.sites.into_iter().flatten();
         let no_tls = self.listening.listen_tls.whole && self.listening.listen_tls.items.is_empty();
         if let Some(site) = sites().filter_map(|known| known.site.as_ref()).find(|site| site.origin.is_https())

@@ -19,6 +19,7 @@ pub(super) struct Listening {
     pub(super) listen_tls: Many<SocketAddr>,
     pub(super) trusted_proxies: Many<IpNet>,
     pub(super) trusted_proxies_spot: Spot,
+    pub(super) balancers: Many<IpNet>,
     pub(super) prefix: Option<Given<String>>,
     pub(super) forwarding: Option<Forwarding>,
 }
@@ -34,6 +35,12 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
     let prefix = server.value("prefix", log, read::text(path::folder));
     let proxies = trusted_proxies.clone().values().collect();
     let limits = self::limits(limits, server, proxies, log);
+    let balancers = server.each("proxy_protocol", log, address::network);
+    for network in balancers.items.iter().filter(|network| network.value.prefix_len() == 0) {
+        let remark = Remark::new("takes everybody for a balancer");
+        let remark = remark.so("whoever connects can say that it is somebody else, and browsers are not served at all");
+        log.warn(&network.spot, remark.fix("name the addresses of your balancers alone"));
+    }
     for network in trusted_proxies.items.iter().filter(|network| network.value.prefix_len() == 0) {
         let remark = Remark::new("trusts every client").so("whoever connects can lie about its own address and scheme");
         log.warn(&network.spot, remark.fix("name the addresses of your proxies alone"));
@@ -49,6 +56,7 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
             listen_tls: listen_tls.items.iter().map(|address| address.value).collect(),
             cores: cores?.and_then(|cores| NonZeroUsize::new(cores.value)),
             drain: drain?.value,
+            balancers: balancers.clone().values().collect(),
             limits: limits?,
         })
     };
@@ -58,12 +66,19 @@ pub(super) fn listening(server: &Section<'_>, limits: &Section<'_>, log: &mut Fi
         listen_tls,
         trusted_proxies,
         trusted_proxies_spot: server.spot("trusted_proxies"),
+        balancers,
         prefix,
         forwarding: forwarding.map(|forwarding| forwarding.value),
     }
 }
 
 impl Listening {
+    /// Whether nobody stands between visitors and us, as far as is known.
+    pub(super) fn is_first(&self) -> bool {
+        let known = [&self.trusted_proxies, &self.balancers];
+        known.iter().all(|known| known.whole && known.items.is_empty())
+    }
+
     /// Every address that visitors are served at.
     pub(super) fn everywhere(&self) -> Many<SocketAddr> {
         self.listen.with(&self.listen_tls)

@@ -27,7 +27,7 @@ pub const METRICS: &[Metric] = &[
     metric(
         "menshen_requests_unreadable_total",
         "counter",
-        "What clients sent that is no request, and TLS that came to no terms.",
+        "What clients sent that is no request: 400, 414, 431, no handshake of TLS, no PROXY header.",
     ),
     metric("menshen_request_duration_seconds", "histogram", "From a request's head to its answer's last byte."),
     metric(

@@ -108,13 +108,17 @@ impl Authority {
 impl Connection {
     /// A connection that speaks TLS, to whoever proves to be `name`.
     pub fn secured(address: SocketAddr, name: &str, config: &Arc<ClientConfig>) -> Result<Self, std::io::Error> {
+        Connection::to(address).secured_as(name, config)
+    }
+
+    /// As [`Connection::secured`], on a connection that is there.
+    pub fn secured_as(mut self, name: &str, config: &Arc<ClientConfig>) -> Result<Self, std::io::Error> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        let mut connection = Connection::to(address);
         let mut tls = ClientConnection::new(Arc::clone(config), name).unwrap();
         while tls.is_handshaking() {
-            tls.complete_io(connection.stream())?;
+            tls.complete_io(self.stream())?;
         }
-        connection.secure(tls);
-        Ok(connection)
+        self.secure(tls);
+        Ok(self)
     }
 }

@@ -53,7 +53,7 @@ fn main() {
     let config = config(&folder);
     let began = Instant::now();
     let proxy = App::start(&config, Clock::System, None).unwrap();
-    let answer = health(proxy.addresses(Speaks::Plain)[0]);
+    let answer = health(proxy.places(Speaks::Plain).find_map(|at| at.address()).unwrap());
     println!("the whole proxy answers after {:.2} s: {answer}", began.elapsed().as_secs_f64());
     proxy.stop();
 }

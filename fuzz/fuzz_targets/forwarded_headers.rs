@@ -9,15 +9,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING};
-use ipnet::IpNet;
 use libfuzzer_sys::fuzz_target;
 use menshen::http::forwarded::Client;
 use menshen::http::hop_by_hop;
+use menshen::http::peer::{Listed, Peers, Remote};
 use menshen::http::strip::StripList;
 use menshen_fuzz::{fields, parts};
 
-static TRUSTED: LazyLock<Vec<IpNet>> =
-    LazyLock::new(|| ["10.0.0.0/8", "127.0.0.1/32", "2001:db8::/32"].map(|network| network.parse().unwrap()).into());
+static TRUSTED: LazyLock<Peers> = LazyLock::new(|| {
+    let networks = ["10.0.0.0/8", "127.0.0.1/32", "2001:db8::/32"];
+    networks.map(|network| Listed::Network(network.parse().unwrap())).into_iter().collect()
+});
 static OURS: LazyLock<StripList> = LazyLock::new(|| StripList::new([&HeaderName::from_static("x-menshen-user")]));
 
 /// Of what must never pass, the names that every backend knows.
@@ -43,11 +45,11 @@ fuzz_target!(|data: &[u8]| {
 
 fn the_client_is_whom_trusted_proxies_name(peer: IpAddr, headers: &HeaderMap) {
     let peer = peer.to_canonical();
-    let client = Client::of(SocketAddr::new(peer, 1)).behind(headers, &TRUSTED);
+    let client = Client::of(Remote::Network(SocketAddr::new(peer, 1))).behind(headers, &TRUSTED);
     let chain: Vec<IpAddr> = client.chain().to_str().unwrap().split(", ").map(|hop| hop.parse().unwrap()).collect();
     let (address, proxies) = chain.split_first().unwrap();
     assert_eq!((client.address(), client.text()), (*address, address.to_string().as_str()));
-    let is_trusted = |address: &IpAddr| TRUSTED.iter().any(|network| network.contains(address));
+    let is_trusted = |address: &IpAddr| TRUSTED.hold_address(*address);
     assert!(proxies.iter().all(is_trusted), "{chain:?}");
     assert_eq!(chain.last(), Some(&peer));
     if !is_trusted(&peer) {

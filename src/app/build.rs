@@ -77,7 +77,7 @@ impl Foundations {
     pub(super) fn terms(&self, config: &Config) -> Result<Terms, StartError> {
         let tls = config.tls.as_ref().map(|settings| Acceptor::new(settings, &self.tickets)).transpose()?;
         let server = &config.server;
-        Ok(Terms { limits: Arc::new(server.limits.clone()), balancers: server.balancers.as_slice().into(), tls })
+        Ok(Terms { limits: Arc::new(server.limits.clone()), balancers: Arc::new(server.balancers.clone()), tls })
     }
 
     /// What the cores share under this configuration. `before`: who logged users in so far, whose states stay spent.

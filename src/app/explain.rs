@@ -12,7 +12,7 @@ use tokio::task::LocalSet;
 use crate::admin::{Problem, Question};
 use crate::gateway::{Gateway, Shared};
 use crate::http::forwarded::Client;
-use crate::http::peer::Peer;
+use crate::http::peer::{Peer, Remote};
 use crate::server::Limits;
 
 /// What would become of it. Blocks while the store is asked.
@@ -29,8 +29,8 @@ pub(super) fn explain(
     let request = asked.request()?;
     // Where no scheme is named, it is the site's.
     let is_tls = asked.address.scheme() != Some(&Scheme::HTTP);
-    let address = SocketAddr::new(question.from, 0);
-    let peer = Peer { address, client: Client::of(address), is_tls };
+    let remote = Remote::Network(SocketAddr::new(question.from, 0));
+    let peer = Peer { remote, client: Client::of(remote), is_tls };
     let failed = |error: std::io::Error| Problem::Failed(error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let shared = Arc::clone(shared);

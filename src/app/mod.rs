@@ -36,7 +36,7 @@ use crate::keyring::{KeyError, Keyring};
 use crate::login::provider::qq;
 use crate::master_key::{MasterKey, MasterKeyError};
 use crate::random::NoRandomness;
-use crate::server::{BindError, Gone, Handler, Listeners, Server, Speaks};
+use crate::server::{BindError, Gone, Handler, ListenAt, Listeners, Server, Speaks};
 use crate::session::Lookups;
 use crate::store::sled::{OpenError, SledStore};
 use crate::store::{self, Actor, Store};
@@ -107,7 +107,7 @@ pub enum StartError {
 /// The running proxy.
 pub struct App {
     server: Arc<Server<Gateway>>,
-    addresses: Vec<(SocketAddr, Speaks)>,
+    places: Vec<(ListenAt, Speaks)>,
     admin_addresses: Vec<SocketAddr>,
     live: Arc<Live>,
     store: Arc<dyn Store>,
@@ -191,13 +191,12 @@ impl App {
         }
         let drain = config.server.drain;
         // The sockets are the cores' alone: who goes down stops listening.
-        Ok(App { server, addresses: listeners.addresses(), admin_addresses, live, store, control, access_log, drain })
+        Ok(App { server, places: listeners.places(), admin_addresses, live, store, control, access_log, drain })
     }
 
-    /// The addresses at which clients speak in this way.
-    pub fn addresses(&self, speaks: Speaks) -> Vec<SocketAddr> {
-        let those = self.addresses.iter().filter(|(_, spoken)| *spoken == speaks);
-        those.map(|(address, _)| *address).collect()
+    /// Where clients speak in this way.
+    pub fn places(&self, speaks: Speaks) -> impl Iterator<Item = &ListenAt> {
+        self.places.iter().filter(move |(_, spoken)| *spoken == speaks).map(|(at, _)| at)
     }
 
     /// The administration's addresses.

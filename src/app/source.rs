@@ -16,6 +16,7 @@ pub(super) fn keep_what_needs_a_restart(new: &mut Config, old: &Config) -> Vec<S
     };
     keep("server.listen", new.server.listen != old.server.listen);
     keep("server.listen_tls", new.server.listen_tls != old.server.listen_tls);
+    keep("server.socket_mode", new.server.socket_mode != old.server.socket_mode);
     keep("server.cores", new.server.cores != old.server.cores);
     keep("server.drain", new.server.drain != old.server.drain);
     keep("store.path", new.store.path != old.store.path);

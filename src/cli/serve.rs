@@ -61,11 +61,11 @@ fn serve(config: Config, path: PathBuf, mut signals: Signals) -> anyhow::Result<
     let source: Source = Box::new(move || Config::load(&path, std::env::vars_os()));
     let started = signals.while_it_starts(move || App::start(&config, Clock::System, Some(source)));
     let Some(app) = started.context("the proxy cannot start")? else { return Ok(Stopped::CutShort) };
-    for address in app.addresses(Speaks::Plain) {
-        tracing::info!(%address, "listening");
+    for at in app.places(Speaks::Plain) {
+        tracing::info!(address = %at, "listening");
     }
-    for address in app.addresses(Speaks::Tls) {
-        tracing::info!(%address, "listening for TLS");
+    for at in app.places(Speaks::Tls) {
+        tracing::info!(address = %at, "listening for TLS");
     }
     let reload = app.reloading();
     let name = signals.wait(move || drop(reload())).context("signals cannot be heeded")?;

@@ -64,6 +64,7 @@ use self::Kind::{Choice, Count, File, Flag, Secret, Size, Text, TextTable, Texts
 pub(super) const KEYS: &[Key] = &[
     key("server.listen", Texts, Is(r#"["0.0.0.0:8000"]"#)),
     key("server.listen_tls", Texts, Is("[]")),
+    key("server.socket_mode", Text, Is(r#""0660""#)),
     key("server.h2c", Flag, Is("false")),
     key("server.cores", Count(1, 1024), Derived("one for each core")),
     key("server.trusted_proxies", Texts, Is("[]")),

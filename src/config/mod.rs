@@ -38,6 +38,7 @@ use url::Url;
 use self::error::Findings;
 pub use self::error::{ConfigError, Report, Warning};
 pub use self::value::show_duration;
+use crate::http::peer::Peers;
 use crate::login::provider::{ProviderId, qq};
 use crate::store::IdentityKey;
 use crate::{admin, gateway, identity, login, server, session, site, store, telemetry, tls, token, upstream};
@@ -49,8 +50,8 @@ pub struct Config {
     pub server: server::Settings,
     /// What is shown to clients that speak TLS.
     pub tls: Option<tls::Settings>,
-    /// Networks whose forwarding headers are believed.
-    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Whose forwarding headers are believed.
+    pub trusted_proxies: Peers,
     /// Which header tells upstreams where a request comes from.
     pub forwarding: upstream::Forwarding,
     /// Our own pages' prefix: begins and ends in `/`.

@@ -76,6 +76,12 @@ impl<T> Many<T> {
         Many { items, whole: self.whole && others.whole }
     }
 
+    /// What some of them come to.
+    pub(super) fn filter_map<U>(&self, of: impl Fn(&T) -> Option<U>) -> Many<U> {
+        let item = |given: &Given<T>| Some(Given { value: of(&given.value)?, spot: given.spot.clone() });
+        Many { items: self.items.iter().filter_map(item).collect(), whole: self.whole }
+    }
+
     /// The values alone.
     pub(super) fn values(self) -> impl Iterator<Item = T> {
         self.items.into_iter().map(|given| given.value)

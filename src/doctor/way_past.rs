@@ -65,7 +65,10 @@ pub(super) struct Machine {
 impl Machine {
     /// As it is now.
     pub(super) fn now(config: &Config) -> Self {
-        let ours = config.server.listen.iter().chain(&config.admin.listen).copied().collect();
+        let ours = {
+            let places = config.server.listen.iter().filter_map(|at| at.address());
+            places.chain(config.admin.listen.iter().copied()).collect()
+        };
         Machine { listening: sockets::listening(), ours, is_own, holders: sockets::holders }
     }
 

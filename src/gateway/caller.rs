@@ -7,13 +7,12 @@ use http::header::{
     HeaderName, HeaderValue, ORIGIN, TRANSFER_ENCODING, UPGRADE, USER_AGENT,
 };
 use http::{Method, Request};
-use ipnet::IpNet;
 
 use super::origin;
 use crate::http::forwarded::Client;
 use crate::http::hop_by_hop;
 use crate::http::language::Language;
-use crate::http::peer::Peer;
+use crate::http::peer::{Peer, Peers};
 use crate::login::provider::Display;
 use crate::rule::{self, Rule};
 
@@ -68,7 +67,7 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Reads it off a request.
-    pub(super) fn of<B>(request: &Request<B>, id: RequestId, peer: &Peer, trusted: &[IpNet]) -> Self {
+    pub(super) fn of<B>(request: &Request<B>, id: RequestId, peer: &Peer, trusted: &Peers) -> Self {
         let headers = request.headers();
         let kind = kind(request.method(), headers);
         Caller {
@@ -221,6 +220,7 @@ fn weights(accept: Option<&HeaderValue>) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::peer::Remote;
 
     const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
@@ -230,9 +230,9 @@ mod tests {
             request = request.header(*name, *value);
         }
         let request = request.body(()).unwrap();
-        let address = "127.0.0.1:1".parse().unwrap();
-        let peer = Peer { address, client: Client::of(address), is_tls: false };
-        let caller = Caller::of(&request, RequestId(1), &peer, &[]);
+        let remote = Remote::Network("127.0.0.1:1".parse().unwrap());
+        let peer = Peer { remote, client: Client::of(remote), is_tls: false };
+        let caller = Caller::of(&request, RequestId(1), &peer, &Peers::default());
         (request, caller)
     }
 

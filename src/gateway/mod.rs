@@ -26,7 +26,6 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HOST};
 use http::{Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
-use ipnet::IpNet;
 
 pub use self::body::AnswerBody;
 use self::caller::{Caller, RequestId};
@@ -40,7 +39,7 @@ pub use self::site::{SiteContext, SiteContexts, SiteError, Transport};
 use crate::clock::{Clock, Timestamp};
 use crate::http::hop_by_hop;
 use crate::http::path_pattern::PathPattern;
-use crate::http::peer::Peer;
+use crate::http::peer::{Peer, Peers};
 use crate::http::request_path;
 use crate::http::strip::StripList;
 use crate::identity::Identities;
@@ -110,7 +109,7 @@ pub struct Shared {
     /// The keys whose public halves are published.
     pub signing_keys: Vec<Arc<SigningKey>>,
     /// Proxies whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_proxies: Peers,
     /// The longest request target.
     pub target_bytes: ByteSize,
     /// Every upstream; routes point into this list.

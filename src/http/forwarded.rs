@@ -3,13 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{HeaderMap, HeaderValue};
-use ipnet::IpNet;
 
+use super::peer::{Peers, Remote};
 use crate::rule::{self, Rule};
 
 /// Where a request comes from.
 #[derive(Debug, Clone)]
 pub struct Client {
+    /// Who connects.
+    nearest: Remote,
     address: IpAddr,
     /// `X-Forwarded-For` for the next hop: the client's address, then those of the proxies it came through.
     chain: HeaderValue,
@@ -17,15 +19,15 @@ pub struct Client {
 
 impl Client {
     /// The other end of a connection. Written out once for all its requests.
-    pub fn of(peer: SocketAddr) -> Self {
-        let address = peer.ip().to_canonical();
-        Client { address, chain: written(&address.to_string()) }
+    pub fn of(nearest: Remote) -> Self {
+        let address = nearest.ip();
+        Client { nearest, address, chain: written(&address.to_string()) }
     }
 
     /// The client's address, unless the peer is a trusted proxy. Then `X-Forwarded-For` is walked from the right, past
     /// every trusted proxy, to the first address that is not one; what stands left of it anybody could have written.
-    pub fn behind(&self, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
-        let is_believed = !trusted.is_empty() && is_trusted(self.address, trusted);
+    pub fn behind(&self, headers: &HeaderMap, trusted: &Peers) -> Self {
+        let is_believed = trusted.hold(self.nearest);
         if !is_believed && rule::holds(Rule::StrangersSayNothingOfTheirAddress) {
             return self.clone();
         }
@@ -33,13 +35,13 @@ impl Client {
         walk(headers, trusted, |hop| chain.push(hop));
         let address = chain.last().copied().unwrap_or(self.address);
         let text: Vec<String> = chain.iter().rev().map(ToString::to_string).collect();
-        Client { address, chain: written(&text.join(", ")) }
+        Client { nearest: self.nearest, address, chain: written(&text.join(", ")) }
     }
 
     /// Whether the client reached the proxy in front of us over https, as that says in `X-Forwarded-Proto`. Nobody else is
     /// believed.
-    pub fn comes_over_https(&self, headers: &HeaderMap, trusted: &[IpNet]) -> bool {
-        if !is_trusted(self.address, trusted) {
+    pub fn comes_over_https(&self, headers: &HeaderMap, trusted: &Peers) -> bool {
+        if !trusted.hold(self.nearest) {
             return false;
         }
         let nearest = headers.get_all("x-forwarded-proto").iter().next_back();
@@ -68,22 +70,17 @@ fn written(addresses: &str) -> HeaderValue {
 }
 
 /// Shows every address that trusted proxies name, from the right.
-fn walk(headers: &HeaderMap, trusted: &[IpNet], mut show: impl FnMut(IpAddr)) {
+fn walk(headers: &HeaderMap, trusted: &Peers, mut show: impl FnMut(IpAddr)) {
     let fields: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
     let hops = fields.iter().rev().flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops {
         // An entry nobody can read ends the walk: what is left of it cannot be trusted either.
         let Some(address) = parse_hop(hop) else { return };
         show(address);
-        if !is_trusted(address, trusted) && rule::holds(Rule::TheWalkEndsAtTheFirstStranger) {
+        if !trusted.hold_address(address) && rule::holds(Rule::TheWalkEndsAtTheFirstStranger) {
             return;
         }
     }
-}
-
-/// Whether an address belongs to a trusted proxy.
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
-    trusted.iter().any(|network| network.contains(&address))
 }
 
 /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
@@ -97,14 +94,22 @@ fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::peer::Listed;
 
-    fn client(peer: &str, fields: &[&str], trusted: &[&str]) -> String {
+    fn trusted(networks: &[&str]) -> Peers {
+        networks.iter().map(|network| Listed::Network(network.parse().unwrap())).collect()
+    }
+
+    fn at(peer: &str) -> Client {
+        Client::of(Remote::Network(peer.parse().unwrap()))
+    }
+
+    fn client(peer: &str, fields: &[&str], networks: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for field in fields {
             headers.append("x-forwarded-for", field.parse().unwrap());
         }
-        let trusted: Vec<IpNet> = trusted.iter().map(|network| network.parse().unwrap()).collect();
-        Client::of(peer.parse().unwrap()).behind(&headers, &trusted).text().to_owned()
+        at(peer).behind(&headers, &trusted(networks)).text().to_owned()
     }
 
     #[test]
@@ -125,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_chain_reaches_no_further_than_the_client() {
-        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let trusted = trusted(&["10.0.0.0/8"]);
         for (peer, said, chain) in [
             ("203.0.113.9:1", "1.2.3.4", "203.0.113.9"),
             ("10.0.0.1:1", "6.6.6.6, 203.0.113.9:4711, 10.0.0.2", "203.0.113.9, 10.0.0.2, 10.0.0.1"),
@@ -133,7 +138,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.append("x-forwarded-for", said.parse().unwrap());
-            let client = Client::of(peer.parse().unwrap()).behind(&headers, &trusted);
+            let client = at(peer).behind(&headers, &trusted);
             assert_eq!(client.chain(), chain, "{said}");
         }
     }

@@ -2,13 +2,11 @@
 
 use std::error::Error as _;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
@@ -18,9 +16,10 @@ use super::listener::Speaks;
 use super::present::Slot;
 use super::proxy_header::{self, Fault, Introduced};
 use super::socket::Socket;
+use super::transport::Transport;
 use super::{Handler, Terms, http1, http2};
 use crate::http::forwarded::Client;
-use crate::http::peer::Peer;
+use crate::http::peer::{Peer, Remote};
 use crate::tls::{self, Acceptor};
 
 /// What a client of HTTP/2 begins with (RFC 9113, 3.4).
@@ -36,8 +35,8 @@ const TLS_ALONE: &str = "HTTP/1.1 400 Bad Request\r\n\
 
 /// A connection that was just accepted.
 pub(super) struct Accepted {
-    pub(super) stream: TcpStream,
-    pub(super) from: SocketAddr,
+    pub(super) stream: Transport,
+    pub(super) from: Remote,
     pub(super) speaks: Speaks,
     /// Whether it has to begin with a word on whom it is for.
     pub(super) is_introduced: bool,
@@ -76,15 +75,15 @@ pub(super) async fn serve<H: Handler>(
 ) {
     let limits = Arc::clone(&accepted.terms.limits);
     let is_tls = accepted.speaks == Speaks::Tls;
-    let mut address = accepted.from;
+    let mut remote = accepted.from;
     let settled = tokio::select! {
         biased;
         // Nothing has been asked yet.
         _ = draining.wait_for(|draining| *draining) => return,
-        settled = timeout(limits.head_timeout, settle(accepted, &mut address, &mut connected)) => settled,
+        settled = timeout(limits.head_timeout, settle(accepted, &mut remote, &mut connected)) => settled,
     };
     let too_slow = io::Error::new(io::ErrorKind::TimedOut, "the client took too long to begin");
-    let peer = Peer { address, client: Client::of(address), is_tls };
+    let peer = Peer { remote, client: Client::of(remote), is_tls };
     match settled.unwrap_or(Err(Unsettled::Client(too_slow))) {
         Ok(Settled { socket, protocol: Protocol::Http1 }) => {
             http1::serve(socket, &peer, &limits, &slot, draining, connected).await;
@@ -95,26 +94,26 @@ pub(super) async fn serve<H: Handler>(
         Err(Unsettled::TurnedAway) => {}
         Err(Unsettled::Introduction(fault)) => {
             let cause = fault.source().map(tracing::field::display);
-            tracing::debug!(peer = %address, error = %fault, cause, "a balancer's connection was closed");
+            tracing::debug!(peer = %remote, error = %fault, cause, "a balancer's connection was closed");
             if !matches!(fault, Fault::Silent) {
                 slot.present().handler.unreadable();
             }
         }
         Err(Unsettled::Client(error)) => {
-            tracing::info!(peer = %address, %error, "a client and we did not come to terms");
+            tracing::info!(peer = %remote, %error, "a client and we did not come to terms");
             slot.present().handler.unreadable();
         }
     }
 }
 
-/// Finds out whom a connection is for, which goes to `address`, and what is spoken.
-async fn settle(accepted: Accepted, address: &mut SocketAddr, connected: &mut Connected) -> Result<Settled, Unsettled> {
+/// Finds out whom a connection is for, which goes to `remote`, and what is spoken.
+async fn settle(accepted: Accepted, remote: &mut Remote, connected: &mut Connected) -> Result<Settled, Unsettled> {
     let Accepted { mut stream, speaks, is_introduced, terms, .. } = accepted;
     if is_introduced {
         if let Introduced::Client(client) = proxy_header::read(&mut stream).await.map_err(Unsettled::Introduction)? {
-            *address = client;
+            *remote = Remote::Network(client);
         }
-        if !connected.belongs_to(*address, &terms.limits) {
+        if !connected.belongs_to(*remote, &terms.limits) {
             return Err(Unsettled::TurnedAway);
         }
     }
@@ -122,7 +121,7 @@ async fn settle(accepted: Accepted, address: &mut SocketAddr, connected: &mut Co
 }
 
 /// Finds out what a client speaks.
-async fn come_to_terms(stream: TcpStream, speaks: Speaks, terms: &Terms) -> io::Result<Settled> {
+async fn come_to_terms(stream: Transport, speaks: Speaks, terms: &Terms) -> io::Result<Settled> {
     match (speaks, &terms.tls) {
         (Speaks::Plain, _) if terms.limits.speaks_h2c => told_apart(stream).await,
         (Speaks::Plain, _) => Ok(Settled { socket: Socket::plain(stream, Bytes::new()), protocol: Protocol::Http1 }),
@@ -137,7 +136,7 @@ async fn come_to_terms(stream: TcpStream, speaks: Speaks, terms: &Terms) -> io::
 }
 
 /// In plain text a client that speaks HTTP/2 begins with its preface (RFC 9113, 3.3 and 3.4), which no request does.
-async fn told_apart(mut stream: TcpStream) -> io::Result<Settled> {
+async fn told_apart(mut stream: Transport) -> io::Result<Settled> {
     let mut head = BytesMut::with_capacity(PREFACE.len());
     let is_preface = loop {
         let missing = PREFACE.len() - head.len();
@@ -155,7 +154,7 @@ async fn told_apart(mut stream: TcpStream) -> io::Result<Settled> {
     Ok(Settled { socket: Socket::plain(stream, head.freeze()), protocol })
 }
 
-async fn shake_hands(mut stream: TcpStream, acceptor: &Acceptor) -> io::Result<TlsStream<TcpStream>> {
+async fn shake_hands(mut stream: Transport, acceptor: &Acceptor) -> io::Result<TlsStream<Transport>> {
     let mut first = [0];
     // No message of TLS begins with a letter, and every request of HTTP does.
     if stream.peek(&mut first).await? == 1 && first.iter().all(u8::is_ascii_alphabetic) {

@@ -1,22 +1,22 @@
 //! The cores: a thread each, with a runtime, an accept loop and a handler of its own.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
 use super::connection::{self, Accepted};
 use super::crowd::{Crowd, Full, Place};
-use super::listener::{Listener, Speaks};
+use super::listener::{Accepting, Listener, Speaks};
 use super::present::{Exchange, Make, Slot, follow};
+use super::transport::Transport;
 use super::{Handler, Limits, Listeners, Settings, Terms};
+use crate::http::peer::Remote;
 use crate::rule::{self, Rule};
 
 /// How long to wait after an accept that failed for want of descriptors or memory: they come back when others leave.
@@ -136,8 +136,8 @@ impl Core {
         let (drain, mut draining) = (self.drain, self.draining.clone());
         let core = Rc::new(self);
         let open = Arc::new(Open { count: AtomicUsize::new(0), none: Notify::new() });
-        for Listener { socket, speaks } in listeners {
-            let socket = TcpListener::from_std(socket)?;
+        for listener in listeners {
+            let (speaks, socket) = (listener.speaks, listener.begin()?);
             tokio::task::spawn_local(accept(Rc::clone(&core), socket, speaks, Rc::clone(&slot), Arc::clone(&open)));
         }
         // An error means that the server itself is gone, which asks for the same.
@@ -150,7 +150,7 @@ impl Core {
     }
 }
 
-async fn accept<H: Handler>(core: Rc<Core>, socket: TcpListener, speaks: Speaks, slot: Rc<Slot<H>>, open: Arc<Open>) {
+async fn accept<H: Handler>(core: Rc<Core>, socket: Accepting, speaks: Speaks, slot: Rc<Slot<H>>, open: Arc<Open>) {
     let mut draining = core.draining.clone();
     loop {
         let accepted = tokio::select! {
@@ -173,22 +173,21 @@ async fn accept<H: Handler>(core: Rc<Core>, socket: TcpListener, speaks: Speaks,
 
 fn admit<H: Handler>(
     core: &Rc<Core>,
-    stream: TcpStream,
-    from: SocketAddr,
+    stream: Transport,
+    from: Remote,
     speaks: Speaks,
     slot: &Rc<Slot<H>>,
     open: &Arc<Open>,
 ) {
     let terms = slot.present().terms.clone();
-    let is_listed = terms.balancers.iter().any(|network| network.contains(&from.ip().to_canonical()));
-    let is_introduced = is_listed || !rule::holds(Rule::BalancersAloneIntroduceClients);
+    let is_introduced = terms.balancers.hold(from) || !rule::holds(Rule::BalancersAloneIntroduceClients);
     // Of a balancer's connection it is not known yet whose it is.
-    let address = (!is_introduced).then(|| from.ip());
-    let place = match core.crowd.admit(address, &terms.limits) {
+    let known = (!is_introduced).then_some(from);
+    let place = match core.crowd.admit(known, &terms.limits) {
         Ok(place) => Connected::new(place, open),
         Err(full) => return turned_away(from, full),
     };
-    if let Err(error) = stream.set_nodelay(true) {
+    if let Err(error) = stream.set_nodelay() {
         tracing::debug!(peer = %from, %error, "a client left at once");
         return;
     }
@@ -199,7 +198,7 @@ fn admit<H: Handler>(
     });
 }
 
-fn turned_away(peer: SocketAddr, full: Full) {
+fn turned_away(peer: Remote, full: Full) {
     match full {
         Full::Everywhere => {
             tracing::warn!(%peer, "limits.connections is reached: a connection was turned away");
@@ -230,8 +229,8 @@ impl Connected {
     }
 
     /// Whose it is, by what a balancer says; false where that client has too many, which has been told then.
-    pub(super) fn belongs_to(&mut self, client: SocketAddr, limits: &Limits) -> bool {
-        let admitted = self.place.belongs_to(client.ip(), limits);
+    pub(super) fn belongs_to(&mut self, client: Remote, limits: &Limits) -> bool {
+        let admitted = self.place.belongs_to(client, limits);
         admitted.map_err(|full| turned_away(client, full)).is_ok()
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Limits;
+use crate::http::peer::Remote;
 use crate::http::subscriber::Subscriber;
 use crate::rule::{self, Rule};
 
@@ -36,18 +36,18 @@ pub(super) struct Place {
 }
 
 impl Crowd {
-    /// A place for a client, whose address may not be known yet.
-    pub(super) fn admit(self: &Arc<Self>, address: Option<IpAddr>, limits: &Limits) -> Result<Place, Full> {
-        let admitted = self.take(address, limits);
+    /// A place for a client, of whom it may not be known yet where it comes from.
+    pub(super) fn admit(self: &Arc<Self>, remote: Option<Remote>, limits: &Limits) -> Result<Place, Full> {
+        let admitted = self.take(remote, limits);
         if admitted.is_err() {
             self.turned_away.fetch_add(1, Ordering::Relaxed);
         }
         admitted
     }
 
-    fn take(self: &Arc<Self>, address: Option<IpAddr>, limits: &Limits) -> Result<Place, Full> {
-        let subscriber = match address {
-            Some(address) => self.share(address, limits)?,
+    fn take(self: &Arc<Self>, remote: Option<Remote>, limits: &Limits) -> Result<Place, Full> {
+        let subscriber = match remote {
+            Some(remote) => self.share(remote, limits)?,
             None => None,
         };
         // Counted from here on, and given back if it is one too many.
@@ -57,13 +57,12 @@ impl Crowd {
     }
 
     /// One more of an address; `None` where it has no limit.
-    fn share(&self, address: IpAddr, limits: &Limits) -> Result<Option<Subscriber>, Full> {
+    fn share(&self, remote: Remote, limits: &Limits) -> Result<Option<Subscriber>, Full> {
         // Whoever is behind a proxy has a share in it that the proxy alone knows of.
-        let is_shared = limits.proxies.iter().any(|network| network.contains(&address.to_canonical()));
-        if is_shared || !rule::holds(Rule::NoAddressTakesEveryPlace) {
+        if limits.proxies.hold(remote) || !rule::holds(Rule::NoAddressTakesEveryPlace) {
             return Ok(None);
         }
-        let subscriber = Subscriber::of(address);
+        let subscriber = Subscriber::of(remote.ip());
         let mut counts = self.by_subscriber.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(subscriber).or_default();
         if *count >= limits.connections_per_address {
@@ -86,8 +85,8 @@ impl Crowd {
 
 impl Place {
     /// Whose it is, for a client that was admitted before its address was known.
-    pub(super) fn belongs_to(&mut self, address: IpAddr, limits: &Limits) -> Result<(), Full> {
-        let share = self.crowd.share(address, limits);
+    pub(super) fn belongs_to(&mut self, remote: Remote, limits: &Limits) -> Result<(), Full> {
+        let share = self.crowd.share(remote, limits);
         if share.is_err() {
             self.crowd.turned_away.fetch_add(1, Ordering::Relaxed);
         }
@@ -113,9 +112,11 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::*;
+    use crate::http::peer::Listed;
     use crate::units::ByteSize;
 
     fn limits(connections: usize, connections_per_address: usize, proxy: Option<&str>) -> Limits {
@@ -129,12 +130,12 @@ mod tests {
             speaks_h2c: false,
             connections,
             connections_per_address,
-            proxies: proxy.into_iter().map(|network| network.parse().unwrap()).collect(),
+            proxies: proxy.into_iter().map(|network| Listed::Network(network.parse().unwrap())).collect(),
         }
     }
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn address(text: &str) -> Remote {
+        Remote::Network(SocketAddr::new(text.parse().unwrap(), 1))
     }
 
     #[test]

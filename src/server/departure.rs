@@ -10,8 +10,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::transport::Transport;
 
 /// How often the socket is asked: an upstream works for nobody for so long at most.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -31,7 +32,7 @@ impl Departure {
     }
 
     /// Ready once the client has left. To be asked while a request is being answered.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, stream: &TcpStream) -> Poll<()> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, stream: &Transport) -> Poll<()> {
         // Each time anew: hyper may have given up reading since.
         if std::mem::take(&mut self.is_read_from) {
             return Poll::Pending;
@@ -48,7 +49,7 @@ impl Departure {
 }
 
 /// Whether the other side has closed or reset the connection, whatever still lies unread before that.
-fn has_left(stream: &TcpStream) -> bool {
+fn has_left(stream: &Transport) -> bool {
     let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
     let mut asked = [PollFd::new(stream, gone)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };

@@ -88,7 +88,7 @@ pub(super) async fn serve<H: Handler>(
 
 /// hyper answers what its parser refuses by itself, without a page and past the access log: this line is its trace.
 fn log_end(peer: &Peer, error: &hyper::Error) {
-    let peer = peer.address;
+    let peer = peer.remote;
     let cause = error.source().map(ToString::to_string).unwrap_or_default();
     if is_unreadable(error) {
         tracing::info!(%peer, %error, "refused a request that is not HTTP as we speak it");

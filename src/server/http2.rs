@@ -45,7 +45,7 @@ pub(super) async fn serve<H: Handler>(
     mut draining: watch::Receiver<bool>,
     connected: Connected,
 ) {
-    let (activity, address) = (Activity::multiplexed(), peer.address);
+    let (activity, remote) = (Activity::multiplexed(), peer.remote);
     let io = ClientIo::new(socket, activity.clone(), RequestEnd::default(), limits, connected);
     let (peer, streams) = (Rc::new(peer), Streams::new(UNREAD_TIMEOUT));
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -87,7 +87,7 @@ pub(super) async fn serve<H: Handler>(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(peer = %address, %error, "a client's connection broke off");
+        tracing::debug!(peer = %remote, %error, "a client's connection broke off");
     }
 }
 

@@ -2,26 +2,31 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-use super::Settings;
+use super::socket_file::{FileFault, SocketFile};
+use super::transport::Transport;
+use super::{ListenAt, Settings};
+use crate::http::peer::Remote;
 
 /// How many connections may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// Silence after which the system asks whether a client is still there.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 
-/// An address that cannot be listened on.
+/// A place that cannot be listened at.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}{hint}")]
+#[error("cannot listen on {at}{hint}")]
 pub struct BindError {
-    address: SocketAddr,
-    hint: &'static str,
+    at: ListenAt,
+    hint: String,
     #[source]
-    source: io::Error,
+    source: Option<io::Error>,
 }
 
 /// Bound sockets. One socket serves all cores: closing one of several that share a port would reset whatever waits in
@@ -32,8 +37,17 @@ pub struct Listeners(Vec<Listener>);
 /// A bound socket, and how clients speak there.
 #[derive(Debug)]
 pub(super) struct Listener {
-    pub(super) socket: TcpListener,
+    socket: Bound,
     pub(super) speaks: Speaks,
+    /// Where it is.
+    at: ListenAt,
+}
+
+#[derive(Debug)]
+enum Bound {
+    Tcp(TcpListener),
+    /// With its file, which is there for as long as some core listens.
+    Unix(UnixListener, Arc<SocketFile>),
 }
 
 /// How clients speak at an address.
@@ -45,39 +59,97 @@ pub enum Speaks {
     Tls,
 }
 
+/// A socket on which a core accepts.
+pub(super) enum Accepting {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener, #[expect(dead_code, reason = "held, not read")] Arc<SocketFile>),
+}
+
 impl Listeners {
-    /// Binds every address, or says which one could not be bound.
+    /// Binds every place, or says which one could not be bound.
     pub fn bind(settings: &Settings) -> Result<Self, BindError> {
-        let plain = settings.listen.iter().map(|address| (address, Speaks::Plain));
-        let tls = settings.listen_tls.iter().map(|address| (address, Speaks::Tls));
-        let bind = |(address, speaks): (&SocketAddr, _)| Ok(Listener { socket: bind(*address)?, speaks });
-        plain.chain(tls).map(bind).collect::<Result<_, _>>().map(Listeners)
+        let plain = settings.listen.iter().map(|at| (at, Speaks::Plain));
+        let tls = settings.listen_tls.iter().map(|at| (at, Speaks::Tls));
+        plain
+            .chain(tls)
+            .map(|(at, speaks)| bind(at, speaks, settings.socket_mode))
+            .collect::<Result<_, _>>()
+            .map(Listeners)
     }
 
-    /// The bound addresses, with the port that the system chose where 0 was asked for.
-    pub fn addresses(&self) -> Vec<(SocketAddr, Speaks)> {
-        self.0.iter().filter_map(|listener| Some((listener.socket.local_addr().ok()?, listener.speaks))).collect()
+    /// Where they are bound, with the port that the system chose where 0 was asked for.
+    pub fn places(&self) -> Vec<(ListenAt, Speaks)> {
+        self.0.iter().map(|listener| (listener.at.clone(), listener.speaks)).collect()
     }
 
     /// A handle on the same sockets for one more core.
     pub(super) fn share(&self) -> io::Result<Vec<Listener>> {
-        let share =
-            |Listener { socket, speaks }: &Listener| Ok(Listener { socket: socket.try_clone()?, speaks: *speaks });
-        self.0.iter().map(share).collect()
+        self.0.iter().map(Listener::share).collect()
+    }
+}
+
+impl Listener {
+    fn share(&self) -> io::Result<Self> {
+        let socket = match &self.socket {
+            Bound::Tcp(socket) => Bound::Tcp(socket.try_clone()?),
+            Bound::Unix(socket, file) => Bound::Unix(socket.try_clone()?, Arc::clone(file)),
+        };
+        Ok(Listener { socket, speaks: self.speaks, at: self.at.clone() })
+    }
+
+    /// Begins to accept. Must be called on a runtime.
+    pub(super) fn begin(self) -> io::Result<Accepting> {
+        Ok(match self.socket {
+            Bound::Tcp(socket) => Accepting::Tcp(tokio::net::TcpListener::from_std(socket)?),
+            Bound::Unix(socket, file) => Accepting::Unix(tokio::net::UnixListener::from_std(socket)?, file),
+        })
+    }
+}
+
+impl Accepting {
+    /// The next client.
+    pub(super) async fn accept(&self) -> io::Result<(Transport, Remote)> {
+        match self {
+            Accepting::Tcp(socket) => {
+                let (stream, from) = socket.accept().await?;
+                Ok((Transport::Tcp(stream), Remote::Network(from)))
+            }
+            Accepting::Unix(socket, _) => {
+                let (stream, _) = socket.accept().await?;
+                Ok((Transport::Unix(stream), Remote::Unix))
+            }
+        }
+    }
+}
+
+fn bind(at: &ListenAt, speaks: Speaks, socket_mode: u32) -> Result<Listener, BindError> {
+    match at {
+        ListenAt::Address(address) => {
+            let failed =
+                |source: io::Error| BindError { at: at.clone(), hint: hint(&source).to_owned(), source: Some(source) };
+            let socket = open(*address).map_err(failed)?;
+            let at = ListenAt::Address(socket.local_addr().map_err(failed)?);
+            Ok(Listener { socket: Bound::Tcp(socket), speaks, at })
+        }
+        ListenAt::Unix(path) => {
+            let (socket, file) = SocketFile::listen(path, socket_mode).map_err(|fault| BindError {
+                at: at.clone(),
+                hint: fault.to_string(),
+                source: if let FileFault::System(source) = fault { Some(source) } else { None },
+            })?;
+            Ok(Listener { socket: Bound::Unix(socket, Arc::new(file)), speaks, at: at.clone() })
+        }
     }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the system's errors are many; these three are worth a hint")]
-fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    open(address).map_err(|source| {
-        let hint = match source.kind() {
-            io::ErrorKind::AddrInUse => " (another process listens there already)",
-            io::ErrorKind::PermissionDenied => " (ports below 1024 need CAP_NET_BIND_SERVICE)",
-            io::ErrorKind::AddrNotAvailable => " (this machine has no such address)",
-            _ => "",
-        };
-        BindError { address, hint, source }
-    })
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => " (another process listens there already)",
+        io::ErrorKind::PermissionDenied => " (ports below 1024 need CAP_NET_BIND_SERVICE)",
+        io::ErrorKind::AddrNotAvailable => " (this machine has no such address)",
+        _ => "",
+    }
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
@@ -97,10 +169,10 @@ mod tests {
 
     #[test]
     fn an_address_in_use_is_named_with_the_reason() {
-        let first = bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = first.local_addr().unwrap();
-        let error = anyhow::Error::from(bind(address).unwrap_err());
-        let expected = format!("cannot listen on {address} (another process listens there already): ");
+        let anywhere = ListenAt::Address("127.0.0.1:0".parse().unwrap());
+        let first = bind(&anywhere, Speaks::Plain, 0o660).unwrap();
+        let error = anyhow::Error::from(bind(&first.at, Speaks::Plain, 0o660).unwrap_err());
+        let expected = format!("cannot listen on {} (another process listens there already): ", first.at);
         let said = format!("{error:#}");
         assert!(said.starts_with(&expected), "{said}");
         assert_eq!(said.matches("os error").count(), 1, "{said}");

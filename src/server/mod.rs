@@ -11,17 +11,19 @@ mod departure;
 pub mod descriptors;
 mod http1;
 mod http2;
+mod listen_at;
 mod listener;
 mod present;
 mod proxy_header;
 mod socket;
+mod socket_file;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod web_socket;
+mod transport;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,27 +31,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use ipnet::IpNet;
 
 pub use self::core::{Gone, Server};
+pub use self::listen_at::ListenAt;
 pub use self::listener::{BindError, Listeners, Speaks};
-use crate::http::peer::Peer;
+use crate::http::peer::{Peer, Peers};
 use crate::tls::Acceptor;
 use crate::units::ByteSize;
 
 /// Where and how to listen.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Addresses at which clients speak in plain text.
-    pub listen: Vec<SocketAddr>,
-    /// Addresses at which they speak TLS.
-    pub listen_tls: Vec<SocketAddr>,
+    /// Where clients speak in plain text.
+    pub listen: Vec<ListenAt>,
+    /// Where they speak TLS.
+    pub listen_tls: Vec<ListenAt>,
+    /// The mode of unix sockets' files: who may connect there.
+    pub socket_mode: u32,
     /// Worker threads; `None`: one for each core.
     pub cores: Option<NonZeroUsize>,
     /// How long open requests may take to end after SIGTERM.
     pub drain: Duration,
     /// Who begins every connection with a PROXY header, and says in it whom the connection is for.
-    pub balancers: Vec<IpNet>,
+    pub balancers: Peers,
     /// What one client may cost.
     pub limits: Limits,
 }
@@ -76,7 +80,7 @@ pub struct Limits {
     /// Of those, how many may come from one address; of IPv6, from one /64.
     pub connections_per_address: usize,
     /// Who stands in front of many clients, and may have as many connections as there are.
-    pub proxies: Vec<IpNet>,
+    pub proxies: Peers,
 }
 
 /// What goes for clients who come from now on. Cheap to clone.
@@ -85,7 +89,7 @@ pub struct Terms {
     /// What one may cost.
     pub limits: Arc<Limits>,
     /// As [`Settings::balancers`].
-    pub balancers: Arc<[IpNet]>,
+    pub balancers: Arc<Peers>,
     /// Shakes hands where TLS is spoken.
     pub tls: Option<Acceptor>,
 }

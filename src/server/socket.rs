@@ -1,4 +1,4 @@
-//! A client's byte stream: plain TCP, or TLS over it, and what was read of it to find out what it is.
+//! A client's byte stream: plain, or TLS, and what was read of it to find out what it is.
 
 use std::io;
 use std::pin::Pin;
@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+
+use super::transport::Transport;
 
 /// A client's byte stream.
 pub(super) struct Socket {
@@ -17,23 +18,23 @@ pub(super) struct Socket {
 }
 
 enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Transport),
+    Tls(Box<TlsStream<Transport>>),
 }
 
 impl Socket {
-    /// Plain TCP, of which these bytes have been read.
-    pub(super) fn plain(stream: TcpStream, read_ahead: Bytes) -> Self {
+    /// Plain, of which these bytes have been read.
+    pub(super) fn plain(stream: Transport, read_ahead: Bytes) -> Self {
         Socket { read_ahead, stream: Stream::Plain(stream) }
     }
 
     /// TLS, after its handshake.
-    pub(super) fn tls(stream: TlsStream<TcpStream>) -> Self {
+    pub(super) fn tls(stream: TlsStream<Transport>) -> Self {
         Socket { read_ahead: Bytes::new(), stream: Stream::Tls(Box::new(stream)) }
     }
 
     /// What carries the bytes, whatever is said on top of it.
-    pub(super) fn transport(&self) -> &TcpStream {
+    pub(super) fn transport(&self) -> &Transport {
         match &self.stream {
             Stream::Plain(stream) => stream,
             Stream::Tls(stream) => stream.get_ref().0,
@@ -41,7 +42,7 @@ impl Socket {
     }
 
     /// As [`Socket::transport`]. What is read there is lost to the other side.
-    pub(super) fn transport_mut(&mut self) -> &mut TcpStream {
+    pub(super) fn transport_mut(&mut self) -> &mut Transport {
         match &mut self.stream {
             Stream::Plain(stream) => stream,
             Stream::Tls(stream) => stream.get_mut().0,

@@ -13,8 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tracing::subscriber::DefaultGuard;
 
-use super::{Handler, Limits, Listeners, Server, Settings, Terms};
-use crate::http::peer::Peer;
+use super::{Handler, Limits, ListenAt, Listeners, Server, Settings, Terms};
+use crate::http::peer::{Peer, Peers};
 use crate::units::ByteSize;
 
 /// Has nothing to say, and panics at `/panic`.
@@ -94,11 +94,12 @@ impl Write for Written {
 /// One core with room for this many connections.
 fn settings(connections: usize) -> Settings {
     Settings {
-        listen: vec!["127.0.0.1:0".parse().unwrap()],
+        listen: vec![ListenAt::Address("127.0.0.1:0".parse().unwrap())],
         listen_tls: Vec::new(),
+        socket_mode: 0o660,
         cores: NonZeroUsize::new(1),
         drain: Duration::from_secs(1),
-        balancers: Vec::new(),
+        balancers: Peers::default(),
         limits: Limits {
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(10),
@@ -109,7 +110,7 @@ fn settings(connections: usize) -> Settings {
             speaks_h2c: false,
             connections,
             connections_per_address: connections + 1,
-            proxies: Vec::new(),
+            proxies: Peers::default(),
         },
     }
 }
@@ -123,7 +124,7 @@ fn a_panic_that_nobody_caught_ends_one_connection_and_nothing_else() {
     let settings = settings(2);
     let listeners = Listeners::bind(&settings).unwrap();
     let server = Server::start(&settings, &listeners, &terms(&settings.limits), || Panicky).unwrap();
-    let connect = || TcpStream::connect(listeners.addresses()[0].0).unwrap();
+    let connect = || TcpStream::connect(listeners.places()[0].0.address().unwrap()).unwrap();
     let mut bystander = connect();
     assert!(ask(&mut bystander, "/").starts_with("HTTP/1.1 200"));
     // More panics than there is room for connections: each gives its place back.
@@ -148,7 +149,7 @@ fn a_connection_beyond_the_limit_is_turned_away_and_the_limit_is_named() {
         Overheard { _listening: tracing::subscriber::set_default(lines) }
     };
     let server = Server::start(&settings, &listeners, &terms(&settings.limits), overhear).unwrap();
-    let connect = || TcpStream::connect(listeners.addresses()[0].0).unwrap();
+    let connect = || TcpStream::connect(listeners.places()[0].0.address().unwrap()).unwrap();
     let mut first = connect();
     assert!(ask(&mut first, "/").starts_with("HTTP/1.1 200"));
     assert_eq!(ask(&mut connect(), "/"), "");
@@ -185,7 +186,7 @@ fn another_handler_takes_over_on_open_connections_and_what_is_under_way_ends_as_
         move || Numbered(number, Arc::clone(&go))
     };
     let server = Server::start(&settings, &listeners, &terms(&settings.limits), numbered(1)).unwrap();
-    let connect = || TcpStream::connect(listeners.addresses()[0].0).unwrap();
+    let connect = || TcpStream::connect(listeners.places()[0].0.address().unwrap()).unwrap();
     let (mut open, mut busy) = (connect(), connect());
     assert!(ask(&mut open, "/").contains("number: 1"));
     busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();

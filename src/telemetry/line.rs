@@ -249,7 +249,7 @@ mod tests {
                 Some(AccessLog::start(std::io::sink(), false).unwrap().handle()),
                 crate::telemetry::metrics::Metrics::default().of_this_core(),
             );
-            let client = Client::of("192.0.2.1:1".parse().unwrap());
+            let client = Client::of(crate::http::peer::Remote::Network("192.0.2.1:1".parse().unwrap()));
             let mut line = Line::begin(log, Timestamp::EPOCH, 1, Method::GET, Uri::from_static("/a%1b"), client);
             line.host = Some(HeaderValue::from_bytes(b"a 200 GET\x9b\xff").unwrap());
             line.cause = Some("x\n2026 200 \u{1b}[2J user=admin \u{202e}".to_owned());

@@ -52,6 +52,7 @@ mod targets;
 mod timing;
 mod tls;
 mod tokens;
+mod unix_socket;
 mod upgrade;
 mod upstream_http2;
 mod upstream_tls;

@@ -67,10 +67,10 @@ fn settings(
 
 /// Monitoring has addresses of its own, and what it is told in is plain http.
 fn addresses(listen: &Many<SocketAddr>, visitors: &Many<SocketAddr>, has_token: bool, log: &mut Findings) {
-    server::once(listen, log);
+    server::once(listen, server::overlap, log);
     for address in &listen.items {
         if let Some(theirs) =
-            visitors.items.iter().map(|given| given.value).find(|theirs| server::overlap(*theirs, address.value))
+            visitors.items.iter().map(|given| given.value).find(|theirs| server::overlap(theirs, &address.value))
         {
             let remark = Remark::new(format!("is where visitors are served: server.listen has {theirs}"));
             log.error(&address.spot, remark.so("one of the two could not be bound").fix("take another port"));

@@ -14,6 +14,7 @@ use crate::config::parse;
 use crate::config::section::Many;
 use crate::gateway::Access;
 use crate::http::path_pattern::PathPattern;
+use crate::server::ListenAt;
 use crate::upstream::{Endpoint, Place};
 
 /// How long QQ's authorization codes live.
@@ -134,10 +135,13 @@ impl Parts<'_> {
 
     /// Where nobody stands in front of us, the port that visitors type has to be one of ours.
     fn port(&self, origin: &Url, spot: &Spot, log: &mut Findings) {
-        let listen = &self.listening.listen;
+        let listen = self.listening.listen.filter_map(|at| at.address());
         let (Some(port), Some(first)) = (origin.port_or_known_default(), listen.items.first()) else { return };
-        // Port 0 is whichever is free.
-        if !listen.whole || listen.items.iter().any(|address| [port, 0].contains(&address.value.port())) {
+        // Whoever leads to a socket without a port may do so from any. Port 0 is whichever is free.
+        if !listen.whole
+            || listen.items.len() < self.listening.listen.items.len()
+            || listen.items.iter().any(|address| [port, 0].contains(&address.value.port()))
+        {
             return;
         }
         let remark = Remark::new(format!("is on port {port}, while {} is not", first.spot.quoted()));
@@ -159,15 +163,18 @@ impl Parts<'_> {
     fn loops(&self, log: &mut Findings) {
         let sites = self.sites.unwrap_or_default();
         for endpoint in self.upstreams.into_iter().flatten().flat_map(|upstream| &upstream.endpoints) {
-            let (mut visitors, mut admin) = (self.listening.listen.items.iter(), self.admin_listen.items.iter());
-            let ours = visitors.find(|at| is_ourselves(&endpoint.value, &at.value, sites));
-            let ours = ours.map(|at| (at, "every request would come back to us until no connection is left"));
+            let mut places = self.listening.listen.items.iter().chain(&self.listening.listen_tls.items);
+            let ours = places.find(|at| leads_to(&endpoint.value, &at.value, sites));
+            let ours = ours.map(|at| (&at.spot, "every request would come back to us until no connection is left"));
             let found = ours.or_else(|| {
-                let at = admin.find(|at| is_ourselves(&endpoint.value, &at.value, &[]))?;
-                Some((at, "visitors would ask our own administration, and no request would reach the application"))
+                let at = self.admin_listen.items.iter().find(|at| is_ourselves(&endpoint.value, &at.value, &[]))?;
+                Some((
+                    &at.spot,
+                    "visitors would ask our own administration, and no request would reach the application",
+                ))
             });
             if let Some((listener, so)) = found {
-                let remark = Remark::new(format!("is where we listen ourselves: {}", listener.spot.quoted())).so(so);
+                let remark = Remark::new(format!("is where we listen ourselves: {}", listener.quoted())).so(so);
                 log.error(&endpoint.spot, remark.fix("name the application's own port"));
             }
         }
@@ -231,6 +238,15 @@ fn is_of_this_machine(address: IpAddr) -> bool {
         socket.local_addr()
     });
     talking.is_ok_and(|from| from.ip() == address)
+}
+
+/// Whether a connection to the endpoint would arrive at us.
+fn leads_to(endpoint: &Endpoint, at: &ListenAt, sites: &[sites::Known]) -> bool {
+    match (at, &endpoint.place) {
+        (ListenAt::Address(address), _) => is_ourselves(endpoint, address, sites),
+        (ListenAt::Unix(ours), Place::Unix(path)) => ours == path,
+        _ => false,
+    }
 }
 
 /// Whether a connection to the endpoint would arrive at the listener, as far as can be told without asking the network.

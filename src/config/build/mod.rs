@@ -48,7 +48,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let session = sessions::read(&root.section("session"), log);
     let store = store::read(&root.section("store"), log);
     let folder = store.as_ref().map(|store| store.settings.path.as_path());
-    let admin = admin::read(&root.section("admin"), folder, &listening.everywhere(), log);
+    let admin = admin::read(&root.section("admin"), folder, &listening.addresses(), log);
     let discovery = discovery(&root.section("discovery"), log);
     let telemetry = telemetry::read(&root.section("log"), log);
 

@@ -5,8 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use super::web;
+use crate::admin::socket::LONGEST_PATH;
 use crate::config::error::Remark;
 use crate::config::tree::quoted;
+use crate::http::peer::Listed;
+use crate::server::ListenAt;
 use crate::upstream::{Endpoint, Place, Scheme};
 
 /// An address to listen on.
@@ -31,6 +34,37 @@ pub(in crate::config) fn listen(text: &str) -> Result<SocketAddr, Remark> {
             Err(_) => remark.fix("a name is not enough: one name can have many addresses"),
         }
     })
+}
+
+/// Where to listen: an address, or a unix socket's file.
+pub(in crate::config) fn listen_at(text: &str) -> Result<ListenAt, Remark> {
+    let expected = || {
+        Remark::expected("a unix socket's whole path: \"unix:/run/menshen/menshen.sock\"")
+            .so("whoever connects has to find the file")
+    };
+    let path = text.strip_prefix("unix:");
+    match path.map(|path| path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path)) {
+        Some(path) if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') => {
+            Err(expected().fix("the path begins in / and ends in the file's name"))
+        }
+        Some(path) if path.len() > LONGEST_PATH => Err(Remark::new(format!("its path is {} bytes long", path.len()))
+            .so(format!("the system allows a path of {LONGEST_PATH} bytes at most for a socket"))
+            .fix("\"unix:/run/menshen/menshen.sock\"")),
+        Some(path) => Ok(ListenAt::Unix(path.into())),
+        None if text.starts_with('/') => Err(expected().fix(quoted(&format!("unix:{text}")))),
+        None => listen(text).map(ListenAt::Address),
+    }
+}
+
+/// Some of those who connect: an address, a network, or `unix`.
+pub(in crate::config) fn peer(text: &str) -> Result<Listed, Remark> {
+    match text {
+        "unix" => Ok(Listed::Unix),
+        _ if text.starts_with("unix:") => Err(Remark::expected("\"unix\"")
+            .so("whoever may connect to one of our unix sockets is told apart by nothing else")
+            .fix("\"unix\" stands for all of them; who may connect is said by server.socket_mode")),
+        _ => network(text).map(Listed::Network),
+    }
 }
 
 /// An address, or a network such as `10.0.0.0/8`.

@@ -1,6 +1,7 @@
 //! Texts of the configuration as what they mean, each with a remark where they mean nothing.
 
 pub(super) mod address;
+pub(super) mod mode;
 pub(super) mod name;
 pub(super) mod path;
 pub(super) mod web;

@@ -12,6 +12,7 @@ use crate::config::tree::{Item, Table};
 use crate::config::{Config, shape};
 use crate::gateway::Access;
 use crate::identity::{Algorithm, Signing};
+use crate::server::ListenAt;
 
 #[test]
 fn the_delivered_file_works_as_it_stands() {
@@ -38,7 +39,7 @@ fn ten_lines_are_enough() {
     assert!(route.path.matches("/any/path") && route.methods.is_empty() && route.access == Access::Optional);
     assert_eq!(config.identities[route.identity].name, "default");
     assert!(matches!(config.identities[0].signing, Signing::Published(Algorithm::Es256)));
-    assert_eq!(config.server.listen, ["0.0.0.0:8000".parse().unwrap()]);
+    assert_eq!(config.server.listen, [ListenAt::Address("0.0.0.0:8000".parse().unwrap())]);
     assert_eq!(config.session.idle(), Duration::from_secs(12 * 60 * 60));
     assert_eq!(config.store.path, folder.0.path().join("data"));
 }

@@ -17,7 +17,9 @@ const CASES: &[Case] = &[
     (&[("MENSHEN__SERVER__CORES", " 4 ")], |config| config.server.cores.is_some_and(|cores| cores.get() == 4)),
     (&[("MENSHEN__SERVER__LISTEN", "127.0.0.1:1, [::1]:2")], |config| config.server.listen.len() == 2),
     (&[("MENSHEN__SERVER__LISTEN", "[\"127.0.0.1:1\"]")], |config| config.server.listen.len() == 1),
-    (&[("MENSHEN__SERVER__TRUSTED_PROXIES", "10.0.0.0/8")], |config| config.trusted_proxies.len() == 1),
+    (&[("MENSHEN__SERVER__TRUSTED_PROXIES", "10.0.0.0/8")], |config| {
+        config.trusted_proxies.hold_address("10.1.2.3".parse().unwrap())
+    }),
     (&[("MENSHEN__SITES__0__ORIGIN", "https://shop.example")], |config| {
         config.sites.first().origin.as_str() == "https://shop.example"
     }),

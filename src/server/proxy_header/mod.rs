@@ -14,7 +14,8 @@ use std::net::SocketAddr;
 
 use bytes::{BufMut, BytesMut};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
+
+use super::transport::Transport;
 
 /// As many bytes tell both versions apart, and no header is shorter.
 const START: usize = v2::SIGNATURE.len();
@@ -48,7 +49,7 @@ pub(super) enum Fault {
 }
 
 /// Reads the header with which a connection has to begin.
-pub(super) async fn read(stream: &mut TcpStream) -> Result<Introduced, Fault> {
+pub(super) async fn read(stream: &mut Transport) -> Result<Introduced, Fault> {
     let mut start = BytesMut::with_capacity(START);
     while start.len() < START {
         let missing = START - start.len();

@@ -1,7 +1,7 @@
 //! `tests/data/proxy_headers.tsv`, read from a socket.
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 
@@ -47,7 +47,7 @@ async fn read_of(sent: &[u8], piece: usize) -> (Result<Introduced, Fault>, Vec<u
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (client, server) =
         tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), async { listener.accept().await.unwrap().0 });
-    let (mut client, mut server) = (client.unwrap(), server);
+    let (mut client, mut server) = (client.unwrap(), Transport::Tcp(server));
     client.set_nodelay(true).unwrap();
     let send = async {
         for piece in sent.chunks(piece) {

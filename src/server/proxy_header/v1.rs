@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::{BufMut, BytesMut};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 use super::{Fault, Introduced, cut_off};
+use crate::server::transport::Transport;
 
 /// How it begins.
 pub(super) const BEGINNING: &[u8] = b"PROXY ";
@@ -15,7 +15,7 @@ pub(super) const BEGINNING: &[u8] = b"PROXY ";
 const LONGEST: usize = 107;
 
 /// Reads the rest of the line, of which `line` has come.
-pub(super) async fn read(stream: &mut TcpStream, mut line: BytesMut) -> Result<Introduced, Fault> {
+pub(super) async fn read(stream: &mut Transport, mut line: BytesMut) -> Result<Introduced, Fault> {
     let mut seen = [0; LONGEST];
     while !line.ends_with(b"\n") {
         let room = LONGEST.saturating_sub(line.len());

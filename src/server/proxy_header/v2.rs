@@ -3,9 +3,9 @@
 use std::net::{Ipv6Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, copy, sink};
-use tokio::net::TcpStream;
 
 use super::{Fault, Introduced, cut_off};
+use crate::server::transport::Transport;
 
 /// How it begins.
 pub(super) const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -16,7 +16,7 @@ const IPV6: u16 = 36;
 const UNIX: u16 = 216;
 
 /// Reads what follows the signature. Behind the addresses stands what a balancer says beside them, which is skipped.
-pub(super) async fn read(stream: &mut TcpStream) -> Result<Introduced, Fault> {
+pub(super) async fn read(stream: &mut Transport) -> Result<Introduced, Fault> {
     let [version_and_command, family, length @ ..] = exactly::<4>(stream).await?;
     if version_and_command >> 4 != 2 {
         return Err(Fault::Wrong("its version is not 2"));
@@ -60,13 +60,13 @@ pub(super) async fn read(stream: &mut TcpStream) -> Result<Introduced, Fault> {
     Ok(introduced)
 }
 
-async fn exactly<const LENGTH: usize>(stream: &mut TcpStream) -> Result<[u8; LENGTH], Fault> {
+async fn exactly<const LENGTH: usize>(stream: &mut Transport) -> Result<[u8; LENGTH], Fault> {
     let mut bytes = [0; LENGTH];
     stream.read_exact(&mut bytes).await?;
     Ok(bytes)
 }
 
-async fn skip(stream: &mut TcpStream, length: u16) -> Result<(), Fault> {
+async fn skip(stream: &mut Transport, length: u16) -> Result<(), Fault> {
     let skipped = copy(&mut stream.take(u64::from(length)), &mut sink()).await?;
     if skipped < u64::from(length) { Err(cut_off()) } else { Ok(()) }
 }

@@ -11,7 +11,7 @@ use menshen::app::{App, Source};
 use menshen::clock::{Clock, Timestamp};
 use menshen::config::Config;
 use menshen::demo::qq::{self, Endpoint, Simulator};
-use menshen::server::Speaks;
+use menshen::server::{ListenAt, Speaks};
 use menshen::store::sled::SledStore;
 use menshen::store::{Binding, Store, User, UserId, record};
 use tempfile::TempDir;
@@ -189,7 +189,7 @@ impl Proxy {
         events();
         let log = Log::default();
         let app = App::start_with(&config, clock.clone(), Some(source(&path)), log.clone(), true).unwrap();
-        let address = app.addresses(Speaks::Plain)[0];
+        let address = address_of(&app, Speaks::Plain);
         let host = setup.origin.split_once("://").unwrap().1.to_owned();
         Proxy { app: Some(app), address, clock, qq, _folder: folder, path, log, host, config }
     }
@@ -245,7 +245,7 @@ impl Proxy {
 
     /// Where clients speak TLS to it.
     pub fn tls_address(&self) -> SocketAddr {
-        self.app.as_ref().unwrap().addresses(Speaks::Tls)[0]
+        address_of(self.app.as_ref().unwrap(), Speaks::Tls)
     }
 
     /// Where it is monitored.
@@ -284,9 +284,14 @@ impl Proxy {
         self.stop();
         let app = App::start_with(&self.config, self.clock.clone(), Some(source(&self.path)), self.log.clone(), true)
             .unwrap();
-        self.address = app.addresses(Speaks::Plain)[0];
+        self.address = address_of(&app, Speaks::Plain);
         self.app = Some(app);
     }
+}
+
+/// The first of its addresses.
+fn address_of(app: &App, speaks: Speaks) -> SocketAddr {
+    app.places(speaks).find_map(ListenAt::address).unwrap()
 }
 
 fn source(path: &Path) -> Source {
@@ -302,10 +307,11 @@ impl Drop for Proxy {
 
 fn text(setup: &Setup, endpoints: &[String], qq: SocketAddr) -> String {
     let Setup { origin, provider, log, site, routes, more, server, upstream: upstream_lines, cores, drain } = setup;
+    let listen = if server.contains("listen =") { "" } else { "listen = [\"127.0.0.1:0\"]" };
     format!(
         r#"
 [server]
-listen = ["127.0.0.1:0"]
+{listen}
 cores = {cores}
 drain = "{drain}"
 {server}

@@ -17,7 +17,7 @@ use menshen::app::App;
 use menshen::clock::{Clock, Timestamp};
 use menshen::config::Config;
 use menshen::random;
-use menshen::server::Speaks;
+use menshen::server::{Inherited, Speaks};
 use menshen::store::sled::{Settings, SledStore};
 use menshen::store::{IdentityKey, NewUser, Store, UserId};
 use menshen::units::ByteSize;
@@ -52,7 +52,7 @@ fn main() {
 
     let config = config(&folder);
     let began = Instant::now();
-    let proxy = App::start(&config, Clock::System, None).unwrap();
+    let proxy = App::start(&config, Clock::System, None, Inherited::default()).unwrap();
     let answer = health(proxy.places(Speaks::Plain).find_map(|at| at.address()).unwrap());
     println!("the whole proxy answers after {:.2} s: {answer}", began.elapsed().as_secs_f64());
     proxy.stop();

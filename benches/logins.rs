@@ -18,6 +18,7 @@ use menshen::app::App;
 use menshen::clock::Clock;
 use menshen::config::Config;
 use menshen::demo::qq::{self, Simulator, User};
+use menshen::server::Inherited;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use tokio::time::Instant;
 use url::Url;
@@ -42,7 +43,7 @@ fn main() {
     let settings = qq::Settings { apps: vec![app], users, ..qq::Settings::default() };
     let simulator = Arc::new(around.block_on(Simulator::start(settings, Clock::System)).unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let proxy = App::start(&config(&folder, port, &simulator), Clock::System, None).unwrap();
+    let proxy = App::start(&config(&folder, port, &simulator), Clock::System, None, Inherited::default()).unwrap();
 
     println!("{logins} logins, {at_once} at once");
     for round in ["first logins", "repeated logins"] {

@@ -36,7 +36,7 @@ use crate::keyring::{KeyError, Keyring};
 use crate::login::provider::qq;
 use crate::master_key::{MasterKey, MasterKeyError};
 use crate::random::NoRandomness;
-use crate::server::{BindError, Gone, Handler, ListenAt, Listeners, Server, Speaks};
+use crate::server::{BindError, Gone, Handler, Inherited, ListenAt, Listeners, Server, Speaks};
 use crate::session::Lookups;
 use crate::store::sled::{OpenError, SledStore};
 use crate::store::{self, Actor, Store};
@@ -119,23 +119,30 @@ pub struct App {
 impl App {
     /// Starts everything; requests are answered when this returns. `source` reads the configuration again where it is to
     /// be reloaded. Blocks while the store opens, so it must not be called on an async runtime.
-    pub fn start(config: &Config, clock: Clock, source: Option<Source>) -> Result<Self, StartError> {
+    pub fn start(
+        config: &Config,
+        clock: Clock,
+        source: Option<Source>,
+        inherited: Inherited,
+    ) -> Result<Self, StartError> {
         let stdout = io::stdout();
         let is_json = config.log.is_json(stdout.is_terminal());
         // By itself it keeps what a full disk has refused, to write it later in the middle of other lines.
         let unbuffered = File::from(stdout.as_fd().try_clone_to_owned()?);
-        Self::start_with(config, clock, source, unbuffered, is_json)
+        let listeners = Listeners::bind(&config.server, inherited)?;
+        Self::start_with(config, clock, source, listeners, unbuffered, is_json)
     }
 
-    /// As [`App::start`], with the access log written to `log` rather than to standard output.
+    /// As [`App::start`], on sockets that are bound already, with the access log written to `log` rather than to standard
+    /// output.
     pub fn start_with(
         config: &Config,
         clock: Clock,
         source: Option<Source>,
+        listeners: Listeners,
         log: impl io::Write + Send + 'static,
         is_json: bool,
     ) -> Result<Self, StartError> {
-        let listeners = Listeners::bind(&config.server)?;
         let admin_sockets = admin_sockets(&config.admin.listen)?;
         let control = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(CONTROL_THREADS)

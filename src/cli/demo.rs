@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::demo::config::Scene;
 use crate::demo::mall::Mall;
 use crate::demo::qq::{self, Simulator};
+use crate::server::Inherited;
 use crate::{random, telemetry};
 
 pub(super) fn run(port: u16) -> ExitCode {
@@ -51,7 +52,7 @@ fn demo(port: u16) -> anyhow::Result<Stopped> {
     let config = scene.write_config(folder.path()).context("no configuration can be written")?;
     let (config, _) = Config::load(&config, std::iter::empty::<(String, String)>())?;
     let _events = telemetry::init(&config.log).context("nothing can be logged")?;
-    let started = signals.while_it_starts(move || App::start(&config, Clock::System, None));
+    let started = signals.while_it_starts(move || App::start(&config, Clock::System, None, Inherited::default()));
     let Some(app) = started.context("the proxy cannot start")? else { return Ok(Stopped::CutShort) };
     println!("{}", banner(&origin, &simulator, &mall, &folder));
     signals.wait(|| {}).context("signals cannot be heeded")?;

@@ -10,10 +10,12 @@ use super::signals::{Signals, Stopped};
 use crate::app::{App, Source};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::server::{Speaks, descriptors};
+use crate::server::{Inherited, Speaks, descriptors};
 use crate::telemetry;
 
 pub(super) fn run(path: &Path) -> ExitCode {
+    // While there is one thread.
+    let inherited = Inherited::take();
     let mut signals = match Signals::of_a_service() {
         Ok(signals) => signals,
         Err(error) => {
@@ -46,7 +48,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    match serve(config, path.to_owned(), signals) {
+    match serve(config, path.to_owned(), inherited, signals) {
         Ok(Stopped::Drained) => ExitCode::SUCCESS,
         Ok(Stopped::CutShort) => ExitCode::FAILURE,
         Err(error) => {
@@ -56,10 +58,10 @@ pub(super) fn run(path: &Path) -> ExitCode {
     }
 }
 
-fn serve(config: Config, path: PathBuf, mut signals: Signals) -> anyhow::Result<Stopped> {
+fn serve(config: Config, path: PathBuf, inherited: Inherited, mut signals: Signals) -> anyhow::Result<Stopped> {
     make_room(config.server.limits.connections);
     let source: Source = Box::new(move || Config::load(&path, std::env::vars_os()));
-    let started = signals.while_it_starts(move || App::start(&config, Clock::System, Some(source)));
+    let started = signals.while_it_starts(move || App::start(&config, Clock::System, Some(source), inherited));
     let Some(app) = started.context("the proxy cannot start")? else { return Ok(Stopped::CutShort) };
     for at in app.places(Speaks::Plain) {
         tracing::info!(address = %at, "listening");

@@ -4,13 +4,15 @@ use std::error::Error as _;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
+use super::activity::{Activity, Phase};
 use super::core::Connected;
 use super::listener::Speaks;
 use super::present::Slot;
@@ -32,6 +34,10 @@ const TLS_ALONE: &str = "HTTP/1.1 400 Bad Request\r\n\
     Connection: close\r\n\r\n\
     此端口只接受 https，请把地址开头改成 https://\n\
     This port speaks https alone: have the address begin with https://\n";
+
+/// How long after the drain has begun the first request is waited for of whoever had just connected: it is on its way. What
+/// connects later is a successor's, where sockets outlive the process.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 
 /// A connection that was just accepted.
 pub(super) struct Accepted {
@@ -78,8 +84,7 @@ pub(super) async fn serve<H: Handler>(
     let mut remote = accepted.from;
     let settled = tokio::select! {
         biased;
-        // Nothing has been asked yet.
-        _ = draining.wait_for(|draining| *draining) => return,
+        () = too_late(&mut draining) => return,
         settled = timeout(limits.head_timeout, settle(accepted, &mut remote, &mut connected)) => settled,
     };
     let too_slow = io::Error::new(io::ErrorKind::TimedOut, "the client took too long to begin");
@@ -103,6 +108,20 @@ pub(super) async fn serve<H: Handler>(
             tracing::info!(peer = %remote, %error, "a client and we did not come to terms");
             slot.present().handler.unreadable();
         }
+    }
+}
+
+/// Ready once nobody who has only just connected when draining began can count on being served.
+async fn too_late(draining: &mut watch::Receiver<bool>) {
+    // An error means that the server itself is gone.
+    let _ = draining.wait_for(|draining| *draining).await;
+    sleep(FIRST_WORD).await;
+}
+
+/// Ready once the first word of who has only just connected is no longer waited for, where draining has begun.
+pub(super) async fn first_word(activity: &Activity) {
+    if activity.phase().0 == Phase::Fresh {
+        sleep(FIRST_WORD).await;
     }
 }
 

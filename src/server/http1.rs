@@ -1,5 +1,6 @@
 //! A client's connection that speaks HTTP/1.1.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error as _;
 use std::pin::{Pin, pin};
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 
 use super::activity::{Activity, Answering, Phase};
 use super::client_io::ClientIo;
+use super::connection::first_word;
 use super::core::Connected;
 use super::present::Slot;
 use super::socket::Socket;
@@ -37,6 +39,9 @@ pub(super) async fn serve<H: Handler>(
     let activity = Activity::sequential();
     let request_end = RequestEnd::default();
     let io = ClientIo::new(socket, activity.clone(), request_end.clone(), limits, connected);
+    // Whether the server drains: a first request that comes all the same is the only one.
+    let is_last = Cell::new(false);
+    let is_last = &is_last;
     let service = service_fn(|mut request: Request<Incoming>| {
         let answering = Answering::new(&activity);
         let has_body = !request.body().is_end_stream();
@@ -57,6 +62,9 @@ pub(super) async fn serve<H: Handler>(
             }
             // HTTP/1.0 knows no chunks, and an answer said in it ends with its connection.
             let may_end_with_connection = version == Version::HTTP_10 || response.version() == Version::HTTP_10;
+            if is_last.get() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             let ends_with_connection = may_end_with_connection.then(|| activity.clone());
             Ok::<_, Infallible>(response.map(|body| Answer { body, answering, ends_with_connection }))
         }
@@ -74,8 +82,15 @@ pub(super) async fn serve<H: Handler>(
         biased;
         ended = connection.as_mut() => ended,
         _ = draining.wait_for(|draining| *draining) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            is_last.set(true);
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                () = first_word(&activity) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            }
         }
     };
     if let Err(error) = ended {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::activity::{Activity, Answering, Phase};
 use super::client_io::{ClientIo, UNREAD_TIMEOUT};
+use super::connection::first_word;
 use super::core::Connected;
 use super::present::Slot;
 use super::socket::Socket;
@@ -76,10 +77,14 @@ pub(super) async fn serve<H: Handler>(
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        _ = draining.wait_for(|draining| *draining) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        _ = draining.wait_for(|draining| *draining) => tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = first_word(&activity) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        },
         () = unused(&activity, limits.keep_alive) => {
             connection.as_mut().graceful_shutdown();
             // What the client has yet to take of an answer is all that keeps it.

@@ -11,6 +11,8 @@ pub enum ListenAt {
     Address(SocketAddr),
     /// A unix socket, by its file.
     Unix(PathBuf),
+    /// Whatever was handed to this process under a name, or whatever no other place names.
+    Inherited(Option<String>),
 }
 
 impl ListenAt {
@@ -18,7 +20,7 @@ impl ListenAt {
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
             ListenAt::Address(address) => Some(*address),
-            ListenAt::Unix(_) => None,
+            ListenAt::Unix(_) | ListenAt::Inherited(_) => None,
         }
     }
 }
@@ -29,6 +31,8 @@ impl Display for ListenAt {
         match self {
             ListenAt::Address(address) => address.fmt(f),
             ListenAt::Unix(path) => write!(f, "unix:{}", path.display()),
+            ListenAt::Inherited(None) => f.write_str("systemd"),
+            ListenAt::Inherited(Some(name)) => write!(f, "systemd:{name}"),
         }
     }
 }

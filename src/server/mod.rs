@@ -11,6 +11,7 @@ mod departure;
 pub mod descriptors;
 mod http1;
 mod http2;
+mod inherited;
 mod listen_at;
 mod listener;
 mod present;
@@ -20,8 +21,8 @@ mod socket_file;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod web_socket;
 mod transport;
+mod web_socket;
 
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -33,6 +34,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 pub use self::core::{Gone, Server};
+pub use self::inherited::Inherited;
 pub use self::listen_at::ListenAt;
 pub use self::listener::{BindError, Listeners, Speaks};
 use crate::http::peer::{Peer, Peers};

@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tracing::subscriber::DefaultGuard;
 
-use super::{Handler, Limits, ListenAt, Listeners, Server, Settings, Terms};
+use super::{Handler, Inherited, Limits, ListenAt, Listeners, Server, Settings, Terms};
 use crate::http::peer::{Peer, Peers};
 use crate::units::ByteSize;
 
@@ -92,7 +92,7 @@ impl Write for Written {
 }
 
 /// One core with room for this many connections.
-fn settings(connections: usize) -> Settings {
+pub(super) fn settings(connections: usize) -> Settings {
     Settings {
         listen: vec![ListenAt::Address("127.0.0.1:0".parse().unwrap())],
         listen_tls: Vec::new(),
@@ -122,7 +122,7 @@ fn terms(limits: &Limits) -> Terms {
 #[test]
 fn a_panic_that_nobody_caught_ends_one_connection_and_nothing_else() {
     let settings = settings(2);
-    let listeners = Listeners::bind(&settings).unwrap();
+    let listeners = Listeners::bind(&settings, Inherited::default()).unwrap();
     let server = Server::start(&settings, &listeners, &terms(&settings.limits), || Panicky).unwrap();
     let connect = || TcpStream::connect(listeners.places()[0].0.address().unwrap()).unwrap();
     let mut bystander = connect();
@@ -140,7 +140,7 @@ fn a_panic_that_nobody_caught_ends_one_connection_and_nothing_else() {
 #[test]
 fn a_connection_beyond_the_limit_is_turned_away_and_the_limit_is_named() {
     let settings = settings(1);
-    let listeners = Listeners::bind(&settings).unwrap();
+    let listeners = Listeners::bind(&settings, Inherited::default()).unwrap();
     let written = Written::default();
     let writer = written.clone();
     let overhear = move || {
@@ -179,7 +179,7 @@ impl Handler for Numbered {
 #[test]
 fn another_handler_takes_over_on_open_connections_and_what_is_under_way_ends_as_it_began() {
     let settings = settings(10);
-    let listeners = Listeners::bind(&settings).unwrap();
+    let listeners = Listeners::bind(&settings, Inherited::default()).unwrap();
     let go = Arc::new(tokio::sync::Notify::new());
     let numbered = |number| {
         let go = Arc::clone(&go);

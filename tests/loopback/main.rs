@@ -45,6 +45,7 @@ mod qq_down;
 mod qq_switches;
 mod refusals;
 mod reload;
+mod service;
 mod sessions;
 mod spoofing;
 mod support;

@@ -39,4 +39,6 @@ mod signals;
 mod spoofing;
 mod store;
 #[cfg(feature = "demo")]
+mod systemd;
+#[cfg(feature = "demo")]
 mod web_sockets;

@@ -36,8 +36,23 @@ pub(in crate::config) fn listen(text: &str) -> Result<SocketAddr, Remark> {
     })
 }
 
-/// Where to listen: an address, or a unix socket's file.
+/// Where to listen: an address, a unix socket's file, or what systemd has opened.
 pub(in crate::config) fn listen_at(text: &str) -> Result<ListenAt, Remark> {
+    if text == "systemd" {
+        return Ok(ListenAt::Inherited(None));
+    }
+    if let Some(name) = text.strip_prefix("systemd:") {
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':');
+        return is_name.then(|| ListenAt::Inherited(Some(name.to_owned()))).ok_or_else(|| {
+            Remark::expected("the name of a socket that systemd has opened: \"systemd:https\"")
+                .so("no socket is called so")
+                .fix("write what FileDescriptorName= says in the socket unit, or \"systemd\" for all that there are")
+        });
+    }
+    unix_or_address(text)
+}
+
+fn unix_or_address(text: &str) -> Result<ListenAt, Remark> {
     let expected = || {
         Remark::expected("a unix socket's whole path: \"unix:/run/menshen/menshen.sock\"")
             .so("whoever connects has to find the file")

@@ -11,7 +11,7 @@ use menshen::app::{App, Source};
 use menshen::clock::{Clock, Timestamp};
 use menshen::config::Config;
 use menshen::demo::qq::{self, Endpoint, Simulator};
-use menshen::server::{ListenAt, Speaks};
+use menshen::server::{Inherited, Listeners, Speaks};
 use menshen::store::sled::SledStore;
 use menshen::store::{Binding, Store, User, UserId, record};
 use tempfile::TempDir;
@@ -136,6 +136,11 @@ impl Setup {
         self.before_all(&[upstream.address()])
     }
 
+    /// All but the running proxy, before an upstream.
+    pub fn laid_out(self, upstream: &Upstream) -> Proxy {
+        Proxy::laid_out(&self, &[format!("http://{}", upstream.address())])
+    }
+
     /// Starts the proxy before whatever listens, or does not, at an address.
     pub fn before_address(self, upstream: SocketAddr) -> Proxy {
         self.before_all(&[upstream])
@@ -156,6 +161,7 @@ impl Setup {
 /// A running proxy, with a simulated QQ of its own.
 pub struct Proxy {
     app: Option<App>,
+    /// Where clients speak to it in plain text; nowhere while it does not run.
     pub address: SocketAddr,
     pub clock: Clock,
     pub qq: Simulator,
@@ -172,6 +178,12 @@ pub struct Proxy {
 
 impl Proxy {
     fn start(setup: &Setup, endpoints: &[String]) -> Self {
+        let mut proxy = Proxy::laid_out(setup, endpoints);
+        proxy.run();
+        proxy
+    }
+
+    fn laid_out(setup: &Setup, endpoints: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(START);
         let app = qq::App {
@@ -187,11 +199,18 @@ impl Proxy {
         let (config, _) =
             Config::load(&path, std::iter::empty::<(String, String)>()).unwrap_or_else(|report| panic!("{report}"));
         events();
-        let log = Log::default();
-        let app = App::start_with(&config, clock.clone(), Some(source(&path)), log.clone(), true).unwrap();
-        let address = address_of(&app, Speaks::Plain);
         let host = setup.origin.split_once("://").unwrap().1.to_owned();
-        Proxy { app: Some(app), address, clock, qq, _folder: folder, path, log, host, config }
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let log = Log::default();
+        Proxy { app: None, address: nowhere, clock, qq, _folder: folder, path, log, host, config }
+    }
+
+    fn run(&mut self) {
+        let listeners = Listeners::bind(&self.config.server, Inherited::default()).unwrap();
+        let (clock, log, source) = (self.clock.clone(), self.log.clone(), source(&self.path));
+        let app = App::start_with(&self.config, clock, Some(source), listeners, log, true).unwrap();
+        self.address = app.places(Speaks::Plain).find_map(|at| at.address()).unwrap_or(self.address);
+        self.app = Some(app);
     }
 
     /// A fresh connection to it.
@@ -245,7 +264,7 @@ impl Proxy {
 
     /// Where clients speak TLS to it.
     pub fn tls_address(&self) -> SocketAddr {
-        address_of(self.app.as_ref().unwrap(), Speaks::Tls)
+        self.app.as_ref().unwrap().places(Speaks::Tls).find_map(|at| at.address()).unwrap()
     }
 
     /// Where it is monitored.
@@ -282,16 +301,8 @@ impl Proxy {
     /// Stops it and starts it again on the same store and configuration, at a new address.
     pub fn restart(&mut self) {
         self.stop();
-        let app = App::start_with(&self.config, self.clock.clone(), Some(source(&self.path)), self.log.clone(), true)
-            .unwrap();
-        self.address = address_of(&app, Speaks::Plain);
-        self.app = Some(app);
+        self.run();
     }
-}
-
-/// The first of its addresses.
-fn address_of(app: &App, speaks: Speaks) -> SocketAddr {
-    app.places(speaks).find_map(ListenAt::address).unwrap()
 }
 
 fn source(path: &Path) -> Source {

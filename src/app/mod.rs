@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use self::build::{Foundations, LiveKeys};
 use self::feed::Feed;
@@ -223,6 +223,19 @@ impl App {
     pub fn reloading(&self) -> impl Fn() -> Result<Reloaded, Problem> + Clone + Send + 'static {
         let (control, live) = (self.control.handle().clone(), Arc::clone(&self.live));
         move || control.block_on(live.reload(Actor::System))
+    }
+
+    /// Has `tell` called so often, for as long as every core gets round to its work.
+    pub fn watch(&self, every: Duration, tell: impl Fn() + Send + 'static) {
+        let server = Arc::clone(&self.server);
+        self.control.spawn(async move {
+            let mut ticks = interval(every);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while server.answers().await.is_ok() {
+                tell();
+                ticks.tick().await;
+            }
+        });
     }
 
     /// Stops: open requests may end within the time that the settings give, and what is left of it the store has for

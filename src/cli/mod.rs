@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod operate;
 mod serve;
+mod service_manager;
 mod signals;
 
 use std::path::PathBuf;

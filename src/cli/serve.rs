@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 
 use super::check::Verdict;
+use super::service_manager::ServiceManager;
 use super::signals::{Signals, Stopped};
 use crate::app::{App, Source};
 use crate::clock::Clock;
@@ -60,6 +62,7 @@ pub(super) fn run(path: &Path) -> ExitCode {
 
 fn serve(config: Config, path: PathBuf, inherited: Inherited, mut signals: Signals) -> anyhow::Result<Stopped> {
     make_room(config.server.limits.connections);
+    let manager = ServiceManager::of_the_environment();
     let source: Source = Box::new(move || Config::load(&path, std::env::vars_os()));
     let started = signals.while_it_starts(move || App::start(&config, Clock::System, Some(source), inherited));
     let Some(app) = started.context("the proxy cannot start")? else { return Ok(Stopped::CutShort) };
@@ -69,9 +72,24 @@ fn serve(config: Config, path: PathBuf, inherited: Inherited, mut signals: Signa
     for at in app.places(Speaks::Tls) {
         tracing::info!(address = %at, "listening for TLS");
     }
-    let reload = app.reloading();
-    let name = signals.wait(move || drop(reload())).context("signals cannot be heeded")?;
+    let places: Vec<_> = app.places(Speaks::Plain).chain(app.places(Speaks::Tls)).map(ToString::to_string).collect();
+    let manager = Arc::new(manager);
+    manager.ready(&format!("serves at {}", places.join(", ")));
+    if let Some(every) = manager.watchdog() {
+        let manager = Arc::clone(&manager);
+        app.watch(every, move || manager.alive());
+    }
+    let (reload, told) = (app.reloading(), Arc::clone(&manager));
+    let name = signals.wait(move || {
+        told.reloading();
+        told.ready(match reload() {
+            Ok(_) => "serves by the configuration that was read last",
+            Err(_) => "serves by an older configuration: the file cannot be used",
+        });
+    });
+    let name = name.context("signals cannot be heeded")?;
     tracing::info!(signal = name, "going down: open requests may end");
+    manager.stopping("goes down: open requests may end");
     signals.stop(app).context("the proxy cannot be stopped")
 }
 

@@ -13,7 +13,7 @@ use tokio::task::LocalSet;
 use super::connection::{self, Accepted};
 use super::crowd::{Crowd, Full, Place};
 use super::listener::{Accepting, Listener, Speaks};
-use super::present::{Exchange, Make, Slot, follow};
+use super::present::{Asked, Make, Slot, follow};
 use super::transport::Transport;
 use super::{Handler, Limits, Listeners, Settings, Terms};
 use crate::http::peer::Remote;
@@ -33,7 +33,7 @@ pub struct Server<H> {
     cores: Mutex<Vec<JoinHandle<()>>>,
     draining: watch::Sender<bool>,
     crowd: Arc<Crowd>,
-    exchanges: Vec<mpsc::UnboundedSender<Exchange<H>>>,
+    asked: Vec<mpsc::UnboundedSender<Asked<H>>>,
 }
 
 impl<H: Handler> Server<H> {
@@ -52,13 +52,13 @@ impl<H: Handler> Server<H> {
             None => std::thread::available_parallelism()?.get(),
         };
         let mut cores = Vec::with_capacity(count);
-        let mut exchanges = Vec::with_capacity(count);
+        let mut all_asked = Vec::with_capacity(count);
         for index in 0..count {
             let core = Core { drain: settings.drain, draining: watching.clone(), crowd: Arc::clone(&crowd) };
             let sockets = listeners.share()?;
             let (make_handler, terms) = (Arc::clone(&make_handler), terms.clone());
-            let (exchange, asked) = mpsc::unbounded_channel();
-            exchanges.push(exchange);
+            let (ask, asked) = mpsc::unbounded_channel();
+            all_asked.push(ask);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let run = move || {
                 let local = LocalSet::new();
@@ -69,7 +69,7 @@ impl<H: Handler> Server<H> {
             };
             cores.push(std::thread::Builder::new().name(format!("core-{index}")).spawn(run)?);
         }
-        Ok(Server { cores: Mutex::new(cores), draining, crowd, exchanges })
+        Ok(Server { cores: Mutex::new(cores), draining, crowd, asked: all_asked })
     }
 
     /// How many client connections are open.
@@ -90,12 +90,21 @@ impl<H: Handler> Server<H> {
         terms: &Terms,
     ) -> Result<(), Gone> {
         let make: Make<H> = Arc::new(make_handler);
-        let ask = |core: &mpsc::UnboundedSender<Exchange<H>>| {
+        self.ask(|done| Asked::Exchange { make: Arc::clone(&make), terms: terms.clone(), done }).await
+    }
+
+    /// Ready once every core has got round to saying that it is there. A core that hangs never does.
+    pub async fn answers(&self) -> Result<(), Gone> {
+        self.ask(Asked::Answer).await
+    }
+
+    /// Asks every core, and waits until all have done it.
+    async fn ask(&self, what: impl Fn(oneshot::Sender<()>) -> Asked<H>) -> Result<(), Gone> {
+        let ask = |core: &mpsc::UnboundedSender<Asked<H>>| {
             let (done, told) = oneshot::channel();
-            let exchange = Exchange { make: Arc::clone(&make), terms: terms.clone(), done };
-            core.send(exchange).map(|()| told).map_err(|_| Gone)
+            core.send(what(done)).map(|()| told).map_err(|_| Gone)
         };
-        let told: Vec<_> = self.exchanges.iter().map(ask).collect::<Result<_, _>>()?;
+        let told: Vec<_> = self.asked.iter().map(ask).collect::<Result<_, _>>()?;
         for told in told {
             told.await.map_err(|_| Gone)?;
         }
@@ -129,7 +138,7 @@ impl Core {
         listeners: Vec<Listener>,
         terms: Terms,
         make: Make<H>,
-        asked: mpsc::UnboundedReceiver<Exchange<H>>,
+        asked: mpsc::UnboundedReceiver<Asked<H>>,
     ) -> io::Result<()> {
         let slot = Rc::new(Slot::new(make(), terms));
         tokio::task::spawn_local(follow(Rc::clone(&slot), asked));

@@ -40,18 +40,29 @@ impl<H> Slot<H> {
 /// Makes a core's handler, on that core.
 pub(super) type Make<H> = Arc<dyn Fn() -> H + Send + Sync>;
 
-/// What a core is to serve with from now on.
-pub(super) struct Exchange<H> {
-    pub(super) make: Make<H>,
-    pub(super) terms: Terms,
-    /// Told once it does.
-    pub(super) done: oneshot::Sender<()>,
+/// What is asked of a core.
+pub(super) enum Asked<H> {
+    /// To serve with another handler from now on.
+    Exchange {
+        make: Make<H>,
+        terms: Terms,
+        /// Told once it does.
+        done: oneshot::Sender<()>,
+    },
+    /// To say that it is there.
+    Answer(oneshot::Sender<()>),
 }
 
-/// Carries out exchanges for as long as somebody may ask for them.
-pub(super) async fn follow<H>(slot: Rc<Slot<H>>, mut asked: mpsc::UnboundedReceiver<Exchange<H>>) {
-    while let Some(Exchange { make, terms, done }) = asked.recv().await {
-        slot.exchange(make(), terms);
-        let _ = done.send(());
+/// Does what is asked for as long as somebody may ask.
+pub(super) async fn follow<H>(slot: Rc<Slot<H>>, mut asked: mpsc::UnboundedReceiver<Asked<H>>) {
+    while let Some(asked) = asked.recv().await {
+        let told = match asked {
+            Asked::Exchange { make, terms, done } => {
+                slot.exchange(make(), terms);
+                done
+            }
+            Asked::Answer(told) => told,
+        };
+        let _ = told.send(());
     }
 }

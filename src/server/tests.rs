@@ -205,3 +205,45 @@ fn another_handler_takes_over_on_open_connections_and_what_is_under_way_ends_as_
     drop((open, busy));
     server.drain();
 }
+
+/// Hangs at `/hang` until the test lets it, with its whole core.
+struct Hanging(Arc<Mutex<std::sync::mpsc::Receiver<()>>>);
+
+impl Handler for Hanging {
+    type Body = Nothing;
+
+    async fn handle(&self, request: Request<Incoming>, _: &Peer) -> Response<Nothing> {
+        if request.uri().path() == "/hang" {
+            self.0.lock().unwrap().recv().unwrap();
+        }
+        Response::new(Nothing)
+    }
+
+    fn unreadable(&self) {}
+}
+
+#[test]
+fn a_core_that_hangs_does_not_answer_and_does_again_once_it_goes_on() {
+    let settings = settings(10);
+    let listeners = Listeners::bind(&settings, Inherited::default()).unwrap();
+    let (go, told) = std::sync::mpsc::channel();
+    let told = Arc::new(Mutex::new(told));
+    let hanging = move || Hanging(Arc::clone(&told));
+    let server = Server::start(&settings, &listeners, &terms(&settings.limits), hanging).unwrap();
+    let mut client = TcpStream::connect(listeners.places()[0].0.address().unwrap()).unwrap();
+    assert!(ask(&mut client, "/").starts_with("HTTP/1.1 200"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(server.answers()).unwrap();
+    client.write_all(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    // It hangs as soon as it has read that.
+    let hangs = || {
+        let answered = async { tokio::time::timeout(Duration::from_millis(50), server.answers()).await };
+        runtime.block_on(answered).is_err()
+    };
+    assert!((0..200).any(|_| hangs()), "it goes on answering");
+    go.send(()).unwrap();
+    runtime.block_on(server.answers()).unwrap();
+    drop(client);
+    server.drain();
+    assert!(runtime.block_on(server.answers()).is_err(), "nobody is left");
+}

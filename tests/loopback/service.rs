@@ -1,8 +1,12 @@
-//! The built program as a service: on a socket that it was handed.
+//! The built program as a service: on a socket that it was handed, and telling whoever started it how it is.
 
+use std::ffi::OsString;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -143,4 +147,105 @@ fn without_the_socket_it_is_told_to_take_it_does_not_start_and_says_what_helps()
     for part in ["cannot listen on systemd:web", "was handed no socket", "systemctl enable --now menshen.socket"] {
         assert!(said.contains(part), "{part}: {said}");
     }
+}
+
+/// Plays systemd: what a service tells arrives here.
+struct Manager {
+    socket: UnixDatagram,
+    address: OsString,
+}
+
+impl Manager {
+    fn at(path: &Path) -> Self {
+        Manager::of(UnixDatagram::bind(path).unwrap(), path.into())
+    }
+
+    /// Behind a name without a file.
+    fn nowhere() -> Self {
+        let name = format!("menshen-test-{}", std::process::id());
+        let address = UnixAddress::from_abstract_name(&name).unwrap();
+        Manager::of(UnixDatagram::bind_addr(&address).unwrap(), format!("@{name}").into())
+    }
+
+    fn of(socket: UnixDatagram, address: OsString) -> Self {
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Manager { socket, address }
+    }
+
+    fn start(&self, layout: &Proxy, environment: &[(&str, &str)]) -> Service {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_menshen"));
+        command.arg("serve").arg("--config").arg(layout.config_path()).env("NOTIFY_SOCKET", &self.address);
+        Service::started(command.envs(environment.iter().copied()))
+    }
+
+    /// What is told next.
+    fn told(&self) -> String {
+        let mut message = [0; 4096];
+        let length = self.socket.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    }
+
+    /// What is told next, but that it lives.
+    fn told_beside(&self) -> String {
+        loop {
+            let told = self.told();
+            if told != "WATCHDOG=1" {
+                return told;
+            }
+        }
+    }
+}
+
+#[test]
+fn systemd_is_told_when_it_is_ready_reads_again_lives_and_goes_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = laid_out(&Upstream::hello(), "\"127.0.0.1:0\"");
+    let manager = Manager::at(&folder.path().join("notify"));
+    let mut service = manager.start(&layout, &[("WATCHDOG_USEC", "20000")]);
+    let ready = manager.told();
+    assert!(ready.starts_with("READY=1\nSTATUS=serves at 127.0.0.1:"), "{ready}");
+    for _ in 0..5 {
+        assert_eq!(manager.told(), "WATCHDOG=1");
+    }
+    for (change, status) in
+        [("", "by the configuration that was read last"), ("nonsense = 1\n", "by an older configuration")]
+    {
+        layout.rewrite(|text| text + change);
+        service.signal(Signal::HUP);
+        let reloading = manager.told_beside();
+        let since = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").and_then(|rest| rest.split('\n').next());
+        assert!(since.is_some_and(|since| since.parse::<u64>().unwrap() > 0), "{reloading}");
+        let ready = manager.told_beside();
+        assert!(ready.starts_with("READY=1\nSTATUS=serves ") && ready.contains(status), "{ready}");
+    }
+    service.signal(Signal::TERM);
+    let stopping = manager.told_beside();
+    assert!(stopping.starts_with("STOPPING=1\nSTATUS="), "{stopping}");
+    assert!(service.ended().success());
+}
+
+#[test]
+fn a_watchdog_of_another_process_is_not_fed_and_a_manager_without_a_file_is_told_too() {
+    let layout = laid_out(&Upstream::hello(), "\"127.0.0.1:0\"");
+    let manager = Manager::nowhere();
+    let mut service = manager.start(&layout, &[("WATCHDOG_USEC", "1000"), ("WATCHDOG_PID", "1")]);
+    assert!(manager.told().starts_with("READY=1\n"));
+    service.signal(Signal::HUP);
+    assert!(manager.told().starts_with("RELOADING=1\n"));
+    assert!(manager.told().starts_with("READY=1\n"));
+    service.signal(Signal::TERM);
+    assert!(manager.told().starts_with("STOPPING=1\n"));
+    assert!(service.ended().success());
+}
+
+#[test]
+fn a_manager_that_is_gone_keeps_nobody_from_being_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = Upstream::hello();
+    let layout = laid_out(&upstream, "\"systemd\"");
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    fs::write(folder.path().join("no-socket"), "").unwrap();
+    let mut command = handed(&socket, layout.config_path());
+    let _service = Service::started(command.env("NOTIFY_SOCKET", folder.path().join("no-socket")));
+    assert!(asked(socket.local_addr().unwrap()).unwrap().ends_with("hello"));
 }

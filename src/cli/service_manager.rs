@@ -11,6 +11,9 @@ use rustix::time::{ClockId, clock_gettime};
 /// How long telling may take. It reads as soon as it has time for us.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Longer than any end takes.
+const UNTIL_THE_END: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Whoever wants to be told; often nobody does.
 #[derive(Debug, Default)]
 pub(super) struct ServiceManager {
@@ -51,9 +54,10 @@ impl ServiceManager {
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS=reads its configuration again"));
     }
 
-    /// No more requests are taken.
+    /// No more requests are taken. How long the end may take is what TimeoutStopSec= says: from now on silence says nothing.
     pub(super) fn stopping(&self, status: &str) {
-        self.tell(&format!("STOPPING=1\nSTATUS={status}"));
+        let patience = self.patience.map(|_| format!("WATCHDOG_USEC={}\n", UNTIL_THE_END.as_micros()));
+        self.tell(&format!("STOPPING=1\n{}STATUS={status}", patience.unwrap_or_default()));
     }
 
     /// Everything works.

@@ -28,6 +28,7 @@ static SITE: LazyLock<SiteContext> = LazyLock::new(|| {
         identity: 0,
         ignore_case,
         null_origin: NullOrigin::IsForeign,
+        websocket_origins: Vec::new(),
     };
     let routes = [
         route("/*", Access::Optional, false),

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -231,7 +232,21 @@ impl App {
         self.control.spawn(async move {
             let mut ticks = interval(every);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            while server.answers().await.is_ok() {
+            loop {
+                let mut answers = pin!(server.answers());
+                let answered = match timeout(every, answers.as_mut()).await {
+                    Ok(answered) => answered,
+                    Err(_) => {
+                        tracing::error!(
+                            "a core does not get round to its work: the service manager is not told that all is well"
+                        );
+                        answers.await
+                    }
+                };
+                // They have ended, as when the proxy goes down.
+                if answered.is_err() {
+                    return;
+                }
                 tell();
                 ticks.tick().await;
             }

@@ -197,7 +197,8 @@ impl Gateway {
         let framing = hop_by_hop::check_framing(request.headers());
         framing.map_err(|error| Failed::nowhere(upstream::Error::from(error).into()))?;
         let own = self.shared.own_paths.find(request.uri().path());
-        let site = self.site(&request, own).map_err(Failed::nowhere)?;
+        let site = self.site(&request, own).or_else(|error| transport::meant(error, caller, &self.shared.sites));
+        let site = site.map_err(Failed::nowhere)?;
         let here = Here { site, caller, now };
         let answered = match own {
             // Whoever watches us asks without TLS.

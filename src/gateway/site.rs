@@ -122,6 +122,13 @@ impl SiteContexts {
         self.contexts.get(at)
     }
 
+    /// The site that is reached over TLS alone and has a host of this name, whatever the port.
+    pub(super) fn over_tls_at(&self, host: &str) -> Option<&SiteContext> {
+        let is_named = |ours: &str| host_name(ours).eq_ignore_ascii_case(host_name(host).trim_end_matches('.'));
+        let is_it = |site: &Site| is_named(site.origin.authority()) || site.aliases.iter().any(|alias| is_named(alias));
+        self.contexts.iter().find(|context| context.is_tls_alone && is_it(&context.site))
+    }
+
     /// The default site.
     pub fn first(&self) -> Option<&SiteContext> {
         self.contexts.first()

@@ -5,12 +5,24 @@ use http::{Response, StatusCode, Uri};
 
 use super::body::AnswerBody;
 use super::caller::Caller;
-use super::{SiteContext, respond};
+use super::error::Error;
+use super::{SiteContext, SiteContexts, respond};
 use crate::telemetry::line::Line;
 
 /// Whether a request is sent on to where there is TLS.
 pub(super) fn is_sent_on(site: &SiteContext, caller: &Caller) -> bool {
     site.is_tls_alone && !caller.is_secure
+}
+
+/// The site of this name, for who came to another port of it without TLS: that is sent on, too.
+///
+/// # Errors
+/// What it was before, for anybody else.
+pub(super) fn meant<'s>(error: Error, caller: &Caller, sites: &'s SiteContexts) -> Result<&'s SiteContext, Error> {
+    match &error {
+        Error::UnknownHost { host } if !caller.is_secure => sites.over_tls_at(host).ok_or(error),
+        _ => Err(error),
+    }
 }
 
 /// Sends whoever came without TLS to the same address with it: on the site's own host, whatever host was asked for, and

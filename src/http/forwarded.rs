@@ -10,8 +10,8 @@ use crate::rule::{self, Rule};
 /// Where a request comes from.
 #[derive(Debug, Clone)]
 pub struct Client {
-    /// Who connects.
-    nearest: Remote,
+    /// Who connects; `None` where somebody else's word for it is not believed.
+    nearest: Option<Remote>,
     address: IpAddr,
     /// `X-Forwarded-For` for the next hop: the client's address, then those of the proxies it came through.
     chain: HeaderValue,
@@ -21,13 +21,19 @@ impl Client {
     /// The other end of a connection. Written out once for all its requests.
     pub fn of(nearest: Remote) -> Self {
         let address = nearest.ip();
-        Client { nearest, address, chain: written(&address.to_string()) }
+        Client { nearest: Some(nearest), address, chain: written(&address.to_string()) }
+    }
+
+    /// Somebody for whom a balancer began a connection without saying who it is. What they say was said by anybody, however
+    /// much the balancer itself is trusted.
+    pub fn behind_balancer(balancer: Remote) -> Self {
+        Client { nearest: None, ..Client::of(balancer) }
     }
 
     /// The client's address, unless the peer is a trusted proxy. Then `X-Forwarded-For` is walked from the right, past
     /// every trusted proxy, to the first address that is not one; what stands left of it anybody could have written.
     pub fn behind(&self, headers: &HeaderMap, trusted: &Peers) -> Self {
-        let is_believed = trusted.hold(self.nearest);
+        let is_believed = self.is_one_of(trusted);
         if !is_believed && rule::holds(Rule::StrangersSayNothingOfTheirAddress) {
             return self.clone();
         }
@@ -41,12 +47,16 @@ impl Client {
     /// Whether the client reached the proxy in front of us over https, as that says in `X-Forwarded-Proto`. Nobody else is
     /// believed.
     pub fn comes_over_https(&self, headers: &HeaderMap, trusted: &Peers) -> bool {
-        if !trusted.hold(self.nearest) {
+        if !self.is_one_of(trusted) {
             return false;
         }
         let nearest = headers.get_all("x-forwarded-proto").iter().next_back();
         let scheme = nearest.and_then(|field| field.as_bytes().rsplit(|byte| *byte == b',').next());
         scheme.is_some_and(|scheme| scheme.trim_ascii().eq_ignore_ascii_case(b"https"))
+    }
+
+    fn is_one_of(&self, trusted: &Peers) -> bool {
+        self.nearest.is_some_and(|nearest| trusted.hold(nearest))
     }
 
     /// The client's address and those of the proxies between, as `X-Forwarded-For` lists them.

@@ -81,14 +81,14 @@ pub(super) async fn serve<H: Handler>(
 ) {
     let limits = Arc::clone(&accepted.terms.limits);
     let is_tls = accepted.speaks == Speaks::Tls;
-    let mut remote = accepted.from;
+    let (mut remote, mut client) = (accepted.from, Client::of(accepted.from));
     let settled = tokio::select! {
         biased;
         () = too_late(&mut draining) => return,
-        settled = timeout(limits.head_timeout, settle(accepted, &mut remote, &mut connected)) => settled,
+        settled = timeout(limits.head_timeout, settle(accepted, &mut remote, &mut client, &mut connected)) => settled,
     };
     let too_slow = io::Error::new(io::ErrorKind::TimedOut, "the client took too long to begin");
-    let peer = Peer { remote, client: Client::of(remote), is_tls };
+    let peer = Peer { remote, client, is_tls };
     match settled.unwrap_or(Err(Unsettled::Client(too_slow))) {
         Ok(Settled { socket, protocol: Protocol::Http1 }) => {
             http1::serve(socket, &peer, &limits, &slot, draining, connected).await;
@@ -98,11 +98,23 @@ pub(super) async fn serve<H: Handler>(
         }
         Err(Unsettled::TurnedAway) => {}
         Err(Unsettled::Introduction(fault)) => {
-            let cause = fault.source().map(tracing::field::display);
-            tracing::debug!(peer = %remote, error = %fault, cause, "a balancer's connection was closed");
-            if !matches!(fault, Fault::Silent) {
+            // Whoever only looks whether somebody listens goes without a word.
+            let is_odd = !matches!(fault, Fault::Silent);
+            match &fault {
+                Fault::Missing | Fault::Wrong(_) => {
+                    tracing::warn!(peer = %remote, error = %fault, "a balancer's connection was closed");
+                }
+                Fault::Silent | Fault::BrokenOff(_) => {
+                    let cause = fault.source().map(tracing::field::display);
+                    tracing::debug!(peer = %remote, error = %fault, cause, "a balancer's connection was closed");
+                }
+            }
+            if is_odd {
                 slot.present().handler.unreadable();
             }
+        }
+        Err(Unsettled::Client(error)) if error.kind() == io::ErrorKind::NotConnected => {
+            tracing::debug!(peer = %remote, "a client left without a word");
         }
         Err(Unsettled::Client(error)) => {
             tracing::info!(peer = %remote, %error, "a client and we did not come to terms");
@@ -125,12 +137,21 @@ pub(super) async fn first_word(activity: &Activity) {
     }
 }
 
-/// Finds out whom a connection is for, which goes to `remote`, and what is spoken.
-async fn settle(accepted: Accepted, remote: &mut Remote, connected: &mut Connected) -> Result<Settled, Unsettled> {
+/// Finds out whom a connection is for, which goes to `remote` and `client`, and what is spoken.
+async fn settle(
+    accepted: Accepted,
+    remote: &mut Remote,
+    client: &mut Client,
+    connected: &mut Connected,
+) -> Result<Settled, Unsettled> {
     let Accepted { mut stream, speaks, is_introduced, terms, .. } = accepted;
     if is_introduced {
-        if let Introduced::Client(client) = proxy_header::read(&mut stream).await.map_err(Unsettled::Introduction)? {
-            *remote = Remote::Network(client);
+        match proxy_header::read(&mut stream).await.map_err(Unsettled::Introduction)? {
+            Introduced::Client(address) => {
+                *remote = Remote::Network(address);
+                *client = Client::of(*remote);
+            }
+            Introduced::Nobody => *client = Client::behind_balancer(*remote),
         }
         if !connected.belongs_to(*remote, &terms.limits) {
             return Err(Unsettled::TurnedAway);
@@ -175,8 +196,11 @@ async fn told_apart(mut stream: Transport) -> io::Result<Settled> {
 
 async fn shake_hands(mut stream: Transport, acceptor: &Acceptor) -> io::Result<TlsStream<Transport>> {
     let mut first = [0];
+    if stream.peek(&mut first).await? == 0 {
+        return Err(io::ErrorKind::NotConnected.into());
+    }
     // No message of TLS begins with a letter, and every request of HTTP does.
-    if stream.peek(&mut first).await? == 1 && first.iter().all(u8::is_ascii_alphabetic) {
+    if first.iter().all(u8::is_ascii_alphabetic) {
         // What lies unread would make the system throw our answer away.
         let _request = stream.read(&mut [0; 4096]).await?;
         stream.write_all(TLS_ALONE.as_bytes()).await?;

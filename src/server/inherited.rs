@@ -26,7 +26,8 @@ impl Inherited {
     /// What the environment says. Once: it is removed from there. To be called before there are threads.
     pub fn take() -> Self {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
-        let mut names = names.split(':').filter(|name| !name.is_empty()).map(str::to_owned);
+        let mut names =
+            names.split(':').map(|name| if name.is_empty() { NAMELESS.to_owned() } else { name.to_owned() });
         let mut all = ListenFd::from_env();
         let handed = (0..all.len()).map(|at| Handed {
             name: names.next().unwrap_or_else(|| NAMELESS.to_owned()),

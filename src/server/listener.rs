@@ -120,6 +120,11 @@ impl Listeners {
         let mut places: Vec<_> = plain.chain(tls).collect();
         // Who names nothing gets what the others leave.
         places.sort_by_key(|(at, _)| matches!(at, ListenAt::Inherited(None)));
+        // Before anything is bound: whoever was handed a port may otherwise be told that somebody else has it.
+        match unclaimed(&inherited, &places) {
+            left if left.is_empty() => {}
+            left => return Err(BindError::Unclaimed(left)),
+        }
         let mut listeners = Vec::with_capacity(places.len());
         for (at, speaks) in places {
             match at {
@@ -128,10 +133,7 @@ impl Listeners {
                 ListenAt::Inherited(name) => listeners.extend(adopt(at, name.as_deref(), speaks, &mut inherited)?),
             }
         }
-        match owned(&inherited) {
-            left if left.is_empty() => Ok(Listeners(listeners)),
-            left => Err(BindError::Unclaimed(left)),
-        }
+        Ok(Listeners(listeners))
     }
 
     /// Where they are bound, with the port that the system chose where 0 was asked for.
@@ -177,6 +179,19 @@ impl Accepting {
             }
         }
     }
+}
+
+/// The names of what was inherited and no place names; none where a place names what is not there, which says more.
+fn unclaimed(inherited: &Inherited, places: &[(&ListenAt, Speaks)]) -> Vec<String> {
+    let names = inherited.names();
+    let claimed: Vec<Option<&str>> = places
+        .iter()
+        .filter_map(|(at, _)| if let ListenAt::Inherited(name) = at { Some(name.as_deref()) } else { None })
+        .collect();
+    if claimed.contains(&None) || claimed.iter().flatten().any(|name| !names.contains(name)) {
+        return Vec::new();
+    }
+    names.into_iter().filter(|name| !claimed.contains(&Some(name))).map(str::to_owned).collect()
 }
 
 fn owned(inherited: &Inherited) -> Vec<String> {
@@ -312,6 +327,12 @@ mod tests {
         );
         let left = said(&settings(&[Some("http")], &[]), handed(&["http", "https"]).0);
         assert!(left.starts_with("this process was handed the socket https, and server.listen names it"), "{left}");
+        // Also where the port is taken, by the very socket that was handed over.
+        let (inherited, addresses) = handed(&["http"]);
+        let at_its_address =
+            Settings { listen: vec![ListenAt::Address(addresses[0])], ..crate::server::tests::settings(1) };
+        let taken = said(&at_its_address, inherited);
+        assert!(taken.starts_with("this process was handed the socket http, and server.listen names it"), "{taken}");
         let datagrams = OwnedFd::from(std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
         let useless = said(&settings(&[None], &[]), Inherited::of([("dns".to_owned(), datagrams)]));
         assert!(useless.contains("handed as \"dns\" is of no use") && useless.contains("ListenStream="), "{useless}");

@@ -29,6 +29,8 @@ impl Handshake {
         }
         let key = BASE64_STANDARD.encode(random::bytes::<16>().ok()?);
         let accept = accept(&key);
+        // hyper would say it again to an upstream that speaks HTTP/2, beside a method that is CONNECT no more.
+        request.extensions_mut().remove::<Protocol>();
         *request.method_mut() = Method::GET;
         let headers = request.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -91,6 +93,7 @@ mod tests {
     fn a_web_socket_is_asked_for_as_by_http_1_and_nothing_else_is() {
         let (request, handshake) = asked(Protocol::from_static("websocket"));
         assert_eq!((request.method(), &request.headers()[UPGRADE]), (&Method::GET, &"websocket".parse().unwrap()));
+        assert!(request.extensions().get::<Protocol>().is_none());
         assert_eq!(accept(request.headers()[SEC_WEBSOCKET_KEY].to_str().unwrap()), handshake.unwrap().accept);
         let (request, handshake) = asked(Protocol::from_static("connect-udp"));
         assert!(handshake.is_none() && request.headers().is_empty() && request.method() == Method::CONNECT);

@@ -54,6 +54,8 @@ impl Acceptor {
         let protocols: &[&[u8]] = if settings.http2 { &[HTTP_2, HTTP_1_1] } else { &[HTTP_1_1] };
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         config.ticketer = Arc::clone(&tickets.0);
+        // The strongest that both know, whatever the client would rather have: nobody on the way talks it into less.
+        config.ignore_client_order = true;
         Ok(Acceptor(TlsAcceptor::from(Arc::new(config))))
     }
 

@@ -7,13 +7,17 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, ORIGIN, PROXY_AUTHORIZATION, TE, UPGRADE};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::channel::Lease;
 use super::expect::Gate;
+use super::shared::Asked;
 use crate::http::idle::IdleLimit;
 use crate::http::request_end::RequestEnd;
 use crate::http::strip::StripList;
@@ -93,6 +97,8 @@ pub(super) struct Upload {
     trailers: Rc<StripList>,
     progress: Rc<UploadProgress>,
     origin: Origin,
+    /// Told whenever a piece is asked for, by a connection that many share.
+    asked: Option<Asked>,
 }
 
 /// The connection that a request came on.
@@ -121,7 +127,7 @@ impl RequestBody {
         let began = Instant::now();
         let progress = Rc::new(UploadProgress { last: Cell::new(began), side: Cell::new(ClientSide::Sending) });
         let watched = Progress { began, upload: Some(Rc::clone(&progress)) };
-        let upload = Upload { incoming, gate, silence: IdleLimit::new(limit), trailers, progress, origin };
+        let upload = Upload { incoming, gate, silence: IdleLimit::new(limit), trailers, progress, origin, asked: None };
         (RequestBody::Relayed(Box::new(upload)), watched)
     }
 
@@ -131,10 +137,20 @@ impl RequestBody {
             upload.gate = None;
         }
     }
+
+    /// Has a connection know when a piece is asked for.
+    pub(super) fn tell(&mut self, asked: Asked) {
+        if let RequestBody::Relayed(upload) = self {
+            upload.asked = Some(asked);
+        }
+    }
 }
 
 impl Upload {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
+        if let Some(asked) = &self.asked {
+            asked.note();
+        }
         if let Some(gate) = &mut self.gate {
             ready!(gate.poll_open(cx));
             self.gate = None;
@@ -181,6 +197,40 @@ impl Upload {
     }
 }
 
+/// Credentials, and what concerns the connection or the whole request: HTTP/2 takes a request with some of them for malformed
+/// (RFC 9113, 8.2.2), and there are servers that end the connection for it.
+const NEVER_IN_TRAILERS: [HeaderName; 16] = [
+    AUTHORIZATION,
+    COOKIE,
+    CONNECTION,
+    CONTENT_LENGTH,
+    EXPECT,
+    HOST,
+    ORIGIN,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("close"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+
+/// Takes away the blanks around values: they are no part of one (RFC 9110, 5.5), and malformed in HTTP/2 (RFC 9113, 8.2.1).
+pub(super) fn trim(headers: &mut HeaderMap) {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    for value in headers.values_mut() {
+        let bytes = value.as_bytes();
+        if (is_blank(bytes.first()) || is_blank(bytes.last()))
+            && let Ok(trimmed) = HeaderValue::from_bytes(bytes.trim_ascii())
+        {
+            *value = trimmed;
+        }
+    }
+}
+
 /// A trailer can claim an identity as well as a header can; credentials, and what concerns the connection or the whole
 /// request, have no place in one at all (RFC 9110, 6.5.1).
 fn without_identity(frame: Frame<Bytes>, list: &StripList) -> Frame<Bytes> {
@@ -189,11 +239,10 @@ fn without_identity(frame: Frame<Bytes>, list: &StripList) -> Frame<Bytes> {
             if rule::holds(Rule::TrailersClaimNoIdentity) {
                 list.apply(&mut trailers);
             }
-            for name in [AUTHORIZATION, COOKIE, CONNECTION, EXPECT, HOST, ORIGIN, PROXY_AUTHORIZATION, TE, UPGRADE] {
+            for name in NEVER_IN_TRAILERS {
                 trailers.remove(name);
             }
-            trailers.remove("keep-alive");
-            trailers.remove("close");
+            trim(&mut trailers);
             Frame::trailers(trailers)
         }
         Err(data) => data,

@@ -34,6 +34,7 @@ impl Channel {
             Channel::Alone(connection) => Either::Left(connection.sender.try_send_request(request)),
             Channel::Shared(stream) => {
                 version_2::dress(&mut request, stream.is_tls());
+                request.body_mut().tell(stream.asked());
                 Either::Right(stream.sender.try_send_request(request))
             }
         }

@@ -83,6 +83,7 @@ impl Dialer {
         let (stream, spoken) = connect(&self.endpoint, self.tls.as_deref(), offer).await?;
         let open = self.counts.opened();
         if spoken == Spoken::Http2 {
+            stream.transport().map_or(Ok(()), |stream| watch(stream, UNCONFIRMED.max(self.idle_timeout)))?;
             let is_tls = self.endpoint.scheme == Scheme::Https;
             return Ok(Opened::Http2(Shared::over(stream, open, is_tls, self.idle_timeout).await?));
         }
@@ -123,12 +124,8 @@ async fn connect(endpoint: &Endpoint, tls: Option<&Outgoing>, offer: Offer) -> i
     stream.set_nodelay(true)?;
     match (endpoint.scheme, tls) {
         (Scheme::Http, _) => Ok((Stream::tcp(stream), Spoken::Http1)),
-        (Scheme::H2c, _) => {
-            watch(&stream)?;
-            Ok((Stream::tcp(stream), Spoken::Http2))
-        }
+        (Scheme::H2c, _) => Ok((Stream::tcp(stream), Spoken::Http2)),
         (Scheme::Https, Some(tls)) => {
-            watch(&stream)?;
             let stream = tls.connect(host, stream, offer).await?;
             let spoken = if tls::speaks_http_2(&stream) { Spoken::Http2 } else { Spoken::Http1 };
             Ok((Stream::tls(stream), spoken))
@@ -138,12 +135,13 @@ async fn connect(endpoint: &Endpoint, tls: Option<&Outgoing>, offer: Offer) -> i
 }
 
 /// Has the system find out that the other machine is gone, where nobody else would for long: on HTTP/2 the end of one
-/// request says nothing of the connection, and applications refuse to be asked often (gRPC: once in five minutes).
-fn watch(stream: &TcpStream) -> io::Result<()> {
+/// request says nothing of the connection, and applications refuse to be asked often (gRPC: once in five minutes). An
+/// application that takes nothing for so long counts as gone, too.
+fn watch(stream: &TcpStream, unconfirmed: Duration) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(UNCONFIRMED).with_interval(UNCONFIRMED / 4))?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNCONFIRMED))?;
+    socket.set_tcp_user_timeout(Some(unconfirmed))?;
     Ok(())
 }
 

@@ -44,7 +44,7 @@ impl Upstream {
         progress: &Progress,
         switches: bool,
     ) -> Result<(Response<Incoming>, Lease), Error> {
-        let mut wanted = Wanted { is_reusable: true, switches };
+        let (mut wanted, mut unsent_before) = (Wanted { is_reusable: true, switches }, false);
         loop {
             let (mut channel, target, is_reused) = self.channel(wanted).await?;
             let spare = if is_reused { Spare::of(&request, channel.is_shared()) } else { None };
@@ -57,11 +57,11 @@ impl Upstream {
             });
             let answered = answered.await;
             let Some(answered) = answered else {
-                channel.retire();
                 return Err(match progress.client_side() {
                     // Who waits for the rest of a body owes no answer yet.
                     ClientSide::Owing | ClientSide::Silent => Error::ClientSilent,
                     ClientSide::Done | ClientSide::Sending | ClientSide::Broken => {
+                        channel.retire();
                         let upstream = Arc::clone(&self.settings.name);
                         Error::TooSlow { upstream, endpoint: target.endpoint().to_string() }
                     }
@@ -79,9 +79,10 @@ impl Upstream {
                 (Some(unsent), _) if is_reused => {
                     request = channel.unsent(unsent);
                     // There is no end of connections that are opened for all and closed at once.
-                    wanted.is_reusable = !channel.is_shared();
+                    wanted.is_reusable = !(channel.is_shared() && unsent_before);
+                    unsent_before = true;
                 }
-                (None, Some(spare)) if is_refused || (spare.is_harmless && !error.error().is_parse()) => {
+                (None, Some(spare)) if is_refused || (spare.is_harmless && has_lost_its_connection(error.error())) => {
                     request = spare.request;
                     wanted.is_reusable = false;
                 }
@@ -153,6 +154,12 @@ impl Spare {
         *again.headers_mut() = request.headers().clone();
         Some(Spare { request: again, is_harmless })
     }
+}
+
+/// Whether it was the connection that broke: neither nonsense nor a stream that was reset, which are an answer of sorts.
+fn has_lost_its_connection(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    !error.is_parse() && !cause.is_some_and(h2::Error::is_reset)
 }
 
 /// Whether the other end says that it has not looked at the request (RFC 9113, 6.8 and 8.7).

@@ -1,6 +1,6 @@
 //! A connection that many requests share: HTTP/2 (RFC 9113).
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::rc::Rc;
@@ -10,6 +10,7 @@ use std::time::Duration;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::body::RequestBody;
@@ -22,7 +23,7 @@ use crate::http::idle::IdleLimit;
 const MAX_STREAMS: usize = 100;
 
 /// What the number of requests at once is as long as the other end has not said it.
-const UNHEARD: usize = usize::MAX / 2;
+const UNHEARD: usize = usize::MAX - 1;
 
 /// What the upstream may send of one answer before the client has taken it, and of all of them together: no client that
 /// reads slowly keeps another one's answer from coming.
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     sender: SendRequest<RequestBody>,
     /// Whether its bytes are encrypted, as `:scheme` tells.
     is_tls: bool,
+    core: ThisCore,
     idle_timeout: Duration,
     streams: Cell<usize>,
     /// How many the other end takes, as far as it has said so.
@@ -63,7 +65,8 @@ impl Shared {
         idle_timeout: Duration,
     ) -> io::Result<Rc<Self>> {
         let settings = stream.next_words();
-        let handshake = Builder::new(ThisCore)
+        let core = ThisCore::default();
+        let handshake = Builder::new(core.clone())
             .initial_max_send_streams(UNHEARD)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
@@ -85,6 +88,8 @@ impl Shared {
         let told = Rc::clone(&allowed);
         tokio::task::spawn_local(async move {
             let ended = poll_fn(|cx| {
+                // Hears by itself of a limit that changes, and of the other end's going away.
+                settings.register(cx.waker());
                 let polled = connection.as_mut().poll(cx);
                 told.set(allowed_by(connection.current_max_send_streams()));
                 polled
@@ -93,7 +98,7 @@ impl Shared {
             let _ = ended.await;
         });
         let (streams, is_retired, last_used) = (Cell::new(0), Cell::new(false), Cell::new(Instant::now()));
-        Ok(Rc::new(Shared { sender, is_tls, idle_timeout, streams, allowed, is_retired, last_used, _open: open }))
+        Ok(Rc::new(Shared { sender, is_tls, core, idle_timeout, streams, allowed, is_retired, last_used, _open: open }))
     }
 
     /// Room for one more request, if there is any.
@@ -103,7 +108,7 @@ impl Shared {
         }
         self.streams.set(self.streams.get() + 1);
         let (sender, silence) = (self.sender.clone(), IdleLimit::new(self.idle_timeout));
-        Some(Stream { connection: Rc::clone(self), sender, silence })
+        Some(Stream { connection: Rc::clone(self), sender, silence, sending: Sending::default() })
     }
 
     /// Whether no request can begin on it any more.
@@ -119,7 +124,7 @@ impl Shared {
 
 /// How many requests may be under way where the other end takes so many.
 fn allowed_by(said: usize) -> usize {
-    said.clamp(1, MAX_STREAMS)
+    said.min(MAX_STREAMS)
 }
 
 /// One request's part in a connection. Dropped, it leaves room for another.
@@ -128,12 +133,18 @@ pub(super) struct Stream {
     connection: Rc<Shared>,
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) silence: IdleLimit,
+    sending: Sending,
 }
 
 impl Stream {
     /// Lets no more requests begin on the connection: it may be one that leads nowhere any more.
     pub(super) fn retire(&self) {
         self.connection.is_retired.set(true);
+    }
+
+    /// For the request's body to tell that it is asked.
+    pub(super) fn asked(&self) -> Asked {
+        Asked { core: self.connection.core.clone(), sending: self.sending.clone() }
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -143,17 +154,46 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        // Left to itself, hyper would hold the request open for as long as its body can neither go on nor end.
+        if let Some(sending) = self.sending.0.get() {
+            sending.abort();
+        }
         self.connection.streams.set(self.connection.streams.get().saturating_sub(1));
         self.connection.last_used.set(Instant::now());
     }
 }
 
 /// Runs what a connection needs beside it, on its own core.
-#[derive(Clone)]
-struct ThisCore;
+#[derive(Debug, Clone, Default)]
+struct ThisCore {
+    /// Whose body was asked for a piece last: if it has none, hyper hands over what sends it right after.
+    asked: Rc<RefCell<Option<Sending>>>,
+}
+
+/// What sends a body, once something does. Clones are one and the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sending(Rc<OnceCell<AbortHandle>>);
+
+/// A body's way to let its connection know that it is asked.
+#[derive(Debug)]
+pub(super) struct Asked {
+    core: ThisCore,
+    sending: Sending,
+}
+
+impl Asked {
+    /// The body is asked for a piece.
+    pub(super) fn note(&self) {
+        self.core.asked.replace(Some(self.sending.clone()));
+    }
+}
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for ThisCore {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
+        let task = tokio::task::spawn_local(future);
+        if let Some(Sending(sending)) = self.asked.take() {
+            // Of a body that is sent already it is another's task.
+            let _ = sending.set(task.abort_handle());
+        }
     }
 }

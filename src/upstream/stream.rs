@@ -36,6 +36,15 @@ impl Stream {
         Stream { kind: Kind::Unix(stream), next_words: None }
     }
 
+    /// What carries the bytes to another machine.
+    pub(super) fn transport(&self) -> Option<&TcpStream> {
+        match &self.kind {
+            Kind::Tcp(stream) => Some(stream),
+            Kind::Tls(stream) => Some(stream.get_ref().0),
+            Kind::Unix(_) => None,
+        }
+    }
+
     /// Wakes whoever waits for the other end to say something and does not read it.
     pub(super) fn next_words(&mut self) -> Arc<AtomicWaker> {
         Arc::clone(self.next_words.get_or_insert_default())

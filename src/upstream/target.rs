@@ -29,11 +29,13 @@ pub(super) struct Target {
     /// Those that speak HTTP/2.
     shared: Rc<RefCell<Vec<Rc<Shared>>>>,
     /// The one that is being opened for all who wait.
-    opening: RefCell<Option<Joined<oneshot::Receiver<Outcome>>>>,
+    opening: Rc<RefCell<Option<Opening>>>,
     /// What the endpoint chose HTTP/1.1, the last time it had the choice.
     speaks_http_1: Rc<Cell<bool>>,
     keep_alive: Duration,
 }
+
+type Opening = Joined<oneshot::Receiver<Outcome>>;
 
 /// What came of opening a connection for all who wait: there is one in the list, or in the pool; or why there is none.
 type Outcome = Result<(), Arc<io::Error>>;
@@ -53,7 +55,7 @@ impl Target {
             dialer: Rc::new(Dialer::new(endpoint, settings, counts)),
             pool: Pool::new(settings.max_idle),
             shared: Rc::default(),
-            opening: RefCell::default(),
+            opening: Rc::default(),
             speaks_http_1: Rc::default(),
             keep_alive: settings.keep_alive,
         }
@@ -89,12 +91,14 @@ impl Target {
             return Ok((Channel::Alone(connection), true));
         }
         let offer = if wanted.switches { Offer::Http1 } else { Offer::Any };
-        match self.dialer.dial(offer).await? {
+        // Seldom needed, and large: it would make the future of every request so.
+        match Box::pin(self.dialer.dial(offer)).await? {
             Opened::Http1(connection) => Ok((Channel::Alone(connection), false)),
             Opened::Http2(shared) => {
-                let stream = shared.begin().ok_or_else(|| io::Error::other("the connection was closed at once"))?;
                 self.speaks_http_1.set(false);
-                self.shared.borrow_mut().push(shared);
+                self.shared.borrow_mut().push(Rc::clone(&shared));
+                let none = || io::Error::other("it takes no requests now, or hung up at once");
+                let stream = shared.begin().ok_or_else(none)?;
                 Ok((Channel::Shared(stream), false))
             }
         }
@@ -107,7 +111,7 @@ impl Target {
 
     /// Waits for the connection that is being opened, which goes on whoever of those who wait leaves.
     async fn join_opening(&self) -> io::Result<()> {
-        let joined = self.opening.borrow().clone().filter(|opening| opening.peek().is_none());
+        let joined = self.opening.borrow().clone();
         let opening = joined.unwrap_or_else(|| {
             let opening = self.open().shared();
             self.opening.replace(Some(opening.clone()));
@@ -125,6 +129,7 @@ impl Target {
         let (tell, told) = oneshot::channel();
         let (dialer, pool, shared) = (Rc::clone(&self.dialer), Rc::clone(&self.pool), Rc::clone(&self.shared));
         let (speaks_http_1, keep_alive) = (Rc::clone(&self.speaks_http_1), self.keep_alive);
+        let opening = Rc::clone(&self.opening);
         tokio::task::spawn_local(async move {
             let outcome = dialer.dial(Offer::Any).await.map_err(Arc::new).map(|opened| match opened {
                 Opened::Http1(connection) => {
@@ -133,7 +138,8 @@ impl Target {
                 }
                 Opened::Http2(connection) => shared.borrow_mut().push(connection),
             });
-            // Whoever asked may have left.
+            // Who comes from now on asks anew, whatever came of this one. Whoever asked may have left.
+            opening.take();
             let _ = tell.send(outcome);
         });
         told

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clock::{Clock, Timestamp};
+use crate::http::idle::IdleLimit;
 
 /// How long a side that does not read is waited for, whatever silence is allowed: what is on its way to it would be lost.
 const UNREAD: Duration = Duration::from_secs(60);
@@ -59,8 +60,10 @@ impl Tunnel {
             }
         };
         let half = Half::default();
-        let mut client = Listening { io: TokioIo::new(client), heard: Some(heard), half: half.clone() };
-        let mut upstream = Listening { io: TokioIo::new(upstream), heard: None, half: half.clone() };
+        let unread = || IdleLimit::new(UNREAD);
+        let mut client =
+            Listening { io: TokioIo::new(client), heard: Some(heard), half: half.clone(), unread: unread() };
+        let mut upstream = Listening { io: TokioIo::new(upstream), heard: None, half: half.clone(), unread: unread() };
         tokio::select! {
             copied = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER) => {
                 if let Err(error) = copied {
@@ -141,6 +144,8 @@ struct Listening<I> {
     /// The client's alone is use of its session.
     heard: Option<Heard>,
     half: Half,
+    /// How long a client has taken nothing.
+    unread: IdleLimit,
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Listening<I> {
@@ -160,6 +165,12 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Listening<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.half.written(written.is_pending());
+        if written.is_ready() {
+            self.unread.heard();
+        } else if self.heard.is_some() {
+            ready!(self.unread.poll_silence(cx));
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing")));
+        }
         written
     }
 

@@ -4,8 +4,9 @@ use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderValue, TE, TR
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Uri, Version};
 use http_body::Body;
+use hyper::ext::Protocol;
 
-use super::body::RequestBody;
+use super::body::{RequestBody, trim};
 
 /// Puts a request into the form of HTTP/2: its `Host` is the authority of its target (RFC 9113, 8.3.1), and nothing speaks of
 /// the connection (8.2.2) but `TE: trailers`, without which gRPC answers nobody.
@@ -14,10 +15,12 @@ pub(super) fn dress(request: &mut Request<RequestBody>, is_tls: bool) {
     if request.headers_mut().remove(EXPECT).is_some() {
         request.body_mut().hold_no_longer();
     }
+    request.extensions_mut().remove::<Protocol>();
     let headers = request.headers_mut();
     for name in [CONNECTION, UPGRADE, TRANSFER_ENCODING] {
         headers.remove(name);
     }
+    trim(headers);
     let scheme = if is_tls { Scheme::HTTPS } else { Scheme::HTTP };
     let authority = headers.get(HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
     if let Some(authority) = authority
@@ -75,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_host_becomes_the_authority_and_nothing_speaks_of_the_connection() {
-        let fields = [("host", "a.example:8000"), ("connection", "te"), ("te", "trailers"), ("x", "1")];
+        let fields = [("host", "a.example:8000"), ("connection", "te"), ("te", "trailers"), ("x", "\t1 ")];
         let mut request = request("/a//b?c=%20", &fields);
         dress(&mut request, true);
         assert_eq!(request.uri(), "https://a.example:8000/a//b?c=%20");

@@ -73,6 +73,15 @@ fn a_balancer_that_speaks_for_itself_is_a_client_like_any_other() {
 }
 
 #[test]
+fn whom_a_trusted_balancer_does_not_introduce_is_believed_nothing() {
+    let upstream = Upstream::hello();
+    let proxy = setup().server("trusted_proxies = [\"127.0.0.90\"]").before(&upstream);
+    let mut connection = Connection::from(BALANCER, proxy.address);
+    connection.send("PROXY UNKNOWN\r\n").get("/", &["X-Forwarded-For: 198.51.100.7"]).answer();
+    assert_eq!(upstream.next().header("x-forwarded-for"), Some("127.0.0.90"));
+}
+
+#[test]
 fn a_header_of_somebody_who_is_no_balancer_is_no_request() {
     let upstream = Upstream::hello();
     let proxy = setup().before(&upstream);
@@ -97,7 +106,7 @@ fn a_balancers_connection_without_a_good_header_is_closed_without_a_word() {
         connection.try_send(format!("{header}{request}"));
         assert!(connection.until_closed().rest().is_empty(), "{header:?}");
     }
-    events().wait_for(1, &["DEBUG", "a balancer's connection was closed", "have the balancer send one", "127.0.0.90"]);
+    events().wait_for(1, &["WARN", "a balancer's connection was closed", "have the balancer send one", "127.0.0.90"]);
     upstream.saw_nothing();
     assert_eq!(introduced(&proxy, "203.0.113.9").get("/", &[]).answer().status, 200);
 }

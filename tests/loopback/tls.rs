@@ -226,6 +226,28 @@ fn who_comes_to_an_https_site_without_tls_is_sent_to_where_there_is() {
 }
 
 #[test]
+fn who_comes_to_another_port_of_an_https_site_without_tls_is_sent_on_too() {
+    let (authority, upstream) = (Authority::new(), Upstream::hello());
+    authority.issue("site", &[SITE]);
+    let proxy = setup(&authority, &["site"]).before(&upstream);
+    let ask = |connection: &mut Connection, host: &str| {
+        connection.send(format!("GET /a HTTP/1.1\r\nHost: {host}\r\n\r\n")).answer()
+    };
+    for host in [format!("{SITE}:8000"), format!("{}.:1", SITE.to_uppercase())] {
+        let answer = ask(&mut proxy.connect(), &host);
+        assert_eq!((answer.status, answer.header("location")), (308, Some(format!("https://{SITE}/a").as_str())));
+        let mut secured = Connection::secured(proxy.tls_address(), SITE, &authority.client(&[&TLS13])).unwrap();
+        assert_eq!(ask(&mut secured, &host).status, 421, "by TLS it is no host of ours");
+    }
+    for host in ["evil.example", &format!("{SITE}.evil.example:8000"), &format!("sub.{SITE}:8000")] {
+        assert_eq!(ask(&mut proxy.connect(), host).status, 421, "{host}");
+    }
+    let lax = setup(&authority, &["site"]).section("[tls]\nredirect = false\n").before(&upstream);
+    assert_eq!(ask(&mut lax.connect(), &format!("{SITE}:8000")).status, 421, "where nobody is sent on");
+    upstream.saw_nothing();
+}
+
+#[test]
 fn browsers_are_told_to_stay_with_tls_where_the_setting_says_so() {
     let (authority, upstream) = (Authority::new(), Upstream::hello());
     authority.issue("site", &[SITE]);

@@ -12,7 +12,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Http2, PAGE, SITE, Setup, Upstream, read_head, sent, wait};
+use crate::support::{Http2, Http2Upstream, Manner, PAGE, SITE, Setup, Upstream, read_head, sent, wait};
 
 const UPGRADE: [&str; 4] =
     ["Connection: upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x"];
@@ -127,6 +127,14 @@ fn by_http_2_nothing_but_a_switch_opens_a_way() {
         // The connection goes on.
         assert!(client.ask(Request::get(format!("http://{SITE}/.menshen/health")).body(sent("")).unwrap()).is_ok());
     }
+    // Nor does an application that speaks HTTP/2 itself hear of what it could not do.
+    let upstream = Http2Upstream::hello(Manner::plain());
+    let proxy = setup().before_endpoint(format!("h2c://{}", upstream.address));
+    assert_eq!(ask(&Http2::plain(proxy.address), "websocket", None).status(), 501);
+    let arrived = upstream.next().head;
+    assert!(arrived.method == Method::GET && arrived.extensions.get::<Protocol>().is_none());
+    upstream.saw_nothing();
+    assert_eq!(upstream.connections(), 1);
     let upstream = echo();
     let proxy = setup().upstream("upgrades = []").before(&upstream);
     assert_eq!(ask(&Http2::plain(proxy.address), "websocket", None).status(), 501);

@@ -32,6 +32,8 @@ mod qq_login_tool;
 #[cfg(feature = "demo")]
 mod radicale;
 #[cfg(feature = "demo")]
+mod scanner;
+#[cfg(feature = "demo")]
 mod shared_cache;
 #[cfg(feature = "demo")]
 mod signals;

@@ -7,6 +7,7 @@ mod caches;
 mod demo;
 mod redirects;
 mod scene;
+mod secured;
 mod siblings;
 
 use menshen::demo::qq::Endpoint;

@@ -115,7 +115,7 @@ fn nginx_before_the_sibling(folder: &TempDir, https: SocketAddr, sibling: Socket
 }
 
 /// A shop whose pages say who it was told that the visitor is, and that opens every WebSocket.
-fn shop() -> Upstream {
+pub(super) fn shop() -> Upstream {
     Upstream::serving(|mut stream: TcpStream, connection, seen: Sender<Received>| {
         let mut buffer = Vec::new();
         while let Some(request) = read_request(&mut stream, &mut buffer, connection) {

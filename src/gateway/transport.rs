@@ -19,10 +19,8 @@ pub(super) fn is_sent_on(site: &SiteContext, caller: &Caller) -> bool {
 /// # Errors
 /// What it was before, for anybody else.
 pub(super) fn meant<'s>(error: Error, caller: &Caller, sites: &'s SiteContexts) -> Result<&'s SiteContext, Error> {
-    match &error {
-        Error::UnknownHost { host } if !caller.is_secure => sites.over_tls_at(host).ok_or(error),
-        _ => Err(error),
-    }
+    let host = if let Error::UnknownHost { host } = &error { Some(host.as_str()) } else { None };
+    host.filter(|_| !caller.is_secure).and_then(|host| sites.over_tls_at(host)).ok_or(error)
 }
 
 /// Sends whoever came without TLS to the same address with it: on the site's own host, whatever host was asked for, and

@@ -8,15 +8,26 @@ use serde_json::Value;
 use crate::backends::{SITE, Setup, Upstream, tls};
 
 /// What it finds of a certificate that a test has issued for itself, and of nothing else.
-const OF_THE_TESTS_CERTIFICATE: [&str; 5] =
-    ["cert_chain_of_trust", "cert_revocation", "cert_extlifeSpan", "cert_expirationStatus", "DNS_CAArecord"];
+const OF_THE_TESTS_CERTIFICATE: [&str; 6] = [
+    "cert_chain_of_trust",
+    "cert_revocation",
+    "cert_extlifeSpan",
+    "cert_expirationStatus",
+    "cert_validityPeriod",
+    "DNS_CAArecord",
+];
 
 /// What it finds of itself.
 const OF_THE_SCANNER: [&str; 1] = ["engine_problem"];
 
 #[test]
 fn a_scanner_finds_nothing_above_low_on_default_settings() {
-    let upstream = Upstream::hello();
+    // What browsers are told of a page is the application's affair.
+    let upstream = Upstream::scripted(|_| {
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Frame-Options: DENY\r\nX-Content-Type-Options: nosniff\r\n\
+          Content-Security-Policy: default-src 'self'\r\nReferrer-Policy: same-origin\r\n\r\nhello"
+            .to_vec()
+    });
     let folder = tempfile::tempdir().unwrap();
     tls::certificate(&[SITE], folder.path());
     let file = |name: &str| folder.path().join(name);

@@ -71,7 +71,7 @@ impl Dialer {
     /// The endpoint took none in time, or is not who it has to be.
     pub(super) async fn dial(&self, offer: Offer) -> io::Result<Opened> {
         let opened = tokio::time::timeout(self.connect_timeout, self.open(offer)).await;
-        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time");
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, too_late(self.endpoint.scheme));
         let opened = opened.map_err(late).flatten();
         if opened.is_err() {
             self.counts.failed();
@@ -85,7 +85,8 @@ impl Dialer {
         if spoken == Spoken::Http2 {
             stream.transport().map_or(Ok(()), |stream| watch(stream, UNCONFIRMED.max(self.idle_timeout)))?;
             let is_tls = self.endpoint.scheme == Scheme::Https;
-            return Ok(Opened::Http2(Shared::over(stream, open, is_tls, self.idle_timeout).await?));
+            let shared = Shared::over(stream, open, is_tls, self.idle_timeout).await.map_err(no_http_2)?;
+            return Ok(Opened::Http2(shared));
         }
         let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(io::Error::other)?;
@@ -126,11 +127,38 @@ async fn connect(endpoint: &Endpoint, tls: Option<&Outgoing>, offer: Offer) -> i
         (Scheme::Http, _) => Ok((Stream::tcp(stream), Spoken::Http1)),
         (Scheme::H2c, _) => Ok((Stream::tcp(stream), Spoken::Http2)),
         (Scheme::Https, Some(tls)) => {
-            let stream = tls.connect(host, stream, offer).await?;
+            let stream = tls.connect(host, stream, offer).await.map_err(no_tls)?;
             let spoken = if tls::speaks_http_2(&stream) { Spoken::Http2 } else { Spoken::Http1 };
             Ok((Stream::tls(stream), spoken))
         }
         (Scheme::Https, None) => Err(io::Error::other("TLS is not set up: a fault of Menshen's")),
+    }
+}
+
+fn too_late(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Http => "the connection was not accepted in time",
+        Scheme::H2c => "the connection was not accepted, or not a word of HTTP/2 came, in time",
+        Scheme::Https => "the connection was not accepted, or TLS did not come about, in time",
+    }
+}
+
+fn no_http_2(error: io::Error) -> io::Error {
+    let told = format!(
+        "HTTP/2 did not come about; an application that speaks HTTP/1.1 is written http://, not h2c:// ({error})"
+    );
+    io::Error::new(error.kind(), told)
+}
+
+/// Only what is no TLS at all is a matter of how the endpoint is written: of certificates the library tells well.
+fn no_tls(error: io::Error) -> io::Error {
+    match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(rustls::Error::InvalidMessage(_)) => {
+            let told =
+                format!("what it says is no TLS; a port in plain text is written http://, not https:// ({error})");
+            io::Error::new(error.kind(), told)
+        }
+        Some(_) | None => error,
     }
 }
 

@@ -12,8 +12,8 @@ use hyper::body::Frame;
 use tokio::sync::{Notify, mpsc};
 
 use crate::support::{
-    Connection, Http2, Http2Upstream, Manner, Proxy, SITE, Sent, Setup, Upstream, answer, read_head, sent, streamed,
-    wait,
+    Connection, Http2, Http2Upstream, Manner, Proxy, SITE, Sent, Setup, Upstream, answer, events, read_head, sent,
+    streamed, wait,
 };
 
 pub(crate) fn setup() -> Setup {
@@ -318,8 +318,10 @@ fn a_server_that_speaks_http_1_where_http_2_is_expected_is_502() {
         read_head(&mut stream, 0);
         std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").unwrap();
     });
-    let proxy = setup().before_endpoint(format!("h2c://{}", upstream.address()));
+    let endpoint = format!("h2c://{}", upstream.address());
+    let proxy = setup().before_endpoint(&endpoint);
     assert_eq!(proxy.connect().get("/", &[]).answer().status, 502);
+    events().wait_for(1, &[&endpoint, "is written http://, not h2c://"]);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use http::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::copy;
 
-use crate::support::{Authority, Http2Upstream, Manner, Proxy, SITE, Setup, answer, nobody_listens, sent};
+use crate::support::{
+    Authority, Http2Upstream, Manner, Proxy, SITE, Setup, Upstream, answer, events, nobody_listens, sent,
+};
 
 const BOTH: &[&[u8]] = &[b"h2", b"http/1.1"];
 const HTTP_1: &[&[u8]] = &[b"http/1.1"];
@@ -132,6 +134,18 @@ fn what_upgrades_goes_by_http_1_also_where_http_2_is_preferred() {
     assert_eq!(upstream.next().head.version, http::Version::HTTP_11);
     assert_eq!(proxy.connect().get("/", &[]).answer().status, 200);
     assert_eq!(upstream.next().head.version, http::Version::HTTP_2, "everything else still goes by HTTP/2");
+}
+
+#[test]
+fn an_upstream_in_plain_text_is_502_and_the_log_says_how_it_is_written() {
+    let plain = Upstream::serving(|mut stream, _, _| {
+        let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+        let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
+    let endpoint = format!("https://{}", plain.address());
+    let proxy = Setup::new().before_endpoint(&endpoint);
+    assert_eq!(proxy.connect().get("/", &[]).answer().status, 502);
+    events().wait_for(1, &[&endpoint, "is written http://, not https://"]);
 }
 
 #[test]

@@ -65,6 +65,7 @@ rules! {
     AnotherReadingBringsNoIdentity = "another-reading-brings-no-identity",
     OnlyPagesAreSentToLogIn = "only-pages-are-sent-to-log-in",
     TheStrictestReadingGuards = "the-strictest-reading-guards",
+    AnUncertainPathIsNotRewritten = "an-uncertain-path-is-not-rewritten",
     EncodedSlashesAreReadBothWays = "encoded-slashes-are-read-both-ways",
     PathParametersAreCut = "path-parameters-are-cut",
     ReadingsAreBounded = "readings-are-bounded",

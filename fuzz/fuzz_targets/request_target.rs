@@ -29,6 +29,7 @@ static SITE: LazyLock<SiteContext> = LazyLock::new(|| {
         ignore_case,
         null_origin: NullOrigin::IsForeign,
         websocket_origins: Vec::new(),
+        handling: std::sync::Arc::default(),
     };
     let routes = [
         route("/*", Access::Optional, false),

@@ -26,7 +26,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::tls::{Acceptor, Tickets};
 use crate::token::api::ApiTokens;
 use crate::trail::Trail;
-use crate::upstream::ConnectionCounts;
+use crate::upstream::{ConnectionCounts, Groups, HealthChecks};
 
 /// What outlives every configuration.
 pub(super) struct Foundations {
@@ -39,6 +39,7 @@ pub(super) struct Foundations {
     pub(super) metrics: Metrics,
     pub(super) store_counts: Arc<StoreCounts>,
     pub(super) connections: ConnectionCounts,
+    pub(super) groups: Groups,
     pub(super) lookups: Lookups,
     /// Shared by everything that was ever built, so that what one core seals every other one opens, also while a new key
     /// is taken into use.
@@ -132,11 +133,19 @@ impl Foundations {
             target_bytes: config.server.limits.target_bytes,
             upstreams: config.upstreams.clone(),
             connections: self.connections.clone(),
+            groups: self.groups.clone(),
+            health: HealthChecks::start(&config.upstreams, &self.groups, &health_host(config), &self.control),
             forwarding: config.forwarding,
             access_log: self.access_log.clone(),
             metrics: self.metrics.clone(),
         })
     }
+}
+
+/// What an application is asked as, where it gets the `Host` of visitors: the first site.
+fn health_host(config: &Config) -> HeaderValue {
+    let authority = config.sites.first().origin.authority();
+    HeaderValue::try_from(authority).unwrap_or(HeaderValue::from_static("localhost"))
 }
 
 fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteError> {

@@ -21,9 +21,9 @@ use crate::keyring;
 use crate::random;
 use crate::server::Server;
 use crate::store::{Act, Actor, AuditEntry, IdentityKey};
-use crate::telemetry::metrics::{Gauges, UpstreamConnections};
+use crate::telemetry::metrics::{EndpointState, Gauges, UpstreamConnections, UpstreamState};
 use crate::tls::{Change, Validity};
-use crate::upstream::Connections;
+use crate::upstream::{self, Connections, GroupState};
 
 /// How often what has run out is removed from the store.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -102,6 +102,7 @@ impl Live {
         let shared = Arc::new(self.foundations.build(&config, Some(&before.shared.login)).await?);
         let terms = self.foundations.terms(&config)?;
         self.server.exchange(gateways(Arc::clone(&shared)), &terms).await?;
+        self.foundations.groups.keep(&config.upstreams);
         self.present.store(Arc::new(Present { config, shared, since: self.foundations.clock.now() }));
         Ok(())
     }
@@ -237,6 +238,7 @@ impl Running for Live {
             sessions: present.shared.sessions.remembered_count(),
             lookups: [("remembered", lookups.remembered), ("opened", lookups.opened), ("refused", lookups.refused)],
             upstreams: self.foundations.connections.all().into_iter().map(of_upstream).collect(),
+            groups: self.foundations.groups.states().into_iter().map(of_group).collect(),
             is_store_up: store.ping().await.is_ok(),
             store_calls: [("read", counts.reads()), ("write", counts.writes())],
             store_commits: counts.commits(),
@@ -290,6 +292,22 @@ impl Running for Live {
 
 fn end_of(validity: Validity) -> (String, u64) {
     (validity.chain.display().to_string(), validity.not_after.as_secs())
+}
+
+fn of_group(state: GroupState) -> UpstreamState {
+    let endpoint = |state: upstream::EndpointState| EndpointState {
+        endpoint: state.endpoint,
+        is_in: state.is_in,
+        ejected: state.ejected,
+        in_flight: state.in_flight,
+    };
+    UpstreamState {
+        upstream: state.upstream,
+        endpoints: state.endpoints.into_iter().map(endpoint).collect(),
+        retries: state.retries,
+        waiting: state.waiting,
+        turned_away: state.turned_away,
+    }
 }
 
 fn of_upstream(counted: Connections) -> UpstreamConnections {

@@ -44,7 +44,7 @@ use crate::store::{self, Actor, Store};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::{NoTickets, Tickets};
-use crate::upstream::ConnectionCounts;
+use crate::upstream::{ConnectionCounts, Groups};
 
 /// The store gets this long to close even where open requests have taken all the time there was.
 const CLOSE_AT_LEAST: Duration = Duration::from_secs(2);
@@ -174,6 +174,7 @@ impl App {
             metrics: Metrics::default(),
             store_counts,
             connections: ConnectionCounts::default(),
+            groups: Groups::default(),
             lookups: Lookups::default(),
             keys,
             tickets: Tickets::new()?,

@@ -134,7 +134,7 @@ fn row(route: &RouteSettings, config: &Config) -> (String, String) {
 }
 
 fn destination(upstream: &upstream::Settings) -> String {
-    let endpoints: Vec<_> = upstream.endpoints.iter().map(ToString::to_string).collect();
+    let endpoints: Vec<_> = upstream.members.iter().map(|member| member.endpoint.to_string()).collect();
     format!("{} ({})", upstream.name, endpoints.join(", "))
 }
 

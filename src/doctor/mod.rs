@@ -92,7 +92,7 @@ pub async fn examine(
     let machine = Machine::now(config);
     for (at, upstream) in config.upstreams.iter().enumerate() {
         let trust = Trust::of(config, at);
-        for endpoint in &upstream.endpoints {
+        for endpoint in upstream.members.iter().map(|member| &member.endpoint) {
             application::examine(endpoint, upstream, &machine, trust).await.into_iter().try_for_each(&mut tell)?;
         }
     }

@@ -90,6 +90,16 @@ pub(super) fn remove_if_over(
     add_beside_the_shops(headers, removals);
 }
 
+/// Has a browser come back to the same endpoint of an upstream, by an answer that nobody would keep.
+pub(super) fn stick(cookie: HeaderValue, answer: &mut Response<AnswerBody>) {
+    if !may_carry_cookies(answer) {
+        return;
+    }
+    let headers = answer.headers_mut();
+    caching::keep_private(headers);
+    add_beside_the_shops(headers, vec![cookie]);
+}
+
 /// Whoever kept an answer with cookies would set them again later, in place of newer ones.
 fn may_carry_cookies(answer: &Response<AnswerBody>) -> bool {
     // A browser takes the fields of a 304 over into what it keeps.

@@ -26,6 +26,9 @@ pub(super) enum Error {
     /// The client: a target of a form that its method does not have.
     #[error("the request target has a form that its method does not have")]
     TargetForm,
+    /// The client: what the application would get of this path is no path, or not certain.
+    #[error("the path can be read in different ways, or comes to no path, where it would be rewritten")]
+    NotRewritable,
     /// The client: a target longer than the limit.
     #[error("the request target is too long")]
     TargetTooLong,

@@ -12,10 +12,11 @@ use super::caller::Kind;
 use super::error::Error;
 use super::policy::Clearance;
 use super::{Access, Gateway, Here, Passing, caching, cookies};
-use crate::http::cookie;
+use crate::http::{cookie, request_path};
 use crate::rule::{self, Rule};
+use crate::session::Proof;
 use crate::telemetry::line::Line;
-use crate::upstream::Visitor;
+use crate::upstream::{Answer, Course, Visitor};
 
 impl Gateway {
     pub(super) async fn forward(
@@ -26,26 +27,42 @@ impl Gateway {
         here: Here<'_>,
         line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Error> {
-        let visitor = visitor(here);
         let Passing { matched, presented } = passing;
+        let visitor = visitor(here, presented.session().filter(|_| clearance.identity().is_some()));
+        let handling = &matched.route.handling;
+        if let Some(answer) = &handling.answer {
+            let mut response = answer.answer(request.uri(), here.caller)?;
+            handling.response_fields.apply(response.headers_mut());
+            return Ok(response);
+        }
+        let affinity = self.upstreams.affinity(clearance.upstream(), request.headers(), &visitor);
         self.strip_claims(&mut request, clearance.identity(), here);
         let fields = match clearance.identity().zip(presented.session()) {
             Some((identity, proof)) => self.shared.sessions.identity_headers(proof, identity, here.now).await?,
             None => None,
         };
+        if let Some(rewrite) = &handling.rewrite {
+            *request.uri_mut() = rewrite.apply(request.uri(), &request_path::read(request.uri().path())?)?;
+        }
+        handling.request_fields.apply(request.headers_mut());
         let permit = clearance.permit(fields.as_ref());
         if let Some(line) = line {
             line.upstream = self.upstreams.name(&permit).map(Arc::clone);
         }
-        let (answer, tunnel) = self.upstreams.forward(request, &permit, &visitor).await?;
+        let course = Course { visitor: &visitor, affinity, timeouts: handling.timeouts };
+        let Answer { response, tunnel, cookie } = self.upstreams.forward(request, &permit, course).await?;
         if let Some(line) = line {
             line.answered = Some(Instant::now());
         }
         if let Some(tunnel) = tunnel {
             self.open(tunnel, fields.as_ref().and(presented.session()).cloned(), here);
         }
-        let mut response = answer.map(AnswerBody::relayed);
+        let mut response = response.map(AnswerBody::relayed);
+        handling.response_fields.apply(response.headers_mut());
         cookies::keep_ours_ours(response.headers_mut(), &here.site.wire.jar);
+        if let Some(cookie) = cookie {
+            cookies::stick(cookie, &mut response);
+        }
         if fields.is_some() && rule::holds(Rule::AnswersWithIdentityArePrivate) {
             caching::keep_private(response.headers_mut());
         }
@@ -67,7 +84,8 @@ impl Gateway {
     pub(super) fn strip_claims<B>(&self, request: &mut Request<B>, identity: Option<usize>, here: Here<'_>) {
         let headers = request.headers_mut();
         self.strip.apply(headers);
-        cookie::remove_ours(headers, |name| here.site.wire.jar.is_ours(name) && rule::holds(Rule::OwnCookiesStayHere));
+        let is_ours = |name: &[u8]| here.site.wire.jar.is_ours(name) && rule::holds(Rule::OwnCookiesStayHere);
+        cookie::remove_ours(headers, |name| is_ours(name) || self.upstreams.sticks_by(name));
         // It carries none by its standard. By one of its own the application would know somebody who was not checked.
         if here.caller.kind == Kind::Preflight && rule::holds(Rule::PreflightsCarryNoCookie) {
             headers.remove(COOKIE);
@@ -81,10 +99,11 @@ impl Gateway {
 }
 
 /// Where a request comes from, as upstreams are told.
-pub(super) fn visitor(here: Here<'_>) -> Visitor {
+pub(super) fn visitor(here: Here<'_>, known: Option<&Arc<Proof>>) -> Visitor {
     Visitor {
         forwarded_for: here.caller.client.chain().clone(),
         proto: here.site.site.origin.scheme(),
         host: here.site.host.clone(),
+        user: known.map(|proof| *proof.snapshot.user.as_bytes()),
     }
 }

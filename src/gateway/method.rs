@@ -79,6 +79,7 @@ mod tests {
             ignore_case: false,
             null_origin: NullOrigin::IsForeign,
             websocket_origins: Vec::new(),
+            handling: std::sync::Arc::default(),
         }
     }
 

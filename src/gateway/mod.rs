@@ -6,12 +6,15 @@ mod caller;
 mod cookies;
 mod error;
 mod explain;
+mod fixed_answer;
 mod forward;
+mod handling;
 mod method;
 mod origin;
 mod own;
 mod policy;
 mod respond;
+mod rewrite;
 mod route;
 mod site;
 mod transport;
@@ -31,8 +34,11 @@ pub use self::body::AnswerBody;
 use self::caller::{Caller, RequestId};
 use self::error::Error;
 pub use self::explain::Explanation;
+pub use self::fixed_answer::{FixedAnswer, TARGET};
+pub use self::handling::{Fields, Handling};
 pub use self::origin::NullOrigin;
 use self::policy::Decision;
+pub use self::rewrite::Rewrite;
 use self::route::Matched;
 pub use self::route::{OwnPath, OwnPaths};
 pub use self::site::{SiteContext, SiteContexts, SiteError, Transport};
@@ -53,7 +59,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::token::signing_key::SigningKey;
 use crate::trail::Trail;
 use crate::units::ByteSize;
-use crate::upstream::{self, ConnectionCounts, Forwarding, Upstreams};
+use crate::upstream::{self, Common, ConnectionCounts, Forwarding, Groups, HealthChecks, Upstreams};
 
 /// One `[[routes]]`.
 #[derive(Debug, Clone)]
@@ -76,6 +82,8 @@ pub struct RouteSettings {
     pub null_origin: NullOrigin,
     /// Other origins whose pages may open WebSockets as whoever is logged in.
     pub websocket_origins: Vec<Origin>,
+    /// What it does beside letting requests pass.
+    pub handling: Arc<Handling>,
 }
 
 /// Who may pass a route.
@@ -116,12 +124,22 @@ pub struct Shared {
     pub upstreams: Vec<upstream::Settings>,
     /// Where connections to them are counted.
     pub connections: ConnectionCounts,
+    /// How their endpoints stand.
+    pub groups: Groups,
+    /// Whether these are well is asked for as long as this configuration is in use.
+    pub health: HealthChecks,
     /// Which forwarding header upstreams get.
     pub forwarding: Forwarding,
     /// Where a line for each request goes, if anywhere.
     pub access_log: Option<LogHandle>,
     /// Where everything is counted.
     pub metrics: Metrics,
+}
+
+impl Shared {
+    fn common(&self) -> Common<'_> {
+        Common { counts: &self.connections, groups: &self.groups, forwarding: self.forwarding }
+    }
 }
 
 /// The gateway on one core.
@@ -141,7 +159,7 @@ impl Gateway {
         let strip = Rc::new(StripList::new(shared.identities.header_names()));
         Gateway {
             sessions: CoreSessions::new(Arc::clone(&shared.sessions)),
-            upstreams: Upstreams::new(&shared.upstreams, &shared.connections, shared.forwarding, Rc::clone(&strip)),
+            upstreams: Upstreams::new(&shared.upstreams, shared.common(), Rc::clone(&strip), seed),
             log: CoreLog::start(shared.access_log.clone(), shared.metrics.of_this_core()),
             next_id: Cell::new(seed),
             strip,

@@ -36,6 +36,11 @@ impl Clearance {
         self.identity
     }
 
+    /// Where it would go, by its place in the list of upstreams.
+    pub(super) fn upstream(&self) -> usize {
+        self.upstream
+    }
+
     /// The permit, with the fields that were fetched.
     pub(super) fn permit(self, fields: Option<&Arc<Ready>>) -> Permit {
         Permit::grant(self.upstream, fields.map(|ready| Arc::clone(&ready.headers)))

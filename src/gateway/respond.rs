@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
     RETRY_AFTER, SET_COOKIE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -18,7 +19,7 @@ use super::way_on::WayOn;
 use crate::account::SignInError;
 use crate::login::provider;
 use crate::login::{ExchangeError, RETRY_AFTER as RETRY_LOGIN, Refusal};
-use crate::page::{self, AttemptRefusal, ErrorKind, Page};
+use crate::page::{self, AttemptRefusal, Back, ErrorKind, Page};
 use crate::rule::{self, Rule};
 use crate::telemetry::Cut;
 use crate::upstream;
@@ -100,7 +101,9 @@ fn page<'p>(
     let with_login = |kind| Page::Error { kind, request_id: id, login: Some(login), back };
     let refused = |why| Page::AttemptRefused { why, login, back };
     match error {
-        Error::NoHost | Error::TargetForm | Error::Ambiguous(_) | Error::Prefetch => kind(ErrorKind::BadRequest),
+        Error::NoHost | Error::TargetForm | Error::NotRewritable | Error::Ambiguous(_) | Error::Prefetch => {
+            kind(ErrorKind::BadRequest)
+        }
         Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
         Error::TargetTooLong => kind(ErrorKind::TargetTooLong),
         Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
@@ -133,6 +136,7 @@ fn page<'p>(
             upstream::Error::Framing(_) | upstream::Error::ClientGone => ErrorKind::BadRequest,
             upstream::Error::ClientSilent => ErrorKind::RequestTimeout,
             upstream::Error::TooSlow { .. } => ErrorKind::GatewayTimeout,
+            upstream::Error::Full { retry_after, .. } => ErrorKind::Overloaded(whole_seconds(*retry_after).max(1)),
             upstream::Error::Unreachable { .. }
             | upstream::Error::BrokenAnswer { .. }
             | upstream::Error::UnaskedUpgrade
@@ -209,6 +213,22 @@ pub(super) fn json(body: &serde_json::Value) -> Response<AnswerBody> {
     response
 }
 
+/// A body that the configuration names.
+pub(super) fn plain(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::own(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    own_headers(&mut response, "no-referrer");
+    response
+}
+
+/// That the site is being worked on.
+pub(super) fn maintenance(retry_after: Duration, caller: &Caller) -> Response<AnswerBody> {
+    let kind = ErrorKind::Maintenance(whole_seconds(retry_after));
+    let id = caller.id.to_string();
+    show(&Page::Error { kind, request_id: &id, login: None, back: Back::Nowhere }, caller, None)
+}
+
 /// A redirect of ours, to an address that is safe or our own.
 pub(super) fn redirect(status: StatusCode, location: HeaderValue) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::own(""));
@@ -269,6 +289,7 @@ fn log(error: &Error, caller: &Caller) {
         ) => tracing::info!(request_id = %id, reason = %chain, "a callback ended in no login"),
         Error::NoHost
         | Error::TargetForm
+        | Error::NotRewritable
         | Error::TargetTooLong
         | Error::Ambiguous(_)
         | Error::MethodNotAllowed { .. }

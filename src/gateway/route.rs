@@ -265,6 +265,8 @@ fn folded(pattern: &PathPattern) -> Option<PathPattern> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::gateway::NullOrigin;
     use crate::http::request_path;
@@ -280,6 +282,7 @@ mod tests {
             ignore_case: false,
             null_origin: NullOrigin::IsForeign,
             websocket_origins: Vec::new(),
+            handling: Arc::default(),
         }
     }
 

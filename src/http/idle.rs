@@ -16,6 +16,15 @@ pub struct IdleLimit {
     since: Option<Instant>,
 }
 
+/// What was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was silent for too long.
+    Silence,
+    /// The time for all of it was over.
+    Time,
+}
+
 impl IdleLimit {
     /// A limit that is not running yet.
     pub fn new(limit: Duration) -> Self {
@@ -36,6 +45,20 @@ impl IdleLimit {
     pub fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);
         self.poll_until(cx, since + self.limit)
+    }
+
+    /// Another limit, for who uses it next.
+    pub fn set(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
+    /// As [`IdleLimit::poll_silence`], but that there may be a time at which all has to be over, silence or not.
+    pub fn poll_silence_until(&mut self, cx: &mut Context<'_>, until: Option<Instant>) -> Poll<Ended> {
+        let silent = *self.since.get_or_insert_with(Instant::now) + self.limit;
+        match until.filter(|until| *until < silent) {
+            Some(until) => self.poll_until(cx, until).map(|()| Ended::Time),
+            None => self.poll_until(cx, silent).map(|()| Ended::Silence),
+        }
     }
 
     /// Waits, by the same timer, for another deadline than the limit's own. It may be a later one each time.

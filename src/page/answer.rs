@@ -160,7 +160,8 @@ pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
         ErrorKind::LoginUnavailable(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "5000", |texts| &texts.login_unavailable, RetryOrBack)
         }
-        ErrorKind::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "503", |texts| &texts.overloaded, Retry),
+        ErrorKind::Overloaded(_) => (StatusCode::SERVICE_UNAVAILABLE, "503", |texts| &texts.overloaded, Retry),
+        ErrorKind::Maintenance(_) => (StatusCode::SERVICE_UNAVAILABLE, "503", |texts| &texts.maintenance, Retry),
         ErrorKind::GatewayTimeout => (StatusCode::GATEWAY_TIMEOUT, "504", |texts| &texts.gateway_timeout, Retry),
     };
     Row { status, code, saying, way_on, retry_after: retry_after(kind) }
@@ -169,8 +170,9 @@ pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
 fn retry_after(kind: &ErrorKind<'_>) -> Option<u64> {
     match kind {
         ErrorKind::TooOften(seconds) => Some(*seconds),
-        ErrorKind::LoginUnavailable(seconds) => Some(*seconds),
-        ErrorKind::Overloaded => Some(5),
+        ErrorKind::LoginUnavailable(seconds) | ErrorKind::Overloaded(seconds) | ErrorKind::Maintenance(seconds) => {
+            Some(*seconds)
+        }
         ErrorKind::BadRequest
         | ErrorKind::LoginNeeded
         | ErrorKind::Forbidden

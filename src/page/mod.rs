@@ -147,7 +147,9 @@ pub enum ErrorKind<'a> {
     /// 503: logins cannot be served now; try again after so many seconds.
     LoginUnavailable(u64),
     /// 503: the proxy is overloaded or going down.
-    Overloaded,
+    Overloaded(u64),
+    /// 503: the operator says that the site is being worked on; try again after so many seconds.
+    Maintenance(u64),
     /// 504: the application takes too long.
     GatewayTimeout,
 }

@@ -59,7 +59,8 @@ fn every_page(foreign: &str, mut check: impl FnMut(&str, &str)) {
         ErrorKind::Internal,
         ErrorKind::BadGateway,
         ErrorKind::LoginUnavailable(30),
-        ErrorKind::Overloaded,
+        ErrorKind::Overloaded(2),
+        ErrorKind::Maintenance(300),
         ErrorKind::GatewayTimeout,
     ] {
         pages.push(Page::Error { kind, request_id: foreign, login: Some(foreign), back: Back::Page(foreign) });

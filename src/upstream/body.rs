@@ -16,9 +16,10 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::channel::Lease;
+use super::exchange::Busy;
 use super::expect::Gate;
 use super::shared::Asked;
-use crate::http::idle::IdleLimit;
+use crate::http::idle::{Ended, IdleLimit};
 use crate::http::request_end::RequestEnd;
 use crate::http::strip::StripList;
 use crate::rule::{self, Rule};
@@ -35,6 +36,9 @@ pub enum RelayError {
     /// The client's trailers end in one place to some, and in another to others.
     #[error("the request's trailers do not end as they must")]
     Trailers,
+    /// It took longer than its route allows.
+    #[error("the answer took longer than its route allows (timeout)")]
+    TooLong,
     /// Nothing came for too long.
     #[error("the sender fell silent in the middle of a body")]
     Silent,
@@ -280,11 +284,15 @@ impl Body for RequestBody {
 pub struct ResponseBody {
     incoming: Incoming,
     lease: Option<Lease>,
+    /// Counts the request as under way.
+    busy: Busy,
+    /// Until when all of it must have come.
+    until: Option<Instant>,
 }
 
 impl ResponseBody {
-    pub(super) fn new(incoming: Incoming, lease: Lease) -> Self {
-        let mut body = ResponseBody { incoming, lease: Some(lease) };
+    pub(super) fn new(incoming: Incoming, lease: Lease, busy: Busy, until: Option<Instant>) -> Self {
+        let mut body = ResponseBody { incoming, lease: Some(lease), busy, until };
         body.give_back_at_end();
         body
     }
@@ -292,7 +300,7 @@ impl ResponseBody {
     /// Of an answer after which its connection speaks another protocol.
     pub(super) fn switched(incoming: Incoming, lease: Lease) -> Self {
         lease.hand_over();
-        ResponseBody { incoming, lease: None }
+        ResponseBody { incoming, lease: None, busy: Busy::default(), until: None }
     }
 
     fn give_back_at_end(&mut self) {
@@ -304,6 +312,7 @@ impl ResponseBody {
     fn give_back(&mut self) {
         if let Some(lease) = self.lease.take() {
             lease.give_back();
+            self.busy = Busy::default();
         }
     }
 }
@@ -317,6 +326,10 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(_))) if self.until.is_some_and(|until| until <= Instant::now()) => {
+                self.lease = None;
+                Poll::Ready(Some(Err(RelayError::TooLong)))
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(lease) = &mut self.lease {
                     lease.silence().heard();
@@ -337,10 +350,14 @@ impl Body for ResponseBody {
                 Poll::Ready(None)
             }
             Poll::Pending => {
+                let until = self.until;
                 let Some(lease) = &mut self.lease else { return Poll::Pending };
-                ready!(lease.silence().poll_silence(cx));
+                let error = match ready!(lease.silence().poll_silence_until(cx, until)) {
+                    Ended::Silence => RelayError::Silent,
+                    Ended::Time => RelayError::TooLong,
+                };
                 self.lease = None;
-                Poll::Ready(Some(Err(RelayError::Silent)))
+                Poll::Ready(Some(Err(error)))
             }
         }
     }

@@ -31,7 +31,6 @@ const UNCONFIRMED: Duration = Duration::from_secs(20);
 pub(super) struct Dialer {
     pub(super) endpoint: Endpoint,
     tls: Option<Arc<Outgoing>>,
-    connect_timeout: Duration,
     idle_timeout: Duration,
     counts: Arc<OfOne>,
 }
@@ -47,13 +46,7 @@ pub(super) enum Opened {
 
 impl Dialer {
     pub(super) fn new(endpoint: Endpoint, settings: &Settings, counts: Arc<OfOne>) -> Self {
-        Dialer {
-            endpoint,
-            tls: settings.tls.clone(),
-            connect_timeout: settings.connect_timeout,
-            idle_timeout: settings.idle_timeout,
-            counts,
-        }
+        Dialer { endpoint, tls: settings.tls.clone(), idle_timeout: settings.idle_timeout, counts }
     }
 
     /// Whether HTTP/2 may come of a connection.
@@ -69,8 +62,8 @@ impl Dialer {
     ///
     /// # Errors
     /// The endpoint took none in time, or is not who it has to be.
-    pub(super) async fn dial(&self, offer: Offer) -> io::Result<Opened> {
-        let opened = tokio::time::timeout(self.connect_timeout, self.open(offer)).await;
+    pub(super) async fn dial(&self, offer: Offer, patience: Duration) -> io::Result<Opened> {
+        let opened = tokio::time::timeout(patience, self.open(offer)).await;
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, too_late(self.endpoint.scheme));
         let opened = opened.map_err(late).flatten();
         if opened.is_err() {
@@ -116,7 +109,7 @@ pub enum Spoken {
     Http2,
 }
 
-async fn connect(endpoint: &Endpoint, tls: Option<&Outgoing>, offer: Offer) -> io::Result<(Stream, Spoken)> {
+pub(super) async fn connect(endpoint: &Endpoint, tls: Option<&Outgoing>, offer: Offer) -> io::Result<(Stream, Spoken)> {
     let (host, port) = match &endpoint.place {
         Place::Unix(path) => return Ok((Stream::unix(UnixStream::connect(path).await?), Spoken::Http1)),
         Place::Tcp { host, port } => (host.as_str(), *port),

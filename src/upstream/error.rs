@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::http::hop_by_hop::AmbiguousFraming;
 
@@ -27,6 +28,14 @@ pub enum Error {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// It has as many requests as it may have, and more wait than may, or have waited for too long.
+    #[error("upstream {upstream} has as many requests as it may have (max_requests), and no room came in time")]
+    Full {
+        /// Which upstream.
+        upstream: Arc<str>,
+        /// After which time to come again.
+        retry_after: Duration,
     },
     /// No answer within the time that the upstream has.
     #[error("upstream {upstream} at {endpoint} did not answer in time")]

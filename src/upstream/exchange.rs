@@ -1,38 +1,103 @@
 //! One request to one upstream, and its answer's head: on which connection, and what if that breaks.
 
-use std::cell::Cell;
-use std::error::Error as _;
-use std::future::{Future, poll_fn};
+use std::future::Future;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use http::header::HeaderMap;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
+use super::admission::{Admission, Admitted};
+use super::balance::{Affinity, Balance, Group, InFlight, Tried};
 use super::body::{ClientSide, Progress, RequestBody};
 use super::channel::{Channel, Lease};
 use super::counts::ConnectionCounts;
+use super::spare::{self, Spare};
 use super::target::{Target, Wanted};
-use super::{Endpoint, Error, Settings};
-use crate::rule::{self, Rule};
+use super::{Error, Groups, Settings, Visitor};
 
 /// One upstream, as one core reaches it.
 #[derive(Debug)]
 pub(super) struct Upstream {
     pub(super) settings: Settings,
     targets: Vec<Target>,
-    next: Cell<usize>,
+    pub(super) balance: Balance,
+    admission: Admission,
+    group: Arc<Group>,
+}
+
+/// An upstream's answer, with everything that is held for as long as its body comes.
+pub(super) struct Answered {
+    pub(super) response: Response<Incoming>,
+    pub(super) lease: Lease,
+    pub(super) busy: Busy,
+    /// Which endpoint it came from, by its place.
+    pub(super) at: usize,
+}
+
+/// What counts a request as under way, until the last byte of its answer.
+#[derive(Debug, Default)]
+pub(super) struct Busy {
+    _admitted: Admitted,
+    _in_flight: Option<InFlight>,
+}
+
+/// What a request asks of its upstream.
+#[derive(Clone, Copy)]
+pub(super) struct Asking {
+    /// Whether it would switch to another protocol.
+    pub(super) switches: bool,
+    /// Where it belongs.
+    pub(super) affinity: Affinity,
+    /// How long it may take.
+    pub(super) patience: Patience,
+}
+
+/// How long one request may take.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    pub(super) connect: Duration,
+    pub(super) head: Duration,
+    pub(super) idle: Duration,
+    /// All of it.
+    pub(super) until: Option<Instant>,
+}
+
+/// Where a request has been so far.
+struct Course {
+    affinity: Affinity,
+    tried: Tried,
+    retries: usize,
+}
+
+/// A connection for a request.
+struct Way<'u> {
+    channel: Channel,
+    target: &'u Target,
+    at: usize,
+    /// It may have been closed by the other end meanwhile.
+    is_reused: bool,
+    in_flight: Option<InFlight>,
 }
 
 impl Upstream {
-    pub(super) fn new(settings: Settings, counts: &ConnectionCounts) -> Self {
-        let counts = counts.of(&settings.name);
-        let target = |at: &Endpoint| Target::new(at.clone(), &settings, Arc::clone(&counts));
-        let targets = settings.endpoints.iter().map(target).collect();
-        Upstream { settings, targets, next: Cell::new(0) }
+    /// `seed` tells the cores apart.
+    pub(super) fn new(settings: Settings, counts: &ConnectionCounts, groups: &Groups, seed: u64) -> Self {
+        let (counts, group) = (counts.of(&settings.name), groups.of(&settings.name));
+        let target = |at: &super::Member| Target::new(at.endpoint.clone(), &settings, Arc::clone(&counts));
+        let targets = settings.members.iter().map(target).collect();
+        let balance = Balance::new(&settings, Arc::clone(&group), seed);
+        let admission = Admission::new(&settings, Arc::clone(&group));
+        Upstream { settings, targets, balance, admission, group }
+    }
+
+    /// Where a request belongs.
+    pub(super) fn affinity(&self, headers: &HeaderMap, visitor: &Visitor) -> Affinity {
+        self.balance.affinity(headers, visitor)
     }
 
     /// One request and its answer's head. A kept connection may be closed under our hands: a request of which not a
@@ -42,18 +107,30 @@ impl Upstream {
         &self,
         mut request: Request<RequestBody>,
         progress: &Progress,
-        switches: bool,
-    ) -> Result<(Response<Incoming>, Lease), Error> {
-        let (mut wanted, mut unsent_before) = (Wanted { is_reusable: true, switches }, false);
+        asking: Asking,
+    ) -> Result<Answered, Error> {
+        let Asking { switches, affinity, patience } = asking;
+        let admitted = self.admission.enter().await?;
+        if self.targets.len() > 1 {
+            self.group.budget.note();
+        }
+        let mut course = Course { affinity, tried: Tried::new(), retries: 0 };
+        let (mut wanted, mut unsent_before) =
+            (Wanted { is_reusable: true, switches, connect_timeout: patience.connect }, false);
         loop {
-            let (mut channel, target, is_reused) = self.channel(wanted).await?;
-            let spare = if is_reused { Spare::of(&request, channel.is_shared()) } else { None };
+            let Way { mut channel, target, at, is_reused, in_flight } = self.way(wanted, &mut course).await?;
+            let may_go_elsewhere = self.targets.len() > 1 && !self.settings.retries.statuses.is_empty();
+            let spare = if is_reused || may_go_elsewhere { Spare::of(&request, channel.is_shared()) } else { None };
             let mut answer = pin!(channel.send(request));
             let silence = channel.silence();
+            silence.set(patience.idle);
             let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(Some(answer)),
                 // A long upload is not a slow answer: the time runs from what the client sent last.
-                Poll::Pending => silence.poll_until(cx, progress.last() + self.settings.head_timeout).map(|()| None),
+                Poll::Pending => {
+                    let late = progress.last() + patience.head;
+                    silence.poll_until(cx, patience.until.map_or(late, |until| late.min(until))).map(|()| None)
+                }
             });
             let answered = answered.await;
             let Some(answered) = answered else {
@@ -62,6 +139,7 @@ impl Upstream {
                     ClientSide::Owing | ClientSide::Silent => Error::ClientSilent,
                     ClientSide::Done | ClientSide::Sending | ClientSide::Broken => {
                         channel.retire();
+                        self.balance.failed(at);
                         let upstream = Arc::clone(&self.settings.name);
                         Error::TooSlow { upstream, endpoint: target.endpoint().to_string() }
                     }
@@ -69,12 +147,21 @@ impl Upstream {
             };
             let mut error = match answered {
                 Ok(response) => {
-                    let keep_alive = kept_by_upstream(response.headers(), self.settings.keep_alive);
-                    return Ok((response, channel.lease(&target.pool, keep_alive, progress)));
+                    let keep_alive = spare::kept_by_upstream(response.headers(), self.settings.keep_alive);
+                    let lease = channel.lease(&target.pool, keep_alive, progress);
+                    self.note(at, response.status());
+                    match self.once_more(&response, spare, at, &mut course) {
+                        Some(again) => request = again,
+                        None => {
+                            let busy = Busy { _admitted: admitted, _in_flight: in_flight };
+                            return Ok(Answered { response, lease, busy, at });
+                        }
+                    }
+                    continue;
                 }
                 Err(error) => error,
             };
-            let is_refused = was_refused(error.error());
+            let is_refused = spare::was_refused(error.error());
             match (error.take_message(), spare) {
                 (Some(unsent), _) if is_reused => {
                     request = channel.unsent(unsent);
@@ -82,34 +169,70 @@ impl Upstream {
                     wanted.is_reusable = !(channel.is_shared() && unsent_before);
                     unsent_before = true;
                 }
-                (None, Some(spare)) if is_refused || (spare.is_harmless && has_lost_its_connection(error.error())) => {
+                (None, Some(spare))
+                    if is_reused
+                        && (is_refused || (spare.is_harmless && spare::has_lost_its_connection(error.error()))) =>
+                {
                     request = spare.request;
                     wanted.is_reusable = false;
                 }
-                _ => return Err(self.broken(error.into_error(), target, progress)),
+                _ => return Err(self.broken(error.into_error(), at, progress)),
             }
+        }
+    }
+
+    /// The request for another endpoint, if this answer is as good as none and there may be another try.
+    fn once_more(
+        &self,
+        response: &Response<Incoming>,
+        spare: Option<Spare>,
+        at: usize,
+        course: &mut Course,
+    ) -> Option<Request<RequestBody>> {
+        let is_none = self.settings.retries.statuses.contains(&response.status());
+        let spare = spare.filter(|spare| is_none && spare.is_harmless)?;
+        course.tried.push(at);
+        // Where there is nobody else, this answer is better than none.
+        let has_another = self.targets.len() > course.tried.len();
+        (has_another && self.may_retry(course)).then_some(spare.request)
+    }
+
+    /// Notes down what an endpoint's answer says of it: one that got no answer itself is as bad as one that gives none.
+    fn note(&self, at: usize, status: http::StatusCode) {
+        match status.as_u16() {
+            502..=504 => self.balance.failed(at),
+            _ => self.balance.succeeded(at),
         }
     }
 
     /// Why an exchange broke: an upload that fails takes the connection to the upstream with it.
-    fn broken(&self, source: hyper::Error, target: &Target, progress: &Progress) -> Error {
+    fn broken(&self, source: hyper::Error, at: usize, progress: &Progress) -> Error {
         match progress.client_side() {
             ClientSide::Broken => Error::ClientGone,
             ClientSide::Silent => Error::ClientSilent,
             ClientSide::Done | ClientSide::Sending | ClientSide::Owing => {
+                self.balance.failed(at);
                 let upstream = Arc::clone(&self.settings.name);
-                Error::BrokenAnswer { upstream, endpoint: target.endpoint().to_string(), source }
+                let endpoint = self.targets.get(at).map_or_else(String::new, |target| target.endpoint().to_string());
+                Error::BrokenAnswer { upstream, endpoint, source }
             }
         }
     }
 
-    /// A kept connection, or else a fresh one to the endpoint whose turn it is; if it takes none, the next one's.
-    async fn channel(&self, wanted: Wanted) -> Result<(Channel, &Target, bool), Error> {
+    /// A kept connection, or else a fresh one, to the endpoint that the request belongs to; if it takes none, to another.
+    async fn way(&self, wanted: Wanted, course: &mut Course) -> Result<Way<'_>, Error> {
         let mut failure = None;
-        for target in self.in_turn() {
+        while let Some(at) = self.balance.pick(course.affinity, &course.tried) {
+            let Some(target) = self.targets.get(at) else { break };
+            let in_flight = self.balance.begin(at);
             match target.channel(wanted).await {
-                Ok((channel, is_reused)) => return Ok((channel, target, is_reused)),
+                Ok((channel, is_reused)) => return Ok(Way { channel, target, at, is_reused, in_flight }),
                 Err(source) => failure = Some((target, source)),
+            }
+            self.balance.failed(at);
+            course.tried.push(at);
+            if course.tried.len() == self.targets.len() || !self.may_retry(course) {
+                break;
             }
         }
         Err(match failure {
@@ -121,62 +244,15 @@ impl Upstream {
         })
     }
 
+    fn may_retry(&self, course: &mut Course) -> bool {
+        let retries = &self.settings.retries;
+        let may = course.retries < retries.attempts && self.group.budget.spend(retries.budget_percent, Instant::now());
+        course.retries += usize::from(may);
+        may
+    }
+
     /// Closes connections that have been unused for too long.
     pub(super) fn prune(&self) {
         self.targets.iter().for_each(Target::prune);
-    }
-
-    fn in_turn(&self) -> impl Iterator<Item = &Target> {
-        let count = self.targets.len();
-        let first = self.next.get();
-        self.next.set(if first + 1 < count { first + 1 } else { 0 });
-        self.targets.iter().cycle().skip(first).take(count)
-    }
-}
-
-/// A request once more: without a body, which can be sent only once.
-struct Spare {
-    request: Request<RequestBody>,
-    /// Whether it may be sent twice, whatever came of it the first time.
-    is_harmless: bool,
-}
-
-impl Spare {
-    /// What may have to be sent again. `is_shared`: whether the other end can say that it has not looked at it.
-    fn of(request: &Request<RequestBody>, is_shared: bool) -> Option<Self> {
-        let is_harmless = request.method().is_idempotent() || !rule::holds(Rule::NothingIsDoneTwice);
-        if !(is_harmless || is_shared) || !matches!(request.body(), RequestBody::Empty) {
-            return None;
-        }
-        let mut again = Request::new(RequestBody::Empty);
-        *again.method_mut() = request.method().clone();
-        *again.uri_mut() = request.uri().clone();
-        *again.headers_mut() = request.headers().clone();
-        Some(Spare { request: again, is_harmless })
-    }
-}
-
-/// Whether it was the connection that broke: neither nonsense nor a stream that was reset, which are an answer of sorts.
-fn has_lost_its_connection(error: &hyper::Error) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
-    !error.is_parse() && !cause.is_some_and(h2::Error::is_reset)
-}
-
-/// Whether the other end says that it has not looked at the request (RFC 9113, 6.8 and 8.7).
-fn was_refused(error: &hyper::Error) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
-    cause.is_some_and(|cause| {
-        cause.is_remote() && (cause.is_go_away() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
-    })
-}
-
-/// How long a connection may be kept: our setting, or less where the upstream says (`Keep-Alive: timeout=5`) that it
-/// will close earlier; a second before that, so as not to meet it.
-fn kept_by_upstream(headers: &HeaderMap, ours: Duration) -> Duration {
-    let Some(said) = headers.get("keep-alive").and_then(|value| value.to_str().ok()) else { return ours };
-    let seconds = said.split(',').find_map(|item| item.trim().strip_prefix("timeout=")?.parse::<u64>().ok());
-    match seconds {
-        Some(seconds) => ours.min(Duration::from_secs(seconds.saturating_sub(1))),
-        None => ours,
     }
 }

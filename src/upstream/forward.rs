@@ -4,20 +4,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{EXPECT, UPGRADE};
+use http::header::{CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use super::balance::Affinity;
 use super::body::{Origin, Progress, RequestBody, ResponseBody};
 use super::counts::ConnectionCounts;
-use super::exchange::Upstream;
+use super::exchange::{Answered, Asking, Patience, Upstream};
 use super::outgoing::{self, Forwarding, Visitor};
 use super::permit::Permit;
 use super::upgrade::Tunnel;
-use super::{Error, Settings, expect};
+use super::{Error, Groups, Settings, Timeouts, expect};
 use crate::http::hop_by_hop::Hop;
 use crate::http::request_end::RequestEnd;
 use crate::http::strip::StripList;
@@ -34,15 +35,45 @@ pub struct Upstreams {
     strip: Rc<StripList>,
 }
 
+/// An upstream's answer, as soon as its head has arrived.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its head, and its body as it comes.
+    pub response: Response<ResponseBody>,
+    /// To be opened if both sides switch protocols.
+    pub tunnel: Option<Tunnel>,
+    /// A cookie that leads the browser back to the same endpoint, for an answer that nobody keeps.
+    pub cookie: Option<HeaderValue>,
+}
+
+/// What all cores share of the upstreams.
+#[derive(Debug, Clone, Copy)]
+pub struct Common<'a> {
+    /// Where connections are counted.
+    pub counts: &'a ConnectionCounts,
+    /// How endpoints stand.
+    pub groups: &'a Groups,
+    /// Which forwarding header upstreams get.
+    pub forwarding: Forwarding,
+}
+
+/// What a request takes with it beside its permit.
+#[derive(Debug, Clone, Copy)]
+pub struct Course<'a> {
+    /// Where it comes from.
+    pub visitor: &'a Visitor,
+    /// Where it belongs.
+    pub affinity: Affinity,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+}
+
 impl Upstreams {
-    /// For one core. `strip` is what must not pass in trailers either. Must be called on that core's runtime.
-    pub fn new(
-        settings: &[Settings],
-        counts: &ConnectionCounts,
-        forwarding: Forwarding,
-        strip: Rc<StripList>,
-    ) -> Rc<Self> {
-        let list = settings.iter().map(|settings| Upstream::new(settings.clone(), counts)).collect();
+    /// For one core. `strip` is what must not pass in trailers either; `seed` tells the cores apart. Must be called on
+    /// that core's runtime.
+    pub fn new(settings: &[Settings], common: Common<'_>, strip: Rc<StripList>, seed: u64) -> Rc<Self> {
+        let Common { counts, groups, forwarding } = common;
+        let list = settings.iter().map(|settings| Upstream::new(settings.clone(), counts, groups, seed)).collect();
         let upstreams = Rc::new(Upstreams { list, forwarding, strip });
         spawn_pruning(&upstreams);
         upstreams
@@ -53,15 +84,26 @@ impl Upstreams {
         self.list.get(permit.upstream()).map(|upstream| &upstream.settings.name)
     }
 
-    /// Sends a request on, and hands back the answer as soon as its head has arrived, with the tunnel to be opened if
-    /// both sides switch protocols. Dropping the future, or the answer's body, cancels the upstream's work by closing
-    /// the connection.
+    /// Whether a cookie of this name only says which endpoint of an upstream is meant.
+    pub fn sticks_by(&self, name: &[u8]) -> bool {
+        self.list.iter().any(|upstream| upstream.balance.sticks_by(name))
+    }
+
+    /// Where a request belongs among an upstream's endpoints. Asked before cookies of ours are taken out.
+    pub fn affinity(&self, upstream: usize, headers: &HeaderMap, visitor: &Visitor) -> Affinity {
+        self.list.get(upstream).map_or_else(Affinity::default, |upstream| upstream.affinity(headers, visitor))
+    }
+
+    /// Sends a request on, and hands back the answer as soon as its head has arrived. Dropping the future, or the answer's
+    /// body, cancels the upstream's work by closing the connection.
     pub async fn forward(
         &self,
         request: Request<Incoming>,
         permit: &Permit,
-        visitor: &Visitor,
-    ) -> Result<(Response<ResponseBody>, Option<Tunnel>), Error> {
+        course: Course<'_>,
+    ) -> Result<Answer, Error> {
+        let Course { visitor, affinity, timeouts } = course;
+        let until = timeouts.whole.map(|whole| Instant::now() + whole);
         let (mut parts, incoming) = request.into_parts();
         let spoken = parts.version;
         let (upstream, asked) = self.prepare(&mut parts, !incoming.is_end_stream(), permit, visitor)?;
@@ -69,22 +111,32 @@ impl Upstreams {
         let client_upgrade = parts.extensions.remove::<OnUpgrade>();
         let is_head = parts.method == Method::HEAD;
 
-        let (body, progress, opener) = self.relay(incoming, &mut parts, settings, spoken);
+        let patience = Patience {
+            connect: timeouts.connect.unwrap_or(settings.connect_timeout),
+            head: timeouts.head.unwrap_or(settings.head_timeout),
+            idle: timeouts.idle.unwrap_or(settings.idle_timeout),
+            until,
+        };
+        let (body, progress, opener) = self.relay(incoming, &mut parts, patience.idle, spoken);
         let mut request = Request::from_parts(parts, body);
         if let Some(opener) = opener {
             opener.watch(&mut request);
         }
-        let (mut response, lease) = upstream.exchange(request, &progress, asked.upgrade.is_some()).await?;
+        let asking = Asking { switches: asked.upgrade.is_some(), affinity, patience };
+        let answered = upstream.exchange(request, &progress, asking).await?;
+        let Answered { mut response, lease, busy, at } = answered;
         outgoing::accept(&mut response, &asked, is_head)?;
         let has_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let client_upgrade = client_upgrade.filter(|_| has_switched);
-        let half_closed = settings.idle_timeout;
+        let half_closed = patience.idle;
+        let until = until.filter(|_| !is_stream_of_events(response.headers()));
         let tunnel = client_upgrade.map(|client| Tunnel::new(client, hyper::upgrade::on(&mut response), half_closed));
         let body = |incoming| match has_switched {
             true => ResponseBody::switched(incoming, lease),
-            false => ResponseBody::new(incoming, lease),
+            false => ResponseBody::new(incoming, lease, busy, until),
         };
-        Ok((response.map(body), tunnel))
+        let cookie = upstream.balance.cookie(at, affinity, visitor.proto == "https");
+        Ok(Answer { response: response.map(body), tunnel, cookie })
     }
 
     /// Makes a request's head as it would go on. Nothing is sent.
@@ -114,7 +166,7 @@ impl Upstreams {
         &self,
         incoming: Incoming,
         parts: &mut Parts,
-        settings: &Settings,
+        idle: Duration,
         spoken: Version,
     ) -> (RequestBody, Progress, Option<expect::Opener>) {
         if incoming.is_end_stream() {
@@ -127,10 +179,16 @@ impl Upstreams {
         }
         let (gate, opener) = expect::gate(&parts.headers).unzip();
         let origin = Origin { is_http_2: spoken == Version::HTTP_2, end: parts.extensions.remove::<RequestEnd>() };
-        let (body, progress) =
-            RequestBody::relayed(incoming, gate, settings.idle_timeout, Rc::clone(&self.strip), origin);
+        let (body, progress) = RequestBody::relayed(incoming, gate, idle, Rc::clone(&self.strip), origin);
         (body, progress, opener)
     }
+}
+
+/// Whether an answer goes on for as long as somebody listens.
+fn is_stream_of_events(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    kind.eq_ignore_ascii_case(b"text/event-stream")
 }
 
 /// Ends with the upstreams it prunes.

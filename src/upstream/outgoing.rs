@@ -35,6 +35,8 @@ pub struct Visitor {
     pub proto: &'static str,
     /// The site's host and port.
     pub host: HeaderValue,
+    /// The session's user, whose requests may belong together. Nothing of it is sent.
+    pub user: Option<[u8; 16]>,
 }
 
 /// Makes a request's head ready for the next hop. The caller has taken out what clients must not send.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::Shared as Joined;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::channel::Channel;
 use super::dialer::{Dialer, Opened};
@@ -47,6 +47,8 @@ pub(super) struct Wanted {
     pub(super) is_reusable: bool,
     /// It can be switched to another protocol, which HTTP/2 cannot.
     pub(super) switches: bool,
+    /// Longest wait for a fresh one.
+    pub(super) connect_timeout: Duration,
 }
 
 impl Target {
@@ -79,7 +81,7 @@ impl Target {
                 if self.speaks_http_1.get() {
                     break;
                 }
-                self.join_opening().await?;
+                self.join_opening(wanted.connect_timeout).await?;
                 if let Some(stream) = self.begin() {
                     return Ok((Channel::Shared(stream), true));
                 }
@@ -92,7 +94,7 @@ impl Target {
         }
         let offer = if wanted.switches { Offer::Http1 } else { Offer::Any };
         // Seldom needed, and large: it would make the future of every request so.
-        match Box::pin(self.dialer.dial(offer)).await? {
+        match Box::pin(self.dialer.dial(offer, wanted.connect_timeout)).await? {
             Opened::Http1(connection) => Ok((Channel::Alone(connection), false)),
             Opened::Http2(shared) => {
                 self.speaks_http_1.set(false);
@@ -110,28 +112,30 @@ impl Target {
     }
 
     /// Waits for the connection that is being opened, which goes on whoever of those who wait leaves.
-    async fn join_opening(&self) -> io::Result<()> {
+    async fn join_opening(&self, patience: Duration) -> io::Result<()> {
         let joined = self.opening.borrow().clone();
         let opening = joined.unwrap_or_else(|| {
-            let opening = self.open().shared();
+            let opening = self.open(patience).shared();
             self.opening.replace(Some(opening.clone()));
             opening
         });
-        match opening.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(io::Error::new(error.kind(), error)),
-            Err(_) => Err(io::Error::other("opening a connection was given up")),
+        // Who opens it may be more patient.
+        match timeout(patience, opening).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(io::Error::new(error.kind(), error)),
+            Ok(Err(_)) => Err(io::Error::other("opening a connection was given up")),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time")),
         }
     }
 
     /// Opens a connection to be found in the list or, if it speaks HTTP/1.1, in the pool.
-    fn open(&self) -> oneshot::Receiver<Outcome> {
+    fn open(&self, patience: Duration) -> oneshot::Receiver<Outcome> {
         let (tell, told) = oneshot::channel();
         let (dialer, pool, shared) = (Rc::clone(&self.dialer), Rc::clone(&self.pool), Rc::clone(&self.shared));
         let (speaks_http_1, keep_alive) = (Rc::clone(&self.speaks_http_1), self.keep_alive);
         let opening = Rc::clone(&self.opening);
         tokio::task::spawn_local(async move {
-            let outcome = dialer.dial(Offer::Any).await.map_err(Arc::new).map(|opened| match opened {
+            let outcome = dialer.dial(Offer::Any, patience).await.map_err(Arc::new).map(|opened| match opened {
                 Opened::Http1(connection) => {
                     speaks_http_1.set(true);
                     pool.put(connection, keep_alive);

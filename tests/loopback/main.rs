@@ -11,6 +11,7 @@
 )]
 
 mod attempts;
+mod balance;
 mod balancers;
 mod blocked;
 mod callback;
@@ -31,6 +32,7 @@ mod forwarding_stream;
 mod forwarding_target;
 mod gate;
 mod gate_paths;
+mod health_checks;
 mod http2;
 mod identity;
 mod keys;
@@ -40,11 +42,13 @@ mod logs;
 mod monitoring;
 mod operators;
 mod operators_import;
+mod overload;
 mod pace;
 mod qq_down;
 mod qq_switches;
 mod refusals;
 mod reload;
+mod route_handling;
 mod service;
 mod sessions;
 mod spoofing;

@@ -4,8 +4,12 @@
 
 mod admin;
 mod aliased;
+mod balance;
 mod between;
 mod cookie_reach;
+mod fields;
+mod handling;
+mod health;
 mod identities;
 mod login;
 mod outgoing_tls;

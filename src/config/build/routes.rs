@@ -1,8 +1,10 @@
 //! `[[routes]]`.
 
+use std::sync::Arc;
+
 use http::Method;
 
-use super::{identities, sites, upstreams};
+use super::{handling, identities, sites, upstreams};
 use crate::config::error::{Findings, Place, Remark, Spot};
 use crate::config::parse::{address, name, path, web};
 use crate::config::read;
@@ -74,6 +76,7 @@ fn to_the_only(upstreams: &[upstreams::Known], identities: &[identities::Known],
         ignore_case: false,
         null_origin: NullOrigin::IsForeign,
         websocket_origins: Vec::new(),
+        handling: Arc::default(),
     };
     let default = Spot { place: Place::Default, ..spot.clone() };
     let name = Given { value: identities::DEFAULT.to_owned(), spot: default };
@@ -99,7 +102,8 @@ fn one(
     let methods = methods(section, log);
     let accesses = [Access::Public, Access::Optional, Access::Required];
     let access = section.value("access", log, read::choice(&accesses));
-    let upstream = upstream(section, upstreams, log);
+    let handling = handling::read(section, identities, log);
+    let upstream = if handling::answers(section) { Some(0) } else { upstream(section, upstreams, log) };
     let identity = identity(section, identities, log);
     let ignore_case = section.value("ignore_case", log, read::flag);
     let null_origin = section.value("allow_null_origin", log, read::flag);
@@ -126,6 +130,7 @@ fn one(
             ignore_case: matcher.ignore_case,
             null_origin: if null_origin.as_ref()?.value { NullOrigin::IsOwn } else { NullOrigin::IsForeign },
             websocket_origins: websocket_origins.whole.then(|| websocket_origins.clone().values().collect())?,
+            handling: Arc::new(handling?),
         })
     };
     Known { settings: settings(), path, matcher, access, upstream, identity }

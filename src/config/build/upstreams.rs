@@ -1,12 +1,12 @@
 //! `[upstreams.<name>]`.
 
-use super::outgoing_tls;
+use super::{balance, health, outgoing_tls};
 use crate::config::error::{Findings, Remark, Spot};
-use crate::config::parse::{address, name};
+use crate::config::parse::{address, member, name};
 use crate::config::read;
 use crate::config::section::{Given, Many, Section};
 use crate::config::suggest;
-use crate::upstream::{Endpoint, HostHeader, Scheme, Settings};
+use crate::upstream::{Endpoint, HostHeader, Member, Scheme, Settings};
 
 /// Protocols that may be passed on. `h2c` is not one of them: it would carry requests past every check.
 const UPGRADES: [&str; 1] = ["websocket"];
@@ -35,7 +35,14 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
     if let Err(remark) = name::chosen(&name) {
         log.error(&section.own_spot(), remark);
     }
-    let endpoints = endpoints(section, log);
+    let members = members(section, log);
+    let endpoints: Vec<_> = members.iter().map(endpoint).collect();
+    let policy = balance::policy(section, members.len(), log);
+    let slow_start = section.value("slow_start", log, read::duration);
+    let limit = balance::limit(section, log);
+    let ejection = balance::ejection(&section.section("ejection"), log);
+    let retries = balance::retries(&section.section("retries"), log);
+    let health = health::read(&section.section("health"), log);
     let connect_timeout = section.value("connect_timeout", log, read::duration);
     let head_timeout = section.value("head_timeout", log, read::duration);
     let idle_timeout = section.value("idle_timeout", log, read::duration);
@@ -49,7 +56,13 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
     let settings = || {
         Some(Settings {
             name: name.as_str().into(),
-            endpoints: endpoints.iter().map(|endpoint| endpoint.value.clone()).collect(),
+            members: members.iter().map(|member| member.value.clone()).collect(),
+            balance: policy?,
+            ejection: ejection?,
+            slow_start: slow_start?.value,
+            limit: limit?,
+            retries: retries?,
+            health: health?,
             connect_timeout: connect_timeout?.value,
             head_timeout: head_timeout?.value,
             idle_timeout: idle_timeout?.value,
@@ -63,23 +76,27 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
     Known { settings: settings(), name, endpoints, spot: section.own_spot() }
 }
 
-fn endpoints(section: &Section<'_>, log: &mut Findings) -> Vec<Given<Endpoint>> {
-    let Many { items: endpoints, whole } = section.each("endpoints", log, address::endpoint);
-    if endpoints.is_empty() && whole {
+fn endpoint(member: &Given<Member>) -> Given<Endpoint> {
+    Given { value: member.value.endpoint.clone(), spot: member.spot.clone() }
+}
+
+fn members(section: &Section<'_>, log: &mut Findings) -> Vec<Given<Member>> {
+    let Many { items: members, whole } = section.each("endpoints", log, member::parse);
+    if members.is_empty() && whole {
         let remark = Remark::new("names no address").so("every request would be answered 502");
         log.error(&section.spot("endpoints"), remark.fix("endpoints = [\"http://127.0.0.1:8001\"]"));
     }
-    for (at, endpoint) in endpoints.iter().enumerate() {
-        if endpoints.iter().take(at).any(|earlier| earlier.value == endpoint.value) {
+    for (at, member) in members.iter().enumerate() {
+        if members.iter().take(at).any(|earlier| earlier.value.endpoint == member.value.endpoint) {
             log.error(
-                &endpoint.spot,
+                &member.spot,
                 Remark::new("stands in the list twice")
                     .so("it would be asked twice as often as the others")
-                    .fix("remove one of the two"),
+                    .fix("remove one of the two, and give the other a weight: \"http://10.0.0.1:8001 weight=2\""),
             );
         }
     }
-    endpoints
+    members
 }
 
 /// What may be upgraded to: nothing, where an endpoint speaks a protocol that knows no upgrades (RFC 9113, 8.6).

@@ -88,6 +88,7 @@ fn written_out() -> String {
             if is_key(key)
                 || key.starts_with("[identity.")
                 || key.starts_with("[upstreams.")
+                || key.starts_with("[routes.")
                 || key.starts_with("[[") =>
         {
             key.to_owned() + "\n"

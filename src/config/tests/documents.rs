@@ -58,6 +58,11 @@ const CHINESE: Words = Words {
     required: "**必填**",
     derived: |text| match text {
         "none" => "无",
+        "no limit" => "不限",
+        "nothing" => "空",
+        "that of its upstream" => "上游的设置",
+        "by what the file is called, else plain text" => "按文件名，否则纯文本",
+        "none; under maintenance 5m" => "无；维护页为 5m",
         "one for each core" => "每个核心一个",
         "origin + login.callback without its last slash" => "origin + 去掉末尾斜杠的 login.callback",
         "the only upstream" => "唯一的那个 upstream",

@@ -39,7 +39,7 @@ const CASES: &[Case] = &[
         config.qq.client_secret.expose() == "from-a-file-00000000000000000000"
     }),
     (&[("MENSHEN__UPSTREAMS__MALL__ENDPOINTS", "http://mall:80")], |config| {
-        config.upstreams[0].endpoints[0] == Endpoint::http("mall", 80)
+        config.upstreams[0].members[0].endpoint == Endpoint::http("mall", 80)
     }),
     (
         &[("MENSHEN__IDENTITY__DEFAULT__CLAIMS__LEVEL", "3")],

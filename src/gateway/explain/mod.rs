@@ -9,12 +9,12 @@ use super::caller::{Caller, Kind};
 use super::error::Error;
 use super::policy::{self, Clearance, Decision};
 use super::{
-    Access, Gateway, Here, NullOrigin, OwnPath, RouteSettings, forward, method, origin, own, respond, settle_host,
-    transport, upstream,
+    Access, Gateway, Here, NullOrigin, OwnPath, Passing, RouteSettings, forward, method, origin, own, respond,
+    settle_host, transport, upstream,
 };
 use crate::http::peer::Peer;
 use crate::http::{hop_by_hop, request_path};
-use crate::session::{Bearer, CoreSessions, Presented, Proof};
+use crate::session::{Bearer, CoreSessions, Proof};
 
 /// What is said of a request, in the order in which it was found out: a word, and the finding.
 pub type Explanation = Vec<(&'static str, String)>;
@@ -99,9 +99,15 @@ impl Gateway {
             let ended = !matches!(decision, Decision::ForeignOrigin);
             told.push(("logout", logout(ends_sessions && ended, if ended { &ending } else { &[] })));
         }
-        told.push(("answer", answer(&decision, matched.access).to_owned()));
+        let is_ours = matched.route.handling.answer.is_some() && matches!(decision, Decision::Allow(_));
+        let foretold = if is_ours { "the route's own" } else { answer(&decision, matched.access) };
+        told.push(("answer", foretold.to_owned()));
         match decision {
-            Decision::Allow(clearance) => self.tell_outgoing(request, &sent, clearance, &presented, here, told).await,
+            Decision::Allow(_) if matched.route.handling.answer.is_some() => Ok(()),
+            Decision::Allow(clearance) => {
+                let passing = Passing { matched, presented };
+                self.tell_outgoing(request, &sent, clearance, passing, here, told).await
+            }
             Decision::Login | Decision::Unauthorized | Decision::ForeignOrigin => Ok(()),
         }
     }
@@ -112,10 +118,12 @@ impl Gateway {
         mut request: Request<()>,
         sent: &HeaderMap,
         clearance: Clearance,
-        presented: &Presented,
+        passing: Passing<'_>,
         here: Here<'_>,
         told: &mut Explanation,
     ) -> Result<(), Error> {
+        let Passing { matched, presented } = passing;
+        let handling = &matched.route.handling;
         let fields = match clearance.identity().zip(presented.session()) {
             Some((identity, proof)) => {
                 let name = self.shared.identities.get(identity).map(|identity| identity.settings.name.clone());
@@ -125,10 +133,16 @@ impl Gateway {
             None => None,
         };
         self.strip_claims(&mut request, clearance.identity(), here);
+        if let Some(rewrite) = &handling.rewrite {
+            *request.uri_mut() = rewrite.apply(request.uri(), &request_path::read(request.uri().path())?)?;
+            told.push(("path sent", request.uri().path().to_owned()));
+        }
+        handling.request_fields.apply(request.headers_mut());
         let permit = clearance.permit(fields.as_ref());
         let (mut parts, ()) = request.into_parts();
         let has_body = has_body(&parts.headers);
-        self.upstreams.preview(&mut parts, has_body, &permit, &forward::visitor(here))?;
+        let visitor = forward::visitor(here, None);
+        self.upstreams.preview(&mut parts, has_body, &permit, &visitor)?;
         fields::tell(sent, &parts.headers, told);
         told.push(("upstream", self.upstreams.name(&permit).map_or_else(String::new, |name| name.to_string())));
         Ok(())

@@ -139,6 +139,11 @@ pub(super) static TEXTS: Texts = Texts {
     overloaded: Saying {
         errmsg: "服务繁忙，请稍后再试", heading: "现在人有点多", body: "一时招呼不过来，抱歉。"
     },
+    maintenance: Saying {
+        errmsg: "网站维护中，请稍后再来",
+        heading: "网站正在维护",
+        body: "我们正在做一些调整，很快就回来。",
+    },
     gateway_timeout: Saying {
         errmsg: "网站响应超时",
         heading: "网站迟迟没有回应",

@@ -155,6 +155,11 @@ pub(super) static TEXTS: Texts = Texts {
         heading: "It is rather busy here",
         body: "Sorry, we cannot serve everyone at once.",
     },
+    maintenance: Saying {
+        errmsg: "the site is under maintenance: come back later",
+        heading: "The site is being worked on",
+        body: "We are changing a few things and will be back soon.",
+    },
     gateway_timeout: Saying {
         errmsg: "the site took too long",
         heading: "The site is taking too long",

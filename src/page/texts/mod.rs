@@ -71,6 +71,7 @@ pub(super) struct Texts {
     pub(super) bad_gateway: Saying,
     pub(super) login_unavailable: Saying,
     pub(super) overloaded: Saying,
+    pub(super) maintenance: Saying,
     pub(super) gateway_timeout: Saying,
 }
 

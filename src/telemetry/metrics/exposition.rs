@@ -37,6 +37,12 @@ pub const METRICS: &[Metric] = &[
     ),
     metric("menshen_upstream_connections_total", "counter", "Connections that upstreams took, and did not take."),
     metric("menshen_upstream_connections", "gauge", "Open connections to upstreams, without upgraded ones."),
+    metric("menshen_upstream_endpoint_up", "gauge", "0 while an endpoint gets no requests, being ill or left out."),
+    metric("menshen_upstream_endpoint_requests", "gauge", "Requests that are under way at an endpoint."),
+    metric("menshen_upstream_ejections_total", "counter", "Times that an endpoint was left out for failing."),
+    metric("menshen_upstream_retries_total", "counter", "Requests that went on to another endpoint."),
+    metric("menshen_upstream_waiting", "gauge", "Requests that wait until their upstream may have one more."),
+    metric("menshen_upstream_turned_away_total", "counter", "Requests that did so in vain, or could not even wait."),
     metric("menshen_answers_broken_total", "counter", "Answers that are not whole."),
     metric("menshen_connections", "gauge", "Open client connections."),
     metric("menshen_connections_turned_away_total", "counter", "Client connections there was no room for."),
@@ -83,6 +89,8 @@ pub struct Gauges {
     pub lookups: [(&'static str, u64); 3],
     /// Connections to each upstream.
     pub upstreams: Vec<UpstreamConnections>,
+    /// How each upstream stands.
+    pub groups: Vec<UpstreamState>,
     /// Whether the store serves.
     pub is_store_up: bool,
     /// Calls that the store carried out, by kind.
@@ -110,6 +118,34 @@ pub struct UpstreamConnections {
     pub open: u64,
 }
 
+/// How one upstream stands.
+#[derive(Debug, Clone)]
+pub struct UpstreamState {
+    /// Its name.
+    pub upstream: Arc<str>,
+    /// Its endpoints.
+    pub endpoints: Vec<EndpointState>,
+    /// Requests that went on to another endpoint.
+    pub retries: u64,
+    /// Requests that wait for room.
+    pub waiting: usize,
+    /// Requests for which there was none.
+    pub turned_away: u64,
+}
+
+/// How one endpoint stands.
+#[derive(Debug, Clone)]
+pub struct EndpointState {
+    /// As it is written.
+    pub endpoint: String,
+    /// Whether it gets requests.
+    pub is_in: bool,
+    /// Times that it was left out for failing.
+    pub ejected: u64,
+    /// Requests that are under way at it.
+    pub in_flight: usize,
+}
+
 pub(super) fn text(requests: &Requests, rare: &Rare, gauges: &Gauges) -> String {
     let mut out = String::with_capacity(16 * 1024);
     for metric in METRICS {
@@ -129,6 +165,12 @@ pub(super) fn text(requests: &Requests, rare: &Rare, gauges: &Gauges) -> String 
             "menshen_upstream_duration_seconds" => histograms(lines, "upstream", requests.upstreams.iter().collect()),
             "menshen_upstream_connections_total" => connections_total(lines, gauges),
             "menshen_upstream_connections" => connections(lines, gauges),
+            "menshen_upstream_endpoint_up" => endpoints(lines, gauges, |endpoint| endpoint.is_in.into()),
+            "menshen_upstream_endpoint_requests" => endpoints(lines, gauges, |endpoint| endpoint.in_flight as u64),
+            "menshen_upstream_ejections_total" => endpoints(lines, gauges, |endpoint| endpoint.ejected),
+            "menshen_upstream_retries_total" => upstreams(lines, gauges, |upstream| upstream.retries),
+            "menshen_upstream_waiting" => upstreams(lines, gauges, |upstream| upstream.waiting as u64),
+            "menshen_upstream_turned_away_total" => upstreams(lines, gauges, |upstream| upstream.turned_away),
             "menshen_answers_broken_total" => lines.one(&[], requests.broken),
             "menshen_connections" => lines.one(&[], gauges.connections as u64),
             "menshen_connections_turned_away_total" => lines.one(&[], gauges.turned_away),
@@ -200,6 +242,20 @@ fn certificates(mut lines: Lines<'_>, gauges: &Gauges) {
 fn connections(mut lines: Lines<'_>, gauges: &Gauges) {
     for UpstreamConnections { upstream, open, .. } in &gauges.upstreams {
         lines.add("", &[("upstream", upstream)], open);
+    }
+}
+
+fn endpoints(mut lines: Lines<'_>, gauges: &Gauges, of: impl Fn(&EndpointState) -> u64) {
+    for UpstreamState { upstream, endpoints, .. } in &gauges.groups {
+        for endpoint in endpoints {
+            lines.add("", &[("upstream", upstream), ("endpoint", &endpoint.endpoint)], &of(endpoint));
+        }
+    }
+}
+
+fn upstreams(mut lines: Lines<'_>, gauges: &Gauges, of: impl Fn(&UpstreamState) -> u64) {
+    for state in &gauges.groups {
+        lines.add("", &[("upstream", &state.upstream)], &of(state));
     }
 }
 

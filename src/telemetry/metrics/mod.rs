@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-pub use self::exposition::{Gauges, METRICS, Metric, UpstreamConnections};
+pub use self::exposition::{EndpointState, Gauges, METRICS, Metric, UpstreamConnections, UpstreamState};
 use self::histogram::Histogram;
 
 /// The name of requests that came to no route.
@@ -218,7 +218,11 @@ mod tests {
         metrics.reload("taken");
         let upstream = UpstreamConnections { upstream: "mall".into(), opened: 3, failed: 1, open: 2 };
         let certificates = vec![("certs/site.pem".to_owned(), 1)];
-        let text = metrics.text(&Gauges { upstreams: vec![upstream], certificates, ..Gauges::default() });
+        let endpoint = EndpointState { endpoint: "h:1".to_owned(), is_in: true, ejected: 1, in_flight: 2 };
+        let (name, endpoints) = ("mall".into(), vec![endpoint]);
+        let group = UpstreamState { upstream: name, endpoints, retries: 3, waiting: 4, turned_away: 5 };
+        let gauges = Gauges { upstreams: vec![upstream], groups: vec![group], certificates, ..Gauges::default() };
+        let text = metrics.text(&gauges);
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let name = line.split(['{', ' ']).next().unwrap();
             let belongs = |metric: &&Metric| {

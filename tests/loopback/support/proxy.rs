@@ -17,7 +17,7 @@ use menshen::store::{Binding, Store, User, UserId, record};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{Browser, Connection, Log, PATIENCE, SITE, Upstream, events};
+use super::{Browser, Connection, Log, PATIENCE, SITE, Upstream, events, eventually};
 
 /// The app that the simulated QQ knows.
 pub const CLIENT_ID: &str = "101000001";
@@ -152,6 +152,16 @@ impl Setup {
         Proxy::start(&self, &endpoints)
     }
 
+    /// With an address for monitoring.
+    pub fn monitored(self) -> Self {
+        self.section("[admin]\nlisten = [\"127.0.0.1:0\"]")
+    }
+
+    /// Starts the proxy before several endpoints, as they are written.
+    pub fn before_endpoints(self, endpoints: &[String]) -> Proxy {
+        Proxy::start(&self, endpoints)
+    }
+
     /// Starts the proxy before an endpoint, as it is written.
     pub fn before_endpoint(self, endpoint: impl Into<String>) -> Proxy {
         Proxy::start(&self, &[endpoint.into()])
@@ -270,6 +280,17 @@ impl Proxy {
     /// Where it is monitored.
     pub fn admin_address(&self) -> SocketAddr {
         self.app.as_ref().unwrap().admin_addresses()[0]
+    }
+
+    /// What monitoring reads of it.
+    pub fn metrics(&self) -> String {
+        let ask = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        Connection::to(self.admin_address()).send(ask).answer().text()
+    }
+
+    /// Waits until monitoring reads this line.
+    pub fn until_metric(&self, line: &str) {
+        eventually(|| self.metrics().lines().any(|read| read == line));
     }
 
     /// Its configuration file.

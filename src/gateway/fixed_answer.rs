@@ -1,0 +1,65 @@
+//! Answers that a route gives by itself, without an application: texts, redirects, and that the site is being worked on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode, Uri};
+
+use super::body::AnswerBody;
+use super::caller::Caller;
+use super::error::Error;
+use super::respond;
+
+/// What stands in a redirect's address for the path and the query that were asked for.
+pub const TARGET: &str = "{target}";
+
+/// A route's own answer.
+#[derive(Debug, Clone)]
+pub enum FixedAnswer {
+    /// Always the same.
+    Text {
+        /// Its status.
+        status: StatusCode,
+        /// Its `Content-Type`.
+        content_type: HeaderValue,
+        /// Its body.
+        body: Bytes,
+        /// When it is worth asking again.
+        retry_after: Option<Duration>,
+    },
+    /// To another address.
+    Redirect {
+        /// Its status.
+        status: StatusCode,
+        /// The address. It begins with a slash and more, or names a host, so that no target can lead elsewhere.
+        to: String,
+    },
+    /// A page of ours that asks for patience.
+    Maintenance {
+        /// When it is worth asking again.
+        retry_after: Duration,
+    },
+}
+
+impl FixedAnswer {
+    pub(super) fn answer(&self, target: &Uri, caller: &Caller) -> Result<Response<AnswerBody>, Error> {
+        match self {
+            FixedAnswer::Text { status, content_type, body, retry_after } => {
+                let mut response = respond::plain(*status, content_type.clone(), body.clone());
+                if let Some(wait) = retry_after {
+                    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(respond::whole_seconds(*wait)));
+                }
+                Ok(response)
+            }
+            FixedAnswer::Redirect { status, to } => {
+                // `OPTIONS *` asks for no path.
+                let asked = target.path_and_query().map(|target| target.as_str());
+                let asked = asked.filter(|asked| asked.starts_with('/')).unwrap_or("/");
+                let to = HeaderValue::try_from(to.replace(TARGET, asked)).map_err(|_| Error::NotRewritable)?;
+                Ok(respond::redirect(*status, to))
+            }
+            FixedAnswer::Maintenance { retry_after } => Ok(respond::maintenance(*retry_after, caller)),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What else a route does with its requests and their answers.
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::fixed_answer::FixedAnswer;
+use super::rewrite::Rewrite;
+use crate::upstream::Timeouts;
+
+/// What a route does beside letting requests pass.
+#[derive(Debug, Clone, Default)]
+pub struct Handling {
+    /// How long things may take here, where that is not for the upstream to say.
+    pub timeouts: Timeouts,
+    /// Which path the application gets.
+    pub rewrite: Option<Rewrite>,
+    /// What is done with the fields of requests, before ours are added.
+    pub request_fields: Fields,
+    /// What is done with the fields of answers, before we see to what may be kept by whom.
+    pub response_fields: Fields,
+    /// An answer of the configuration's own; nothing is forwarded then.
+    pub answer: Option<FixedAnswer>,
+}
+
+/// What is done with header fields: first some are removed, then some take the place of others, then some are added.
+#[derive(Debug, Clone, Default)]
+pub struct Fields {
+    /// Removed, whatever they say.
+    pub remove: Vec<HeaderName>,
+    /// In place of what was there of the same name.
+    pub set: Vec<(HeaderName, HeaderValue)>,
+    /// Beside what is there of the same name.
+    pub add: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Fields {
+    /// Does it.
+    pub(super) fn apply(&self, headers: &mut HeaderMap) {
+        for name in &self.remove {
+            headers.remove(name);
+        }
+        for (name, value) in &self.set {
+            headers.insert(name, value.clone());
+        }
+        for (name, value) in &self.add {
+            headers.append(name, value.clone());
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 
 use super::StartError;
 use crate::account::Accounts;
@@ -40,6 +41,7 @@ pub(super) struct Foundations {
     pub(super) store_counts: Arc<StoreCounts>,
     pub(super) connections: ConnectionCounts,
     pub(super) groups: Groups,
+    pub(super) going_down: watch::Sender<bool>,
     pub(super) lookups: Lookups,
     /// Shared by everything that was ever built, so that what one core seals every other one opens, also while a new key
     /// is taken into use.
@@ -136,6 +138,7 @@ impl Foundations {
             groups: self.groups.clone(),
             health: HealthChecks::start(&config.upstreams, &self.groups, &health_host(config), &self.control),
             forwarding: config.forwarding,
+            going_down: self.going_down.subscribe(),
             access_log: self.access_log.clone(),
             metrics: self.metrics.clone(),
         })

@@ -1,7 +1,6 @@
 //! The running proxy, as operators change it: another configuration, other keys, what has been revoked.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -48,7 +47,6 @@ pub(super) struct Live {
     reloading: Mutex<()>,
     /// Held while another configuration or other keys are taken into use: one at a time.
     changing: Mutex<()>,
-    is_going_down: AtomicBool,
 }
 
 /// What it goes by at present.
@@ -87,13 +85,18 @@ impl Live {
             present,
             reloading: Mutex::default(),
             changing: Mutex::default(),
-            is_going_down: AtomicBool::new(false),
         }
     }
 
-    /// From now on nobody is to be sent here.
+    /// From now on nobody is to be sent here, and upgraded connections end.
     pub(super) fn go_down(&self) {
-        self.is_going_down.store(true, Ordering::Relaxed);
+        self.foundations.going_down.send_replace(true);
+    }
+
+    /// Ready once no login is half done, for which no other is begun any more.
+    pub(super) async fn logins_end(&self) {
+        let login = Arc::clone(&self.present.load().shared.login);
+        login.end().await;
     }
 
     /// Has every core go on by what this configuration comes to.
@@ -249,7 +252,7 @@ impl Running for Live {
     }
 
     fn is_going_down(&self) -> bool {
-        self.is_going_down.load(Ordering::Relaxed)
+        *self.foundations.going_down.borrow()
     }
 
     async fn degraded(&self) -> Vec<String> {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use self::build::{Foundations, LiveKeys};
@@ -46,7 +47,10 @@ use crate::telemetry::metrics::Metrics;
 use crate::tls::{NoTickets, Tickets};
 use crate::upstream::{ConnectionCounts, Groups};
 
-/// The store gets this long to close even where open requests have taken all the time there was.
+/// How long logins that are half done have to end before the store is closed.
+const LOGINS_END_WITHIN: Duration = Duration::from_secs(5);
+
+/// The store gets this long to close even where logins have taken all the time there was.
 const CLOSE_AT_LEAST: Duration = Duration::from_secs(2);
 
 /// Threads for whatever may be slow: logins, signing, the store's callers.
@@ -175,6 +179,7 @@ impl App {
             store_counts,
             connections: ConnectionCounts::default(),
             groups: Groups::default(),
+            going_down: watch::Sender::new(false),
             lookups: Lookups::default(),
             keys,
             tickets: Tickets::new()?,
@@ -254,14 +259,20 @@ impl App {
         });
     }
 
-    /// Stops: open requests may end within the time that the settings give, and what is left of it the store has for
-    /// closing. Blocks.
+    /// Stops: nobody new is taken, logins that are half done end, and the store is closed, so that a successor can open it;
+    /// meanwhile and after that open requests may end, within the time that the settings give. Blocks.
     pub fn stop(self) {
         let until = Instant::now() + self.drain;
         self.live.go_down();
+        self.server.begin_to_drain();
+        self.control.block_on(async {
+            if timeout(LOGINS_END_WITHIN.min(self.drain), self.live.logins_end()).await.is_err() {
+                tracing::warn!("logins that were half done are cut off: they took too long");
+            }
+            let left = until.saturating_duration_since(Instant::now()).max(CLOSE_AT_LEAST);
+            close(self.store.as_ref(), left).await;
+        });
         self.server.drain();
-        let left = until.saturating_duration_since(Instant::now()).max(CLOSE_AT_LEAST);
-        self.control.block_on(close(self.store.as_ref(), left));
         drop(self.live);
         self.control.shutdown_timeout(Duration::from_secs(1));
         drop(self.access_log);

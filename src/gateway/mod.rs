@@ -29,6 +29,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HOST};
 use http::{Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 
 pub use self::body::AnswerBody;
 use self::caller::{Caller, RequestId};
@@ -130,6 +131,8 @@ pub struct Shared {
     pub health: HealthChecks,
     /// Which forwarding header upstreams get.
     pub forwarding: Forwarding,
+    /// Whether the proxy goes down.
+    pub going_down: watch::Receiver<bool>,
     /// Where a line for each request goes, if anywhere.
     pub access_log: Option<LogHandle>,
     /// Where everything is counted.

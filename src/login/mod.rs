@@ -127,6 +127,15 @@ impl Login {
         Login { parts, exchanges, spent, breaker, pace }
     }
 
+    /// Ready once no exchange is under way; none begins any more, and none spends anything then.
+    pub async fn end(&self) {
+        let all = u32::try_from(self.parts.settings.exchanges).unwrap_or(u32::MAX);
+        // While these are waited for, nobody else gets one.
+        let ended = self.exchanges.acquire_many(all).await;
+        self.exchanges.close();
+        drop(ended);
+    }
+
     /// How logins are configured.
     pub fn settings(&self) -> &Settings {
         &self.parts.settings

@@ -123,10 +123,16 @@ pub(super) async fn serve<H: Handler>(
     }
 }
 
+/// Ready once draining has begun. What was looked at is let go of at once: as long as somebody held it, nobody could
+/// change it, and whoever looked next would wait for that.
+pub(super) async fn begun(draining: &mut watch::Receiver<bool>) {
+    // An error means that the server itself is gone.
+    drop(draining.wait_for(|draining| *draining).await);
+}
+
 /// Ready once nobody who has only just connected when draining began can count on being served.
 async fn too_late(draining: &mut watch::Receiver<bool>) {
-    // An error means that the server itself is gone.
-    let _ = draining.wait_for(|draining| *draining).await;
+    begun(draining).await;
     sleep(FIRST_WORD).await;
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::LocalSet;
 
-use super::connection::{self, Accepted};
+use super::connection::{self, Accepted, begun};
 use super::crowd::{Crowd, Full, Place};
 use super::listener::{Accepting, Listener, Speaks};
 use super::present::{Asked, Make, Slot, follow};
@@ -111,10 +111,14 @@ impl<H: Handler> Server<H> {
         Ok(())
     }
 
-    /// Stops accepting, lets open requests end, closes idle connections; returns when all are gone or the time that
-    /// the settings give has passed. Blocks.
-    pub fn drain(&self) {
+    /// Stops accepting and closes idle connections; open requests end, within the time that the settings give from now on.
+    pub fn begin_to_drain(&self) {
         self.draining.send_replace(true);
+    }
+
+    /// The same, and returns when all are gone or that time has passed. Blocks.
+    pub fn drain(&self) {
+        self.begin_to_drain();
         let cores = std::mem::take(&mut *self.cores.lock().unwrap_or_else(PoisonError::into_inner));
         for core in cores {
             if core.join().is_err() {
@@ -149,8 +153,7 @@ impl Core {
             let (speaks, socket) = (listener.speaks, listener.begin()?);
             tokio::task::spawn_local(accept(Rc::clone(&core), socket, speaks, Rc::clone(&slot), Arc::clone(&open)));
         }
-        // An error means that the server itself is gone, which asks for the same.
-        let _ = draining.wait_for(|draining| *draining).await;
+        begun(&mut draining).await;
         let count = || open.count.load(Ordering::Relaxed);
         if count() > 0 && tokio::time::timeout(drain, open.none.notified()).await.is_err() {
             tracing::warn!(connections = count(), "cut off connections that did not end in time");
@@ -164,7 +167,7 @@ async fn accept<H: Handler>(core: Rc<Core>, socket: Accepting, speaks: Speaks, s
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = draining.wait_for(|draining| *draining) => return,
+            () = begun(&mut draining) => return,
             accepted = socket.accept() => accepted,
         };
         match accepted {

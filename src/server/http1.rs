@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::activity::{Activity, Answering, Phase};
 use super::client_io::ClientIo;
-use super::connection::first_word;
+use super::connection::{begun, first_word};
 use super::core::Connected;
 use super::present::Slot;
 use super::socket::Socket;
@@ -81,7 +81,7 @@ pub(super) async fn serve<H: Handler>(
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        _ = draining.wait_for(|draining| *draining) => {
+        () = begun(&mut draining) => {
             is_last.set(true);
             tokio::select! {
                 biased;

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::activity::{Activity, Answering, Phase};
 use super::client_io::{ClientIo, UNREAD_TIMEOUT};
-use super::connection::first_word;
+use super::connection::{begun, first_word};
 use super::core::Connected;
 use super::present::Slot;
 use super::socket::Socket;
@@ -77,7 +77,7 @@ pub(super) async fn serve<H: Handler>(
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        _ = draining.wait_for(|draining| *draining) => tokio::select! {
+        () = begun(&mut draining) => tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
             () = first_word(&activity) => {

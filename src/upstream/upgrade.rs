@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::farewell::{self, End, Farewell, Frames};
 use crate::clock::{Clock, Timestamp};
 use crate::http::idle::IdleLimit;
 
@@ -40,19 +41,19 @@ impl Tunnel {
 
     /// Joins the client's connection with the upstream's, once both have switched. A side that closes its half ends
     /// that direction alone, and the other goes on while something comes; an error ends both, and so does `over`, whatever
-    /// is under way.
-    pub fn open(self, heard: Heard, over: impl Future<Output = ()> + 'static) {
-        tokio::task::spawn_local(async move {
-            tokio::select! {
-                biased;
-                () = over => {}
-                () = self.join(heard) => {}
-            }
-        });
+    /// is under way: both sides are told why, where that is possible.
+    pub fn open(self, heard: Heard, over: impl Future<Output = Farewell> + 'static) {
+        tokio::task::spawn_local(self.join(heard, over));
     }
 
-    async fn join(self, heard: Heard) {
-        let (client, upstream) = match futures_util::try_join!(self.client, self.upstream) {
+    async fn join(self, heard: Heard, over: impl Future<Output = Farewell>) {
+        let mut over = pin!(over);
+        let switched = tokio::select! {
+            biased;
+            _ = over.as_mut() => return,
+            switched = async { futures_util::try_join!(self.client, self.upstream) } => switched,
+        };
+        let (client, upstream) = match switched {
             Ok(both) => both,
             Err(error) => {
                 tracing::debug!(%error, "an upgrade did not come about");
@@ -61,18 +62,27 @@ impl Tunnel {
         };
         let half = Half::default();
         let unread = || IdleLimit::new(UNREAD);
-        let mut client =
-            Listening { io: TokioIo::new(client), heard: Some(heard), half: half.clone(), unread: unread() };
-        let mut upstream = Listening { io: TokioIo::new(upstream), heard: None, half: half.clone(), unread: unread() };
-        tokio::select! {
+        let side = |io, heard| Listening {
+            io: TokioIo::new(io),
+            heard,
+            half: half.clone(),
+            unread: unread(),
+            sent: Frames::default(),
+        };
+        let (mut client, mut upstream) = (side(client, Some(heard)), side(upstream, None));
+        let farewell = tokio::select! {
+            biased;
+            farewell = over => farewell,
             copied = copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER) => {
                 if let Err(error) = copied {
                     tracing::debug!(%error, "an upgraded connection broke off");
                 }
+                return;
             }
             // Who has seen the other side go, and says nothing more, would hold the connection for ever.
-            () = half.silent_for(self.half_closed) => {}
-        }
+            () = half.silent_for(self.half_closed) => return,
+        };
+        farewell::say(farewell, &mut client, &mut upstream).await;
     }
 }
 
@@ -146,6 +156,14 @@ struct Listening<I> {
     half: Half,
     /// How long a client has taken nothing.
     unread: IdleLimit,
+    /// What it has been sent.
+    sent: Frames,
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> End for Listening<I> {
+    fn sent(&self) -> &Frames {
+        &self.sent
+    }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Listening<I> {
@@ -165,6 +183,9 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Listening<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.half.written(written.is_pending());
+        if let Poll::Ready(Ok(length)) = &written {
+            self.sent.pass(bytes.get(..*length).unwrap_or_default());
+        }
         if written.is_ready() {
             self.unread.heard();
         } else if self.heard.is_some() {

@@ -32,6 +32,7 @@ mod forwarding_stream;
 mod forwarding_target;
 mod gate;
 mod gate_paths;
+mod going_down;
 mod health_checks;
 mod http2;
 mod identity;

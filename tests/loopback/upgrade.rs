@@ -176,13 +176,16 @@ fn open_upgrades_count_as_connections_and_end_when_the_proxy_stops() {
     let mut client = switched(&proxy);
     assert!(proxy.connect().is_closed(), "there is room for one");
     proxy.stop();
-    assert!(client.is_closed());
+    assert_eq!(client.until_closed().rest(), [0x88, 2, 0x03, 0xe9], "it is told that we go away");
 }
 
 /// A tunnel with the identity of whoever is logged in.
 fn tunnel_of(proxy: &Proxy, browser: &Browser<'_>) -> Connection {
     switched_with(proxy, &[&format!("Cookie: {}", browser.cookie_header().unwrap())])
 }
+
+/// That whose it was may not have it any more (RFC 6455, 7.4.1). In the middle of what could be a frame nothing is said.
+const NO_LONGER: [u8; 4] = [0x88, 2, 0x03, 0xf0];
 
 fn echoes(tunnel: &mut Connection) -> bool {
     tunnel.send("are you?").exactly(8) == b"are you?"
@@ -219,7 +222,7 @@ fn a_tunnel_of_an_api_token_ends_when_the_token_is_logged_out_or_expires() {
     let header = format!("Authorization: Bearer {}", client.token("10001"));
     let mut tunnel = switched_with(&proxy, &[&header]);
     assert_eq!(proxy.browser().post("/.menshen/logout", &[&header]).status, 200);
-    assert!(tunnel.is_closed());
+    assert_eq!(tunnel.until_closed().rest(), NO_LONGER);
     let header = format!("Authorization: Bearer {}", client.token("10001"));
     let mut tunnel = switched_with(&proxy, &[&header]);
     proxy.advance(2 * HOUR - Duration::from_secs(1));
@@ -238,7 +241,7 @@ fn a_tunnel_that_is_used_goes_on_until_its_sessions_lifetime_is_over() {
     proxy.advance(7 * HOUR);
     assert!(echoes(&mut used));
     proxy.advance(HOUR);
-    assert!(unused.is_closed());
+    assert_eq!(unused.until_closed().rest(), NO_LONGER);
     proxy.advance(6 * HOUR);
     assert!(echoes(&mut used));
     proxy.advance(6 * HOUR - Duration::from_secs(1));

@@ -250,6 +250,17 @@ impl Proxy {
         }
     }
 
+    /// What stops it, for another thread.
+    pub fn stopping(&mut self) -> impl FnOnce() + Send + use<> {
+        let app = self.app.take().unwrap();
+        move || app.stop()
+    }
+
+    /// How its store is opened.
+    pub fn store_settings(&self) -> menshen::store::sled::Settings {
+        self.config.store.clone()
+    }
+
     /// Stops it, and reads who was bound to whom.
     pub fn bindings(&mut self) -> Vec<Binding> {
         self.stop();

@@ -2,7 +2,9 @@
 //! honestly meanwhile is served.
 
 mod client;
+mod frames;
 mod honest;
+mod http2;
 mod upstream;
 
 use std::fmt;
@@ -107,6 +109,8 @@ struct Taken {
     /// Bytes resident.
     memory: usize,
     descriptors: usize,
+    /// Of the processor.
+    time: Duration,
 }
 
 impl fmt::Display for Taken {
@@ -121,6 +125,14 @@ impl Taken {
         let status = fs::read_to_string(of_process("status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         let kib: usize = line.trim().trim_end_matches("kB").trim().parse().unwrap();
-        Taken { memory: kib * 1024, descriptors: fs::read_dir(of_process("fd")).unwrap().count() }
+        // The words behind the program's name: user and system time, in hundredths of a second.
+        let stat = fs::read_to_string(of_process("stat")).unwrap();
+        let words: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks = [11, 12].map(|at| words[at].parse::<u64>().unwrap()).iter().sum::<u64>();
+        Taken {
+            memory: kib * 1024,
+            descriptors: fs::read_dir(of_process("fd")).unwrap().count(),
+            time: Duration::from_millis(ticks * 10),
+        }
     }
 }

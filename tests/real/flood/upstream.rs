@@ -19,7 +19,7 @@ pub(super) async fn start() -> SocketAddr {
     address
 }
 
-/// A GET is answered at once, a POST when all of its body is there: never, here.
+/// A GET is answered at once, one of `/endless` without end, a POST when all of its body is there: never, here.
 async fn serve(mut stream: TcpStream) -> io::Result<()> {
     let (mut head, mut piece) = (Vec::new(), [0; 1024]);
     loop {
@@ -31,6 +31,12 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
             continue;
         }
         head.extend_from_slice(&piece[..length]);
+        if head.starts_with(b"GET /endless ") && head.ends_with(b"\r\n\r\n") {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").await?;
+            loop {
+                stream.write_all(&[b'x'; 16 * 1024]).await?;
+            }
+        }
         if head.starts_with(b"GET ") && head.ends_with(b"\r\n\r\n") {
             head.clear();
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await?;

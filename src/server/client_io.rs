@@ -30,6 +30,9 @@ pub(super) const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// would answer the rest with a reset, at which clients throw the answer away unread (RFC 9112, 9.6).
 const LINGER: Duration = Duration::from_secs(10);
 
+/// How much is read then: a client that sends without end, as fast as it can, is not listened to for all that time.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
+
 /// hyper closes after an answer whose request it could not read to its end at once. A connection that has idled for longer
 /// is not closed for that.
 const AT_ONCE: Duration = Duration::from_millis(100);
@@ -45,6 +48,7 @@ pub(super) struct ClientIo {
     unread: IdleLimit,
     departure: Departure,
     linger: Option<Pin<Box<Sleep>>>,
+    lingered: usize,
     /// Since a head has begun to arrive: what hyper says of one that it refuses.
     has_answered: bool,
     /// Held until the socket is closed, which for an upgraded connection is long after HTTP has ended.
@@ -69,6 +73,7 @@ impl ClientIo {
             unread: IdleLimit::new(UNREAD_TIMEOUT),
             departure: Departure::default(),
             linger: None,
+            lingered: 0,
             has_answered: false,
             _connected: connected,
         }
@@ -132,13 +137,14 @@ impl ClientIo {
     /// Reads and drops what is left of a request, until the client has closed or the time is up. Ready at once where
     /// nothing is left.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut scratch = [0; 4096];
+        let mut scratch = [0; 16 * 1024];
         let is_owed = self.is_owed();
         loop {
             let mut rest = ReadBuf::new(&mut scratch);
             let read = Pin::new(self.stream.inner_mut().transport_mut()).poll_read(cx, &mut rest);
+            self.lingered += rest.filled().len();
             let is_over = match read {
-                Poll::Ready(Ok(())) => rest.filled().is_empty(),
+                Poll::Ready(Ok(())) => rest.filled().is_empty() || self.lingered > LINGER_BYTES,
                 Poll::Ready(Err(_)) => true,
                 Poll::Pending => self.linger.is_none() && !is_owed,
             };

@@ -50,6 +50,21 @@ fn a_connection_that_has_sent_nothing_waits_no_longer_than_for_a_head() {
     assert_eq!(used.get("/", &[]).answer().text(), "hello");
 }
 
+/// Regression: it was listened to for ten seconds, as fast as it could send.
+#[test]
+fn a_client_that_goes_on_sending_after_its_answer_is_not_listened_to_without_end() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::without_routes().route("/*", "required").before(&upstream);
+    let mut client = proxy.connect();
+    let tebibyte = 1_u64 << 40;
+    client.send(format!("POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: {tebibyte}\r\n\r\n"));
+    let piece = vec![b'x'; 1 << 20];
+    // What is on its way in the system's buffers counts too.
+    let sent = (0..1024).take_while(|_| client.try_send(&piece)).count();
+    assert!((60..512).contains(&sent), "{sent} MiB");
+    upstream.saw_nothing();
+}
+
 #[test]
 fn neither_timer_ends_a_request_that_is_being_answered() {
     let upstream = Upstream::serving(|mut stream, connection, seen| {

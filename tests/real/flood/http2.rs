@@ -18,11 +18,15 @@ use crate::backends::Setup;
 /// How long it goes on.
 const STAY: Duration = Duration::from_secs(4);
 
-/// Memory that it may cost, buffers of connections that were closed among it: 4 to 30 MiB were measured.
-const COST: usize = 64 * 1024 * 1024;
+/// Memory that it may cost: less than 3 MiB were measured.
+const COST: usize = 16 * 1024 * 1024;
+
+/// Of answers that nobody reads, each has its buffers, and those of connections that were closed a moment ago are among
+/// it: 73 MiB were measured.
+const UNREAD_COST: usize = 128 * 1024 * 1024;
 
 /// Has one client do its worst, again and again, while somebody honest comes.
-fn withstands(name: &str, worst: impl Fn(&mut Raw) + Sync) {
+fn withstands(name: &str, cost: usize, worst: impl Fn(&mut Raw) + Sync) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let runtime = Runtime::new().unwrap();
     let upstream = runtime.block_on(upstream::start());
@@ -50,7 +54,7 @@ fn withstands(name: &str, worst: impl Fn(&mut Raw) + Sync) {
     let after = Taken::by(&proxy);
     let (grown, time) = (most.saturating_sub(before.memory), after.time.saturating_sub(before.time));
     println!("{name}: {rounds} times in {STAY:?}, {} KiB more, {time:?} of the processor; {met}", grown / 1024);
-    assert!(grown <= COST, "{grown} bytes more");
+    assert!(grown <= cost, "{grown} bytes more");
     assert!(met.longest <= PROMPT, "{met}");
     honest.asks();
 }
@@ -58,7 +62,7 @@ fn withstands(name: &str, worst: impl Fn(&mut Raw) + Sync) {
 /// CVE-2023-44487.
 #[test]
 fn rapid_resets_end_their_connection_and_hold_nobody_up() {
-    withstands("rapid resets", |raw| {
+    withstands("rapid resets", COST, |raw| {
         let flood = |stream: u32| {
             let asked = frame(HEADERS, END_STREAM | END_HEADERS, stream, &get("/"));
             [asked, frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())].concat()
@@ -73,7 +77,7 @@ fn rapid_resets_end_their_connection_and_hold_nobody_up() {
 /// CVE-2024-27316 and its kin.
 #[test]
 fn a_head_without_an_end_ends_its_connection_and_is_kept_by_nobody() {
-    withstands("heads without an end", |raw| {
+    withstands("heads without an end", COST, |raw| {
         let mut sent = frame(HEADERS, END_STREAM, 1, &get("/"));
         // Fields that are no use to anybody: a name of one letter, and a value of 100.
         let field = [&[0x00, 0x01, b'x', 100][..], &[b'y'; 100]].concat();
@@ -86,7 +90,7 @@ fn a_head_without_an_end_ends_its_connection_and_is_kept_by_nobody() {
 
 #[test]
 fn empty_frames_pings_and_settings_without_end_are_nothing_to_remember() {
-    withstands("empty frames, pings and settings", |raw| {
+    withstands("empty frames, pings and settings", COST, |raw| {
         let kinds =
             [frame(PING, 0, 0, &[7; 8]), frame(SETTINGS, 0, 0, &[]), frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0x40, 0])];
         let post = frame(HEADERS, END_HEADERS, 1, &[&[0x83][..], &get("/slow")[1..]].concat());
@@ -101,7 +105,7 @@ fn empty_frames_pings_and_settings_without_end_are_nothing_to_remember() {
 
 #[test]
 fn two_hundred_answers_that_nobody_reads_stop_the_application_instead_of_filling_memory() {
-    withstands("200 unread answers", |raw| {
+    withstands("200 unread answers", UNREAD_COST, |raw| {
         let asked = |raw: &mut Raw| {
             let all: Vec<u8> = (0..100)
                 .map(|at| 2 * at + 1)

@@ -5,6 +5,7 @@ mod client;
 mod frames;
 mod honest;
 mod http2;
+mod transfers;
 mod upstream;
 
 use std::fmt;

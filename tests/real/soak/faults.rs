@@ -1,0 +1,142 @@
+//! What is done to requests on purpose, and what visitors met.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+/// What an endpoint does to a request on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fault {
+    /// Nothing.
+    None,
+    /// Falls silent in the middle of its head.
+    StallsInItsHead,
+    /// Closes before a byte.
+    Leaves,
+    /// Answers nonsense.
+    AnswersNonsense,
+    /// Closes in the middle of a body whose length it announced.
+    ClosesInTheMiddle,
+    /// Sends more than it announced.
+    SendsMore,
+    /// Resets the connection after its head.
+    ResetsAfterItsHead,
+    /// Says that it is too busy.
+    IsTooBusy,
+}
+
+pub(super) const FAULTS: [Fault; 8] = [
+    Fault::None,
+    Fault::StallsInItsHead,
+    Fault::Leaves,
+    Fault::AnswersNonsense,
+    Fault::ClosesInTheMiddle,
+    Fault::SendsMore,
+    Fault::ResetsAfterItsHead,
+    Fault::IsTooBusy,
+];
+
+/// What a visitor met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Met {
+    /// The answer that was meant, to its last byte.
+    Whole,
+    /// Another status.
+    Status(u16),
+    /// An answer that ended before its end.
+    Broken,
+    /// No answer at all.
+    Nothing,
+}
+
+impl Fault {
+    /// Whether a visitor may meet this for it.
+    fn explains(self, met: Met) -> bool {
+        match self {
+            Fault::None | Fault::SendsMore => met == Met::Whole,
+            Fault::StallsInItsHead => met == Met::Status(504),
+            Fault::Leaves | Fault::AnswersNonsense => met == Met::Status(502),
+            // The proxy may have seen the end before the head has left: the visitor's connection ends without a word.
+            Fault::ClosesInTheMiddle | Fault::ResetsAfterItsHead => {
+                matches!(met, Met::Broken | Met::Nothing | Met::Status(502))
+            }
+            Fault::IsTooBusy => met == Met::Status(503),
+        }
+    }
+}
+
+/// Every request, by its number.
+#[derive(Debug, Default)]
+pub(super) struct Ledger(Mutex<Books>);
+
+#[derive(Debug, Default)]
+struct Books {
+    next: u64,
+    met: BTreeMap<(Fault, Met), usize>,
+    /// Those that an endpoint had begun when it was stopped.
+    stopped: BTreeSet<u64>,
+    failed: Vec<(u64, Fault, Met)>,
+}
+
+/// What there was of everything.
+pub(super) struct Told {
+    pub(super) whole: usize,
+    met: BTreeMap<(Fault, Met), usize>,
+    stopped: usize,
+}
+
+impl Ledger {
+    /// The number of another request, and what is to happen to it.
+    pub(super) fn begin(&self) -> (u64, Fault) {
+        let mut books = self.books();
+        books.next += 1;
+        let number = books.next;
+        // One in twenty has a fault.
+        let fault = if number.is_multiple_of(20) {
+            FAULTS[usize::try_from(number / 20).unwrap() % FAULTS.len()]
+        } else {
+            Fault::None
+        };
+        (number, fault)
+    }
+
+    /// An endpoint was stopped while it worked on this one.
+    pub(super) fn stopped(&self, number: u64) {
+        self.books().stopped.insert(number);
+    }
+
+    /// What became of a request.
+    pub(super) fn met(&self, number: u64, fault: Fault, met: Met) {
+        let mut books = self.books();
+        *books.met.entry((fault, met)).or_default() += 1;
+        if !fault.explains(met) {
+            books.failed.push((number, fault, met));
+        }
+    }
+
+    /// Those that failed, and no fault explains it.
+    pub(super) fn left_over(&self) -> Vec<(u64, Fault, Met)> {
+        let books = self.books();
+        books.failed.iter().filter(|(number, _, _)| !books.stopped.contains(number)).copied().collect()
+    }
+
+    pub(super) fn told(&self) -> Told {
+        let books = self.books();
+        let whole = books.met.iter().filter(|((_, met), _)| *met == Met::Whole).map(|(_, count)| count).sum();
+        Told { whole, met: books.met.clone(), stopped: books.failed.len() }
+    }
+
+    fn books(&self) -> std::sync::MutexGuard<'_, Books> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} whole", self.whole)?;
+        for ((fault, met), count) in self.met.iter().filter(|((_, met), _)| *met != Met::Whole) {
+            write!(f, ", {count} {fault:?}: {met:?}")?;
+        }
+        write!(f, "; {} by an endpoint's end", self.stopped)
+    }
+}

@@ -27,6 +27,7 @@ macro_rules! rules {
 rules! {
     // Claiming to be somebody.
     IdentityNamesAreStripped = "identity-names-are-stripped",
+    CertificateNamesAreStripped = "certificate-names-are-stripped",
     NamesAreComparedFolded = "names-are-compared-folded",
     UnderscoreNamesNeverPass = "underscore-names-never-pass",
     TrailersClaimNoIdentity = "trailers-claim-no-identity",
@@ -59,6 +60,7 @@ rules! {
     BlockedUsersDoNotLogIn = "blocked-users-do-not-log-in",
     BlockedUsersSessionsEnd = "blocked-users-sessions-end",
     ALoginEndsTheSessionItReplaces = "a-login-ends-the-session-it-replaces",
+    ResumedHandshakesAreVerifiedAnew = "resumed-handshakes-are-verified-anew",
     // Going round the gate.
     RequiredNeedsASession = "required-needs-a-session",
     PublicRoutesSeeNobody = "public-routes-see-nobody",
@@ -82,6 +84,7 @@ rules! {
     AHeadIsGuardedLikeItsGet = "a-head-is-guarded-like-its-get",
     OwnEndpointsTakeTheirMethodsAlone = "own-endpoints-take-their-methods-alone",
     UnknownHostsAreRefused = "unknown-hosts-are-refused",
+    ASitesPolicyIsItsHandshakes = "a-sites-policy-is-its-handshakes",
     ARequestNamesOneHost = "a-request-names-one-host",
     TargetAndHostAgree = "target-and-host-agree",
     AnUnlistedHostBecomesTheSites = "an-unlisted-host-becomes-the-sites",

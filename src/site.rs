@@ -6,6 +6,7 @@ use std::fmt;
 
 use url::Url;
 
+use crate::http::client_certificate::ClientAuth;
 use crate::http::path_pattern::PathPattern;
 use crate::http::request_path::Readings;
 
@@ -76,6 +77,8 @@ pub struct Site {
     pub logout_paths: Vec<PathPattern>,
     /// By provider: the redirect_uri word for word as registered there, where it is not the usual one.
     pub redirect_uris: BTreeMap<String, Url>,
+    /// Whether who comes is asked for a certificate.
+    pub client_auth: ClientAuth,
     /// The `Domain` of our cookies; `None` keeps them to the host alone.
     pub cookie_domain: Option<String>,
 }
@@ -183,6 +186,7 @@ mod tests {
             allowed_hosts: Vec::new(),
             logout_paths: Vec::new(),
             redirect_uris: BTreeMap::new(),
+            client_auth: ClientAuth::Off,
             cookie_domain: None,
         }
     }

@@ -20,7 +20,7 @@ static TRUSTED: LazyLock<Peers> = LazyLock::new(|| {
     let networks = ["10.0.0.0/8", "127.0.0.1/32", "2001:db8::/32"];
     networks.map(|network| Listed::Network(network.parse().unwrap())).into_iter().collect()
 });
-static OURS: LazyLock<StripList> = LazyLock::new(|| StripList::new([&HeaderName::from_static("x-menshen-user")]));
+static OURS: LazyLock<StripList> = LazyLock::new(|| StripList::new([&HeaderName::from_static("x-menshen-user")], []));
 
 /// Of what must never pass, the names that every backend knows.
 const CLAIMS: [&str; 9] = [

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::header::HeaderMap;
 use menshen::clock::{Clock, Timestamp};
+use menshen::http::client_certificate::ClientAuth;
 use menshen::http::safe_redirect::SafeRedirect;
 use menshen::identity::{Algorithm, Identities, Snapshot};
 use menshen::login::provider::Display;
@@ -128,6 +129,7 @@ fn site() -> Site {
         allowed_hosts: vec![Origin::parse("https://m.meiduo.site").unwrap()],
         logout_paths: Vec::new(),
         redirect_uris: BTreeMap::new(),
+        client_auth: ClientAuth::Off,
         cookie_domain: None,
     }
 }

@@ -78,7 +78,8 @@ impl Foundations {
 
     /// What goes for clients who come under this configuration.
     pub(super) fn terms(&self, config: &Config) -> Result<Terms, StartError> {
-        let tls = config.tls.as_ref().map(|settings| Acceptor::new(settings, &self.tickets)).transpose()?;
+        let tls =
+            config.tls.as_ref().map(|settings| Acceptor::new(settings, &self.tickets, &self.clock)).transpose()?;
         let server = &config.server;
         Ok(Terms { limits: Arc::new(server.limits.clone()), balancers: Arc::new(server.balancers.clone()), tls })
     }
@@ -130,6 +131,7 @@ impl Foundations {
             sessions,
             trail: Trail::new(Arc::clone(&self.store), self.control.clone()),
             identities,
+            certificate_fields: config.certificate_fields.clone(),
             signing_keys: published.iter().flat_map(|(_, schedule)| schedule.keys().cloned()).collect(),
             trusted_proxies: config.trusted_proxies.clone(),
             target_bytes: config.server.limits.target_bytes,

@@ -11,6 +11,7 @@ use tokio::task::LocalSet;
 
 use crate::admin::{Problem, Question};
 use crate::gateway::{Gateway, Shared};
+use crate::http::client_certificate::Handshake;
 use crate::http::forwarded::Client;
 use crate::http::peer::{Peer, Remote};
 use crate::server::Limits;
@@ -30,7 +31,7 @@ pub(super) fn explain(
     // Where no scheme is named, it is the site's.
     let is_tls = asked.address.scheme() != Some(&Scheme::HTTP);
     let remote = Remote::Network(SocketAddr::new(question.from, 0));
-    let peer = Peer { remote, client: Client::of(remote), is_tls };
+    let peer = Peer { remote, client: Client::of(remote), tls: is_tls.then(|| asked.handshake(shared)) };
     let failed = |error: std::io::Error| Problem::Failed(error.to_string());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let shared = Arc::clone(shared);
@@ -99,6 +100,14 @@ impl<'q> Asked<'q> {
         let lengths: Vec<&str> = lengths.map(|(_, length)| length.trim()).collect();
         let is_length = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok();
         !lengths.iter().all(|length| is_length(length)) || lengths.windows(2).any(|pair| pair.first() != pair.last())
+    }
+
+    /// As of a client that was asked for a certificate as its site asks, and showed none that is told of.
+    fn handshake(&self, shared: &Shared) -> Handshake {
+        let written = self.fields.iter().find(|line| is_called(line, &HOST)).and_then(|line| line.split_once(':'));
+        let host = self.host.as_ref().and_then(|host| host.to_str().ok()).or(written.map(|(_, host)| host.trim()));
+        let site = host.and_then(|host| shared.sites.find(host)).or(shared.sites.first());
+        Handshake { asked: site.map(|site| site.site.client_auth).unwrap_or_default(), certificate: None }
     }
 
     /// That the site is reached by another scheme than the address names: here both arrive alike.

@@ -21,7 +21,7 @@ use crate::random;
 use crate::server::Server;
 use crate::store::{Act, Actor, AuditEntry, IdentityKey};
 use crate::telemetry::metrics::{EndpointState, Gauges, UpstreamConnections, UpstreamState};
-use crate::tls::{Change, Validity};
+use crate::tls::{AuthorityChange, Change, Validity};
 use crate::upstream::{self, Connections, GroupState};
 
 /// How often what has run out is removed from the store.
@@ -125,9 +125,14 @@ impl Live {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let Some(tls) = &self.present.load().config.tls else { continue };
-            let certificates = Arc::clone(&tls.certificates);
+            let (certificates, authorities) = (Arc::clone(&tls.certificates), tls.clients.authorities.clone());
+            let now = self.foundations.clock.now();
             // It reads files, and a disk may be slow.
-            let Ok(changes) = tokio::task::spawn_blocking(move || certificates.refresh()).await else { continue };
+            let read = move || (certificates.refresh(), authorities.and_then(|authorities| authorities.refresh(now)));
+            let Ok((changes, change)) = tokio::task::spawn_blocking(read).await else { continue };
+            if let Some(change) = change {
+                tell_of(&change);
+            }
             for change in changes {
                 match change {
                     Change::Taken(Validity { chain, names, not_after, .. }) => {
@@ -289,6 +294,24 @@ impl Running for Live {
             provider,
             client_id,
             degraded: self.degraded().await,
+        }
+    }
+}
+
+fn tell_of(change: &AuthorityChange) {
+    match change {
+        AuthorityChange::Taken(ca) => {
+            let ca = ca.display();
+            tracing::info!(
+                %ca, "who vouches for clients, or what they have revoked, has changed: it goes for every handshake now"
+            );
+        }
+        AuthorityChange::Refused(error) => {
+            tracing::error!(error, "who vouches for clients has changed and cannot be used: the old files go on");
+        }
+        AuthorityChange::RunOut(list) => {
+            let list = list.display();
+            tracing::error!(%list, "a revocation list has run out: nobody is let in whose certificate it is about");
         }
     }
 }

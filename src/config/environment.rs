@@ -17,8 +17,8 @@ use super::tree::{Entry, Item, Node, Table};
 /// What the name of every variable of ours begins with.
 pub(super) const PREFIX: &str = "MENSHEN__";
 
-/// The one table whose entries are named as headers are.
-const HEADERS: &str = "identity.<name>.headers";
+/// The tables whose entries are named as headers are.
+const HEADERS: [&str; 2] = ["identity.<name>.headers", "tls.client_headers"];
 
 /// Puts the environment's values into the file's tree.
 pub(super) fn overlay(
@@ -160,7 +160,7 @@ fn same_name(table: &Table, part: &str) -> Option<String> {
 /// The name of an entry that the file does not have. No header's name may hold a `_`, and no variable's a `-`.
 fn new_entry(key: &Key, written: &str) -> String {
     let name = written.to_ascii_lowercase();
-    if key.path == HEADERS { name.replace('_', "-") } else { name }
+    if HEADERS.contains(&key.path) { name.replace('_', "-") } else { name }
 }
 
 fn unknown(variable: &str, part: &str, pattern: &str) -> Remark {

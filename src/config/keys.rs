@@ -77,6 +77,10 @@ pub(super) const KEYS: &[Key] = &[
     key("tls.http2", Flag, Is("true")),
     key("tls.redirect", Flag, Is("true")),
     key("tls.hsts", Kind::Duration(Duration::ZERO, TEN_YEARS), Is(r#""0s""#)),
+    key("tls.client_auth", CLIENT_AUTH, Is(r#""off""#)),
+    key("tls.client_ca_file", File, Derived("none")),
+    key("tls.client_crl_files", Texts, Is("[]")),
+    key("tls.client_headers", TextTable, Is(CLIENT_HEADERS)),
     key("tls.certificates[].chain_file", File, Required(r#"chain_file = "certs/site.pem""#)),
     key("tls.certificates[].key_file", File, Required(r#"key_file = "certs/site.key""#)),
     key("sites[].origin", Text, Required(r#"origin = "http://www.meiduo.site:8000""#)),
@@ -84,6 +88,7 @@ pub(super) const KEYS: &[Key] = &[
     key("sites[].allowed_hosts", Texts, Is("[]")),
     key("sites[].logout_paths", Texts, Is("[]")),
     key("sites[].redirect_uris", TextTable, Derived("origin + login.callback without its last slash")),
+    key("sites[].client_auth", CLIENT_AUTH, Derived("tls.client_auth")),
     key("sites[].cookie_domain", Text, Is(r#""""#)),
     key("providers.qq.client_id", Text, Required(r#"client_id = "101000001""#)),
     key("providers.qq.client_secret", Secret, Required(r#"client_secret = "the appkey from connect.qq.com""#)),
@@ -230,6 +235,10 @@ pub(super) const SYNONYMS: &[(&str, &str)] = &[
     ("ssl_certificate", "tls.certificates[].chain_file"),
     ("ssl_certificate_key", "tls.certificates[].key_file"),
     ("private_key_file", "tls.certificates[].key_file"),
+    ("client_ca", "tls.client_ca_file"),
+    ("ssl_client_certificate", "tls.client_ca_file"),
+    ("ssl_verify_client", "tls.client_auth"),
+    ("ssl_crl", "tls.client_crl_files"),
     ("bind", "server.listen"),
     ("port", "server.listen"),
     ("address", "server.listen"),
@@ -254,6 +263,12 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const YEAR: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 const TEN_YEARS: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 const TIMEOUT: Kind = Kind::Duration(Duration::from_millis(1), Duration::from_secs(10 * 60));
+
+const CLIENT_AUTH: Kind = Choice(&["off", "optional", "required"]);
+const CLIENT_HEADERS: &str = concat!(
+    r#"{ X-Client-Cert-Verified = "verified", X-Client-Cert-Subject = "subject", X-Client-Cert-SAN = "san", "#,
+    r#"X-Client-Cert-Serial = "serial", X-Client-Cert-Fingerprint = "fingerprint" }"#,
+);
 
 const fn key(path: &'static str, kind: Kind, absent: Absent) -> Key {
     Key { path, kind, absent }

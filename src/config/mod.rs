@@ -33,11 +33,13 @@ mod value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use http::HeaderName;
 use url::Url;
 
 use self::error::Findings;
 pub use self::error::{ConfigError, Report, Warning};
 pub use self::value::show_duration;
+use crate::http::client_certificate::CertificateField;
 use crate::http::peer::Peers;
 use crate::login::provider::{ProviderId, qq};
 use crate::store::IdentityKey;
@@ -50,6 +52,8 @@ pub struct Config {
     pub server: server::Settings,
     /// What is shown to clients that speak TLS.
     pub tls: Option<tls::Settings>,
+    /// By which headers upstreams are told of a client's certificate.
+    pub certificate_fields: Vec<(HeaderName, CertificateField)>,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: Peers,
     /// Which header tells upstreams where a request comes from.

@@ -8,7 +8,7 @@ use super::error::{Findings, Remark, Spot};
 use super::exposure;
 use super::file;
 use super::read;
-use super::section::{Given, Section};
+use super::section::{Given, Many, Section};
 use super::tree::Node;
 
 impl Section<'_> {
@@ -70,22 +70,27 @@ impl Section<'_> {
 
     /// A path, from the folder of the configuration if it is relative.
     pub(super) fn file(&self, name: &str, log: &mut Findings) -> Option<Option<Given<PathBuf>>> {
-        self.optional(
-            name,
-            log,
-            read::text(|text| match text {
-                "" => Err(Remark::expected("a path")
-                    .so("there would be nothing to open")
-                    .fix("leave the key out to have its default")),
-                _ if text.contains('\0') => {
-                    Err(Remark::new("a path cannot hold a NUL").so("no system opens it").fix("write it without"))
-                }
-                _ if text.starts_with("~/") => Err(Remark::new("`~` is not spelt out here")
-                    .so("a folder of that very name would be looked for")
-                    .fix("write the whole path, from /")),
-                _ => Ok(self.base().join(text)),
-            }),
-        )
+        self.optional(name, log, read::text(|text| self.path(text)))
+    }
+
+    /// A list of files.
+    pub(super) fn files(&self, name: &str, log: &mut Findings) -> Many<PathBuf> {
+        self.each(name, log, |text| self.path(text))
+    }
+
+    fn path(&self, text: &str) -> Result<PathBuf, Remark> {
+        match text {
+            "" => Err(Remark::expected("a path")
+                .so("there would be nothing to open")
+                .fix("leave the key out to have its default")),
+            _ if text.contains('\0') => {
+                Err(Remark::new("a path cannot hold a NUL").so("no system opens it").fix("write it without"))
+            }
+            _ if text.starts_with("~/") => Err(Remark::new("`~` is not spelt out here")
+                .so("a folder of that very name would be looked for")
+                .fix("write the whole path, from /")),
+            _ => Ok(self.base().join(text)),
+        }
     }
 }
 

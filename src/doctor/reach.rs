@@ -14,6 +14,7 @@ use url::{Host, Url};
 use super::Finding;
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::http::client_certificate::ClientAuth;
 use crate::site::Site;
 
 const SITE: &str = "site";
@@ -31,7 +32,7 @@ pub(super) async fn site(site: &Site, prefix: &str) -> Vec<Finding> {
     for name in names {
         let address = format!("{}://{name}{prefix}health", site.origin.scheme());
         findings.push(match Url::parse(&address) {
-            Ok(url) => named(&address, &url).await,
+            Ok(url) => named(&address, &url, site.client_auth).await,
             Err(error) => Finding::bad(SITE, format!("{address} is no address: {error}"), "correct the site's names"),
         });
     }
@@ -39,7 +40,7 @@ pub(super) async fn site(site: &Site, prefix: &str) -> Vec<Finding> {
 }
 
 /// One step after another, since each has a fix of its own: the name, the connection, the certificate, the answer.
-async fn named(address: &str, url: &Url) -> Finding {
+async fn named(address: &str, url: &Url, asked: ClientAuth) -> Finding {
     let addresses = match timeout(PATIENCE, resolved(url)).await {
         Ok(Ok(addresses)) => addresses,
         Ok(Err(error)) => {
@@ -65,7 +66,7 @@ async fn named(address: &str, url: &Url) -> Finding {
     }
     match ask(url).await {
         Ok(response) => answered(address, response).await,
-        Err(error) => failed(address, &error),
+        Err(error) => failed(address, &error, asked),
     }
 }
 
@@ -102,13 +103,20 @@ async fn answered(address: &str, response: reqwest::Response) -> Finding {
 }
 
 /// Somebody took the connection, and no answer came.
-fn failed(address: &str, error: &reqwest::Error) -> Finding {
+fn failed(address: &str, error: &reqwest::Error, asked: ClientAuth) -> Finding {
     let found = format!("{address}: {}", causes(error));
     if let Some(fault) = certificate_fault(error) {
         return Finding::bad(SITE, found, format!("{}; {FROM_OUTSIDE}", certificate_fix(fault)));
     }
     if error.is_timeout() {
         return Finding::doubtful(SITE, found, format!("see why who is there does not answer; {FROM_OUTSIDE}"));
+    }
+    if asked == ClientAuth::Required {
+        return Finding::doubtful(
+            SITE,
+            found,
+            "the site requires a certificate, and doctor has none: ask from where there is one",
+        );
     }
     let fix = "have whoever listens there speak the scheme of the site's origin, and lead to server.listen";
     Finding::bad(SITE, found, fix)

@@ -9,6 +9,7 @@ use http::header::{
 use http::{Method, Request};
 
 use super::origin;
+use crate::http::client_certificate::Handshake;
 use crate::http::forwarded::Client;
 use crate::http::hop_by_hop;
 use crate::http::language::Language;
@@ -59,6 +60,8 @@ pub(super) struct Caller {
     pub is_unsafe: bool,
     /// Where it comes from, as far as trusted proxies tell it.
     pub client: Client,
+    /// How it came over TLS to us, if it did.
+    pub tls: Option<Handshake>,
     /// Whether nobody on the way reads it: it came over TLS, to us or to a trusted proxy.
     pub is_secure: bool,
     accept: Option<HeaderValue>,
@@ -75,7 +78,8 @@ impl Caller {
             kind,
             is_unsafe: kind == Kind::Upgrade || !request.method().is_safe(),
             client: peer.client.behind(headers, trusted),
-            is_secure: peer.is_tls || peer.client.comes_over_https(headers, trusted),
+            tls: peer.tls.clone(),
+            is_secure: peer.tls.is_some() || peer.client.comes_over_https(headers, trusted),
             accept: whole(headers, &ACCEPT),
             accept_language: whole(headers, &ACCEPT_LANGUAGE),
         }
@@ -231,7 +235,7 @@ mod tests {
         }
         let request = request.body(()).unwrap();
         let remote = Remote::Network("127.0.0.1:1".parse().unwrap());
-        let peer = Peer { remote, client: Client::of(remote), is_tls: false };
+        let peer = Peer { remote, client: Client::of(remote), tls: None };
         let caller = Caller::of(&request, RequestId(1), &peer, &Peers::default());
         (request, caller)
     }

@@ -23,6 +23,9 @@ pub(super) enum Error {
         /// As sent.
         host: String,
     },
+    /// The client: its connection was not asked for a certificate as the site asks.
+    #[error("the site asks for certificates in another way than its connection was asked")]
+    Misdirected,
     /// The client: a target of a form that its method does not have.
     #[error("the request target has a form that its method does not have")]
     TargetForm,

@@ -12,6 +12,7 @@ use super::caller::Kind;
 use super::error::Error;
 use super::policy::Clearance;
 use super::{Access, Gateway, Here, Passing, caching, cookies};
+use crate::http::client_certificate::ClientCertificate;
 use crate::http::{cookie, request_path};
 use crate::rule::{self, Rule};
 use crate::session::Proof;
@@ -28,7 +29,7 @@ impl Gateway {
         line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Error> {
         let Passing { matched, presented } = passing;
-        let visitor = visitor(here, presented.session().filter(|_| clearance.identity().is_some()));
+        let visitor = self.visitor(here, presented.session().filter(|_| clearance.identity().is_some()));
         let handling = &matched.route.handling;
         if let Some(answer) = &handling.answer {
             let mut response = answer.answer(request.uri(), here.caller)?;
@@ -96,14 +97,20 @@ impl Gateway {
             headers.remove(AUTHORIZATION);
         }
     }
-}
 
-/// Where a request comes from, as upstreams are told.
-pub(super) fn visitor(here: Here<'_>, known: Option<&Arc<Proof>>) -> Visitor {
-    Visitor {
-        forwarded_for: here.caller.client.chain().clone(),
-        proto: here.site.site.origin.scheme(),
-        host: here.site.host.clone(),
-        user: known.map(|proof| *proof.snapshot.user.as_bytes()),
+    /// Where a request comes from, as upstreams are told.
+    pub(super) fn visitor(&self, here: Here<'_>, known: Option<&Arc<Proof>>) -> Visitor {
+        let certificate = here.caller.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+        let told = |certificate: &Arc<ClientCertificate>| {
+            let names = self.shared.certificate_fields.iter();
+            names.filter_map(|(name, field)| Some((name.clone(), certificate.field(*field)?))).collect()
+        };
+        Visitor {
+            forwarded_for: here.caller.client.chain().clone(),
+            proto: here.site.site.origin.scheme(),
+            host: here.site.host.clone(),
+            certificate: certificate.map(told).unwrap_or_default(),
+            user: known.map(|proof| *proof.snapshot.user.as_bytes()),
+        }
     }
 }

@@ -27,7 +27,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, HOST};
-use http::{Method, Request, Response, Uri, Version};
+use http::{HeaderName, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
@@ -44,6 +44,7 @@ use self::route::Matched;
 pub use self::route::{OwnPath, OwnPaths};
 pub use self::site::{SiteContext, SiteContexts, SiteError, Transport};
 use crate::clock::{Clock, Timestamp};
+use crate::http::client_certificate::CertificateField;
 use crate::http::hop_by_hop;
 use crate::http::path_pattern::PathPattern;
 use crate::http::peer::{Peer, Peers};
@@ -115,6 +116,8 @@ pub struct Shared {
     pub trail: Trail,
     /// What upstreams are told.
     pub identities: Arc<Identities>,
+    /// By which headers upstreams are told of a client's certificate.
+    pub certificate_fields: Vec<(HeaderName, CertificateField)>,
     /// The keys whose public halves are published.
     pub signing_keys: Vec<Arc<SigningKey>>,
     /// Proxies whose forwarding headers are believed.
@@ -159,7 +162,10 @@ pub struct Gateway {
 impl Gateway {
     /// For one core; must be made on that core's runtime. `seed` tells the cores' request ids apart.
     pub fn new(shared: Arc<Shared>, seed: u64) -> Self {
-        let strip = Rc::new(StripList::new(shared.identities.header_names()));
+        let strip = Rc::new(StripList::new(
+            shared.identities.header_names(),
+            shared.certificate_fields.iter().map(|(name, _)| name),
+        ));
         Gateway {
             sessions: CoreSessions::new(Arc::clone(&shared.sessions)),
             upstreams: Upstreams::new(&shared.upstreams, shared.common(), Rc::clone(&strip), seed),
@@ -225,6 +231,7 @@ impl Gateway {
             // Whoever watches us asks without TLS.
             Some(OwnPath::Health) => self.answer_own(OwnPath::Health, &request, here, line).await,
             _ if transport::is_sent_on(site, caller) => Ok(transport::over_tls(request.uri(), site, line)),
+            _ if transport::is_misdirected(site, caller) => Err(Error::Misdirected),
             _ if self.is_too_long(request.uri()) => Err(Error::TargetTooLong),
             _ if !method::has_form(request.method(), request.uri()) => Err(Error::TargetForm),
             Some(own) => self.answer_own(own, &request, here, line).await,

@@ -105,6 +105,7 @@ fn page<'p>(
             kind(ErrorKind::BadRequest)
         }
         Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
+        Error::Misdirected => kind(ErrorKind::Misdirected),
         Error::TargetTooLong => kind(ErrorKind::TargetTooLong),
         Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
         Error::NotFound => kind(ErrorKind::NotFound),
@@ -288,6 +289,7 @@ fn log(error: &Error, caller: &Caller) {
             | Refusal::Used,
         ) => tracing::info!(request_id = %id, reason = %chain, "a callback ended in no login"),
         Error::NoHost
+        | Error::Misdirected
         | Error::TargetForm
         | Error::NotRewritable
         | Error::TargetTooLong

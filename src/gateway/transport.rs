@@ -1,4 +1,4 @@
-//! Sites that are reached over TLS alone.
+//! Sites that are reached over TLS alone, or by those alone who have shown a certificate.
 
 use http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::{Response, StatusCode, Uri};
@@ -7,11 +7,25 @@ use super::body::AnswerBody;
 use super::caller::Caller;
 use super::error::Error;
 use super::{SiteContext, SiteContexts, respond};
+use crate::http::client_certificate::ClientAuth;
+use crate::rule::{self, Rule};
 use crate::telemetry::line::Line;
 
 /// Whether a request is sent on to where there is TLS.
 pub(super) fn is_sent_on(site: &SiteContext, caller: &Caller) -> bool {
     site.is_tls_alone && !caller.is_secure
+}
+
+/// Whether a request came in by another way than its site's: its client was asked for a certificate as another site asks
+/// (RFC 9110, 15.5.20: browsers come back by a connection of its own), or by nobody, in plain text or through a proxy before
+/// us, where its site serves nobody without.
+pub(super) fn is_misdirected(site: &SiteContext, caller: &Caller) -> bool {
+    let wanted = site.site.client_auth;
+    let is_its_own = match &caller.tls {
+        Some(handshake) => handshake.asked == wanted,
+        None => wanted != ClientAuth::Required,
+    };
+    !is_its_own && rule::holds(Rule::ASitesPolicyIsItsHandshakes)
 }
 
 /// The site of this name, for who came to another port of it without TLS: that is sent on, too.

@@ -1,6 +1,7 @@
 //! Helpers for HTTP that know no policy.
 
 mod careless;
+pub mod client_certificate;
 pub mod cookie;
 pub mod encode;
 pub mod fold_case;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
+use super::client_certificate::Handshake;
 use super::forwarded::Client;
 
 /// The other end of a connection: a client, or a proxy before us.
@@ -14,8 +15,9 @@ pub struct Peer {
     pub remote: Remote,
     /// Where it is, as the next hop is told.
     pub client: Client,
-    /// Whether nobody between could read or change what it says: the connection is TLS, and we are its end.
-    pub is_tls: bool,
+    /// How TLS came about, where the connection is TLS and we are its end: nobody between can read or change what it
+    /// says.
+    pub tls: Option<Handshake>,
 }
 
 /// Where a connection comes from.

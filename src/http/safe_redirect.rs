@@ -99,6 +99,7 @@ fn suffix(url: &Url) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::client_certificate::ClientAuth;
     use percent_encoding::percent_decode_str;
     use std::collections::BTreeMap;
 
@@ -109,6 +110,7 @@ mod tests {
             allowed_hosts: vec![Origin::parse("https://m.meiduo.site").unwrap()],
             logout_paths: Vec::new(),
             redirect_uris: BTreeMap::new(),
+            client_auth: ClientAuth::Off,
             cookie_domain: None,
         }
     }

@@ -72,13 +72,18 @@ pub struct StripList {
 }
 
 impl StripList {
-    /// The names that never pass, and `identity`'s beside them.
-    pub fn new<'a>(identity: impl IntoIterator<Item = &'a HeaderName>) -> Self {
+    /// The names that never pass; `identity`'s beside them, and those by which backends are told of a client's
+    /// `certificate`, whether anybody is asked for one or not.
+    pub fn new<'a>(
+        identity: impl IntoIterator<Item = &'a HeaderName>,
+        certificate: impl IntoIterator<Item = &'a HeaderName>,
+    ) -> Self {
         let mut list = StripList { by_length: Vec::new() };
         let overrides = OVERRIDES.iter().filter(|_| rule::holds(Rule::OverridesAreStripped));
         overrides.chain(&FORWARDING).for_each(|name| list.add(name.as_bytes()));
         let identity = identity.into_iter().filter(|_| rule::holds(Rule::IdentityNamesAreStripped));
-        identity.for_each(|name| list.add(name.as_str().as_bytes()));
+        let certificate = certificate.into_iter().filter(|_| rule::holds(Rule::CertificateNamesAreStripped));
+        identity.chain(certificate).for_each(|name| list.add(name.as_str().as_bytes()));
         list
     }
 
@@ -133,7 +138,7 @@ mod tests {
 
     #[test]
     fn identity_headers_are_dropped_in_every_spelling_that_folds_into_them() {
-        let list = StripList::new([&HeaderName::from_static("x-menshen-user")]);
+        let list = StripList::new([&HeaderName::from_static("x-menshen-user")], []);
         for name in
             ["X-Menshen-User", "x_menshen_user", "X-MENSHEN_USER", "x.menshen.user", "x!menshen#user", "x-menshen~user"]
         {
@@ -146,7 +151,7 @@ mod tests {
 
     #[test]
     fn fields_that_change_path_method_or_origin_downstream_are_dropped() {
-        let list = StripList::new([]);
+        let list = StripList::new([], []);
         let mut headers = HeaderMap::new();
         for name in OVERRIDES.iter().chain(&FORWARDING) {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static("1"));

@@ -13,7 +13,7 @@
 //! | method not allowed | 405 | `405` |
 //! | request timeout | 408 | `408` |
 //! | target too long | 414 | `414` |
-//! | unknown host | 421 | `421` |
+//! | unknown host, misdirected | 421 | `421` |
 //! | too often | 429 | `4002` |
 //! | login failed (`OAuth2.0认证失败`) | 500 | `5005` |
 //! | internal | 500 | `500` |
@@ -152,6 +152,7 @@ pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
         ErrorKind::UnknownHost { .. } => {
             (StatusCode::MISDIRECTED_REQUEST, "421", |texts| &texts.unknown_host, Elsewhere)
         }
+        ErrorKind::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "421", |texts| &texts.misdirected, Retry),
         ErrorKind::TooOften(_) => (StatusCode::TOO_MANY_REQUESTS, "4002", |texts| &texts.too_often, RetryOrBack),
         // The code of this one was spent at the provider, so loading the same address again cannot help.
         ErrorKind::LoginFailed => (StatusCode::INTERNAL_SERVER_ERROR, "5005", |texts| &texts.login_failed, Back),
@@ -183,6 +184,7 @@ fn retry_after(kind: &ErrorKind<'_>) -> Option<u64> {
         | ErrorKind::RequestTimeout
         | ErrorKind::TargetTooLong
         | ErrorKind::UnknownHost { .. }
+        | ErrorKind::Misdirected
         | ErrorKind::LoginFailed
         | ErrorKind::Internal
         | ErrorKind::BadGateway

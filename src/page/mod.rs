@@ -136,6 +136,8 @@ pub enum ErrorKind<'a> {
         /// The configured origins.
         sites: &'a [String],
     },
+    /// 421: the site asks for certificates in another way than the connection was asked.
+    Misdirected,
     /// 429: too many tries; try again after so many seconds.
     TooOften(u64),
     /// 500: the exchange with the provider failed (`OAuth2.0认证失败`).

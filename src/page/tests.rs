@@ -54,6 +54,7 @@ fn every_page(foreign: &str, mut check: impl FnMut(&str, &str)) {
         ErrorKind::RequestTimeout,
         ErrorKind::TargetTooLong,
         ErrorKind::UnknownHost { host: foreign, sites: &sites },
+        ErrorKind::Misdirected,
         ErrorKind::TooOften(60),
         ErrorKind::LoginFailed,
         ErrorKind::Internal,

@@ -20,6 +20,7 @@ use super::proxy_header::{self, Fault, Introduced};
 use super::socket::Socket;
 use super::transport::Transport;
 use super::{Handler, Terms, http1, http2};
+use crate::http::client_certificate::Handshake;
 use crate::http::forwarded::Client;
 use crate::http::peer::{Peer, Remote};
 use crate::tls::{self, Acceptor};
@@ -53,6 +54,8 @@ pub(super) struct Accepted {
 /// A client, ready to be served.
 struct Settled {
     socket: Socket,
+    /// How TLS came about, if it was to.
+    tls: Option<Handshake>,
     protocol: Protocol,
 }
 
@@ -80,7 +83,6 @@ pub(super) async fn serve<H: Handler>(
     mut connected: Connected,
 ) {
     let limits = Arc::clone(&accepted.terms.limits);
-    let is_tls = accepted.speaks == Speaks::Tls;
     let (mut remote, mut client) = (accepted.from, Client::of(accepted.from));
     let settled = tokio::select! {
         biased;
@@ -88,12 +90,13 @@ pub(super) async fn serve<H: Handler>(
         settled = timeout(limits.head_timeout, settle(accepted, &mut remote, &mut client, &mut connected)) => settled,
     };
     let too_slow = io::Error::new(io::ErrorKind::TimedOut, "the client took too long to begin");
-    let peer = Peer { remote, client, is_tls };
     match settled.unwrap_or(Err(Unsettled::Client(too_slow))) {
-        Ok(Settled { socket, protocol: Protocol::Http1 }) => {
+        Ok(Settled { socket, tls, protocol: Protocol::Http1 }) => {
+            let peer = Peer { remote, client, tls };
             http1::serve(socket, &peer, &limits, &slot, draining, connected).await;
         }
-        Ok(Settled { socket, protocol: Protocol::Http2 }) => {
+        Ok(Settled { socket, tls, protocol: Protocol::Http2 }) => {
+            let peer = Peer { remote, client, tls };
             http2::serve(socket, peer, &limits, slot, draining, connected).await;
         }
         Err(Unsettled::TurnedAway) => {}
@@ -170,12 +173,14 @@ async fn settle(
 async fn come_to_terms(stream: Transport, speaks: Speaks, terms: &Terms) -> io::Result<Settled> {
     match (speaks, &terms.tls) {
         (Speaks::Plain, _) if terms.limits.speaks_h2c => told_apart(stream).await,
-        (Speaks::Plain, _) => Ok(Settled { socket: Socket::plain(stream, Bytes::new()), protocol: Protocol::Http1 }),
+        (Speaks::Plain, _) => {
+            Ok(Settled { socket: Socket::plain(stream, Bytes::new()), tls: None, protocol: Protocol::Http1 })
+        }
         (Speaks::Tls, Some(acceptor)) => {
-            let stream = shake_hands(stream, acceptor).await?;
+            let (stream, handshake) = shake_hands(stream, acceptor).await?;
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2);
             let protocol = if is_http2 { Protocol::Http2 } else { Protocol::Http1 };
-            Ok(Settled { socket: Socket::tls(stream), protocol })
+            Ok(Settled { socket: Socket::tls(stream), tls: Some(handshake), protocol })
         }
         (Speaks::Tls, None) => Err(io::Error::other("there is no certificate")),
     }
@@ -197,10 +202,10 @@ async fn told_apart(mut stream: Transport) -> io::Result<Settled> {
         }
     };
     let protocol = if is_preface { Protocol::Http2 } else { Protocol::Http1 };
-    Ok(Settled { socket: Socket::plain(stream, head.freeze()), protocol })
+    Ok(Settled { socket: Socket::plain(stream, head.freeze()), tls: None, protocol })
 }
 
-async fn shake_hands(mut stream: Transport, acceptor: &Acceptor) -> io::Result<TlsStream<Transport>> {
+async fn shake_hands(mut stream: Transport, acceptor: &Acceptor) -> io::Result<(TlsStream<Transport>, Handshake)> {
     let mut first = [0];
     if stream.peek(&mut first).await? == 0 {
         return Err(io::ErrorKind::NotConnected.into());

@@ -94,6 +94,7 @@ fn without_prefix(name: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::client_certificate::ClientAuth;
     use crate::site::Origin;
     use std::collections::BTreeMap;
 
@@ -104,6 +105,7 @@ mod tests {
             allowed_hosts: Vec::new(),
             logout_paths: Vec::new(),
             redirect_uris: BTreeMap::new(),
+            client_auth: ClientAuth::Off,
             cookie_domain: domain.map(str::to_owned),
         };
         CookieJar::new(&site, "menshen_session")

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use super::*;
 use crate::clock::{Clock, Timestamp};
+use crate::http::client_certificate::ClientAuth;
 use crate::identity::{Algorithm, Identities, Snapshot};
 use crate::seal::{KEY_LEN, SealKey, Sealer};
 use crate::secret::Secret;
@@ -93,6 +94,7 @@ impl Scene {
             allowed_hosts: Vec::new(),
             logout_paths: Vec::new(),
             redirect_uris: BTreeMap::new(),
+            client_auth: ClientAuth::Off,
             cookie_domain: None,
         };
         let jar = CookieJar::new(&site, "s");

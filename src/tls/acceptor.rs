@@ -2,15 +2,24 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rustls::ServerConfig;
-use rustls::server::ProducesTickets;
+use arc_swap::ArcSwapOption;
+use rustls::pki_types::UnixTime;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ProducesTickets, WebPkiClientVerifier};
+use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
+use rustls::{HandshakeKind, ServerConfig};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
-use super::{Settings, Version};
+use super::authorities::{Authorities, Trust};
+use super::{Settings, Version, client};
+use crate::clock::Clock;
+use crate::http::client_certificate::{ClientAuth, Handshake};
+use crate::rule::{self, Rule};
 
 /// HTTP/1.1 as ALPN names it (RFC 7301).
 pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
@@ -37,31 +46,128 @@ impl Tickets {
 
 /// Shakes hands with clients. Cheap to clone.
 #[derive(Clone)]
-pub struct Acceptor(TlsAcceptor);
+pub struct Acceptor(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    clock: Clock,
+    /// For clients who are asked for nothing.
+    unasked: Arc<ServerConfig>,
+    /// For the others, by what was believed when it was made.
+    asking: ArcSwapOption<Asking>,
+}
+
+struct Asking {
+    trust: Arc<Trust>,
+    optional: Arc<ServerConfig>,
+    required: Arc<ServerConfig>,
+}
 
 impl Acceptor {
-    /// Shows these certificates.
+    /// Shows these certificates, and asks for those.
     ///
     /// # Errors
     /// The provider lacks what the versions need.
-    pub fn new(settings: &Settings, tickets: &Tickets) -> Result<Self, rustls::Error> {
-        let versions: &[_] = match settings.min_version {
-            Version::Tls12 => &[&TLS12, &TLS13],
-            Version::Tls13 => &[&TLS13],
-        };
-        let config = ServerConfig::builder_with_provider(super::provider()).with_protocol_versions(versions)?;
-        let mut config = config.with_no_client_auth().with_cert_resolver(Arc::clone(&settings.certificates) as _);
-        let protocols: &[&[u8]] = if settings.http2 { &[HTTP_2, HTTP_1_1] } else { &[HTTP_1_1] };
-        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        config.ticketer = Arc::clone(&tickets.0);
-        // The strongest that both know, whatever the client would rather have: nobody on the way talks it into less.
-        config.ignore_client_order = true;
-        Ok(Acceptor(TlsAcceptor::from(Arc::new(config))))
+    pub fn new(settings: &Settings, tickets: &Tickets, clock: &Clock) -> Result<Self, rustls::Error> {
+        let unasked = config(settings, WebPkiClientVerifier::no_client_auth(), tickets, clock)?;
+        let (settings, clock) = (settings.clone(), clock.clone());
+        Ok(Acceptor(Arc::new(Inner { settings, clock, unasked, asking: ArcSwapOption::empty() })))
     }
 
     /// Shakes hands. Takes as long as the client does.
-    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
-        self.0.accept(stream).await
+    pub async fn accept<S>(&self, stream: S) -> io::Result<(TlsStream<S>, Handshake)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        match &self.0.settings.clients.authorities {
+            None => {
+                let stream = TlsAcceptor::from(Arc::clone(&self.0.unasked)).accept(stream).await?;
+                Ok((stream, Handshake { asked: ClientAuth::Off, certificate: None }))
+            }
+            // Nothing of it is kept for as long as the connection lasts.
+            Some(authorities) => Box::pin(self.ask(authorities, stream)).await,
+        }
+    }
+
+    /// Shakes hands with a client, asking as the site does that it names.
+    async fn ask<S>(&self, authorities: &Authorities, stream: S) -> io::Result<(TlsStream<S>, Handshake)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let begun = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
+        let asked = self.0.settings.clients.asked_at(begun.client_hello().server_name());
+        let asking = self.0.asking(authorities.present()).map_err(io::Error::other)?;
+        let config = match asked {
+            ClientAuth::Off => &self.0.unasked,
+            ClientAuth::Optional => &asking.optional,
+            ClientAuth::Required => &asking.required,
+        };
+        let mut stream = begun.into_stream(Arc::clone(config)).await?;
+        let session = stream.get_ref().1;
+        // rustls believes a ticket without looking at what was shown for it. That no other policy's and no other files'
+        // ticket opens is the keys' doing; what time alone has undone since is found here, and only here.
+        let is_resumed = session.handshake_kind() == Some(HandshakeKind::Resumed);
+        if is_resumed && rule::holds(Rule::ResumedHandshakesAreVerifiedAnew) {
+            let verified = asking.trust.verify(asked, session.peer_certificates(), self.0.clock.now());
+            if let Err(error) = verified {
+                // It is refused, whether it hears of it or not.
+                let _ = stream.shutdown().await;
+                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+            }
+        }
+        let shown = session.peer_certificates().and_then(<[_]>::first).filter(|_| asked != ClientAuth::Off);
+        let certificate = shown.map(|shown| Arc::new(client::described(shown)));
+        Ok((stream, Handshake { asked, certificate }))
+    }
+}
+
+impl Inner {
+    /// How clients are asked by whom we believe now.
+    fn asking(&self, trust: Arc<Trust>) -> Result<Arc<Asking>, rustls::Error> {
+        let present = self.asking.load_full().filter(|asking| Arc::ptr_eq(&asking.trust, &trust));
+        if let Some(present) = present {
+            return Ok(present);
+        }
+        let config = |asked| match trust.asking(asked) {
+            Some(asking) => config(&self.settings, Arc::clone(&asking.verifier), &asking.tickets, &self.clock),
+            None => Ok(Arc::clone(&self.unasked)),
+        };
+        let (optional, required) = (config(ClientAuth::Optional)?, config(ClientAuth::Required)?);
+        let asking = Arc::new(Asking { trust, optional, required });
+        self.asking.store(Some(Arc::clone(&asking)));
+        Ok(asking)
+    }
+}
+
+fn config(
+    settings: &Settings,
+    verifier: Arc<dyn ClientCertVerifier>,
+    tickets: &Tickets,
+    clock: &Clock,
+) -> Result<Arc<ServerConfig>, rustls::Error> {
+    let versions: &[_] = match settings.min_version {
+        Version::Tls12 => &[&TLS12, &TLS13],
+        Version::Tls13 => &[&TLS13],
+    };
+    let time = Arc::new(Time(clock.clone()));
+    let config = ServerConfig::builder_with_details(super::provider(), time).with_protocol_versions(versions)?;
+    let config = config.with_client_cert_verifier(verifier);
+    let mut config = config.with_cert_resolver(Arc::clone(&settings.certificates) as _);
+    let protocols: &[&[u8]] = if settings.http2 { &[HTTP_2, HTTP_1_1] } else { &[HTTP_1_1] };
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    config.ticketer = Arc::clone(&tickets.0);
+    // The strongest that both know, whatever the client would rather have: nobody on the way talks it into less.
+    config.ignore_client_order = true;
+    Ok(Arc::new(config))
+}
+
+/// The time by which certificates expire.
+#[derive(Debug)]
+struct Time(Clock);
+
+impl TimeProvider for Time {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(self.0.now().as_millis())))
     }
 }
 

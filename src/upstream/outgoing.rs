@@ -35,6 +35,9 @@ pub struct Visitor {
     pub proto: &'static str,
     /// The site's host and port.
     pub host: HeaderValue,
+    /// What is told of the client's certificate. A client may name these fields in `Connection`: they come after those that
+    /// are dropped by it.
+    pub certificate: Vec<(HeaderName, HeaderValue)>,
     /// The session's user, whose requests may belong together. Nothing of it is sent.
     pub user: Option<[u8; 16]>,
 }
@@ -72,6 +75,9 @@ pub(super) fn prepare(
         }
     }
     forwarding_fields(&mut parts.headers, forwarding, visitor);
+    for (name, value) in &visitor.certificate {
+        parts.headers.insert(name, value.clone());
+    }
     if let Some(identity) = permit.identity() {
         for (name, value) in identity.iter() {
             parts.headers.insert(name, value.clone());

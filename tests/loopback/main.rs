@@ -15,6 +15,8 @@ mod balance;
 mod balancers;
 mod blocked;
 mod callback;
+mod client_certificates;
+mod client_certificates_over_time;
 mod companions;
 mod connections;
 mod doctor;

@@ -6,6 +6,7 @@ mod admin;
 mod aliased;
 mod balance;
 mod between;
+mod client_auth;
 mod cookie_reach;
 mod fields;
 mod handling;
@@ -41,10 +42,12 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let root = Section::root(tree, base);
     let (server, limits) = (root.section("server"), root.section("limits"));
     let listening = server::listening(&server, &limits, log);
-    let tls = tls::read(&root.section("tls"), !listening.listen_tls.items.is_empty(), log);
+    let speaks_tls = !listening.listen_tls.items.is_empty();
+    let tls = tls::read(&root.section("tls"), speaks_tls, log);
+    let asked = client_auth::read(&root.section("tls"), log);
     let strict = server.value("strict_hosts", log, read::flag);
     let login = login::read(&root.section("login"), &limits, log);
-    let sites = sites::read(&root, log);
+    let sites = sites::read(&root, asked.usual(), log);
     let qq = qq::read(&root.section("providers").section("qq"), log);
     let upstreams = upstreams::read(&root.section("upstreams"), log);
     let identities = identities::read(&root.section("identity"), log);
@@ -56,6 +59,8 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let discovery = discovery(&root.section("discovery"), log);
     let telemetry = telemetry::read(&root.section("log"), log);
 
+    let clients = asked.clients(sites.as_deref(), speaks_tls, log);
+    asked.apart(&identities, log);
     between::Parts {
         listening: &listening,
         admin_listen: &admin.listen,
@@ -76,7 +81,8 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
         forwarding: listening.forwarding?,
         prefix: listening.prefix?.value,
         server: listening.settings?,
-        tls: tls.settings?,
+        tls: tls.with(clients?)?,
+        certificate_fields: asked.headers.values().collect(),
         sites: sites::together(sites?, strict?.value)?,
         qq: qq?.settings,
         upstreams: upstreams?.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use url::{Host, Url};
 
+use super::client_auth;
 use crate::config::error::{Findings, Place, Remark, Spot};
 use crate::config::keys::names_in;
 use crate::config::parse::{address, path, web};
@@ -11,6 +12,7 @@ use crate::config::read;
 use crate::config::section::{Given, Many, Section, both};
 use crate::config::suggest;
 use crate::config::tree::Node;
+use crate::http::client_certificate::ClientAuth;
 use crate::http::path_pattern::PathPattern;
 use crate::site::{Origin, Site, Sites};
 
@@ -22,6 +24,8 @@ pub(super) struct Known {
     pub(super) aliases: Vec<Given<String>>,
     pub(super) logout_paths: Vec<Given<PathPattern>>,
     pub(super) redirect_uris: Many<(String, Url)>,
+    /// Its own way of asking for certificates.
+    pub(super) client_auth: Option<Given<ClientAuth>>,
     /// Whether every host of it is known.
     pub(super) whole: bool,
 }
@@ -33,8 +37,8 @@ impl Known {
     }
 }
 
-/// Reads every site; there has to be one.
-pub(super) fn read(root: &Section<'_>, log: &mut Findings) -> Option<Vec<Known>> {
+/// Reads every site; there has to be one. `usual`: how clients are asked for certificates where a site does not say.
+pub(super) fn read(root: &Section<'_>, usual: ClientAuth, log: &mut Findings) -> Option<Vec<Known>> {
     let sections = root.listed("sites");
     if sections.is_empty() {
         let spot = Spot { place: Place::File, key: "sites".to_owned(), found: None };
@@ -42,7 +46,7 @@ pub(super) fn read(root: &Section<'_>, log: &mut Findings) -> Option<Vec<Known>>
         log.missing(&spot, remark.fix("[[sites]]\norigin = \"http://www.meiduo.site:8000\""));
         return None;
     }
-    let known: Vec<_> = sections.iter().map(|section| one(section, log)).collect();
+    let known: Vec<_> = sections.iter().map(|section| one(section, usual, log)).collect();
     no_host_twice(&known, log);
     Some(known)
 }
@@ -53,7 +57,7 @@ pub(super) fn together(known: Vec<Known>, strict: bool) -> Option<Sites> {
     Some(Sites::new(sites.next()??, sites.collect::<Option<_>>()?, strict))
 }
 
-fn one(section: &Section<'_>, log: &mut Findings) -> Known {
+fn one(section: &Section<'_>, usual: ClientAuth, log: &mut Findings) -> Known {
     let origin = section.value("origin", log, read::text(web::origin));
     let aliases = section.each("aliases", log, address::host);
     let allowed_hosts = section.each("allowed_hosts", log, web::origin);
@@ -64,6 +68,7 @@ fn one(section: &Section<'_>, log: &mut Findings) -> Known {
     if let Some(Given { value: Some(domain), spot }) = &cookie_domain {
         about_cookie_domain(domain, spot, origin_value, &aliases.items, log);
     }
+    let client_auth = client_auth::of_site(section, log).flatten();
     let spot = section.spot("origin");
     let whole = origin.is_some() && aliases.whole;
     let site = origin.map(|origin| {
@@ -74,11 +79,13 @@ fn one(section: &Section<'_>, log: &mut Findings) -> Known {
             allowed_hosts: allowed_hosts.values().collect(),
             logout_paths: logout_paths.items.iter().map(|path| path.value.clone()).collect(),
             redirect_uris: redirect_uris.items.iter().map(|given| given.value.clone()).collect::<BTreeMap<_, _>>(),
+            client_auth: client_auth.as_ref().map_or(usual, |own| own.value),
             cookie_domain: cookie_domain.and_then(|domain| domain.value),
             origin: origin.value,
         }
     });
-    Known { site, origin: spot, aliases: aliases.items, logout_paths: logout_paths.items, redirect_uris, whole }
+    let (aliases, logout_paths) = (aliases.items, logout_paths.items);
+    Known { site, origin: spot, aliases, logout_paths, redirect_uris, client_auth, whole }
 }
 
 fn logout_path(text: &str) -> Result<PathPattern, Remark> {

@@ -7,7 +7,7 @@ use crate::config::exposure;
 use crate::config::read;
 use crate::config::section::Section;
 use crate::site::Origin;
-use crate::tls::{CertificateError, Certificates, Files, Settings, Version};
+use crate::tls::{CertificateError, Certificates, Clients, Files, Settings, Version};
 
 /// What is known of it.
 pub(super) struct Known {
@@ -49,6 +49,7 @@ pub(super) fn read(section: &Section<'_>, is_listening: bool, log: &mut Findings
             http2: http2?.value,
             redirects: redirects?.value,
             hsts: hsts?.value,
+            clients: Clients::default(),
         }))
     };
     Known { settings: settings(), spot }
@@ -111,6 +112,11 @@ fn fix(error: &CertificateError) -> (&'static str, &'static str) {
 }
 
 impl Known {
+    /// What it comes to, with these being asked for certificates.
+    pub(super) fn with(self, clients: Clients) -> Option<Option<Settings>> {
+        Some(self.settings?.map(|settings| Settings { clients, ..settings }))
+    }
+
     /// Whether browsers that ask for a site are shown a certificate with its name.
     pub(super) fn names<'o>(&self, origins: impl Iterator<Item = &'o Origin>, log: &mut Findings) {
         let Some(Some(settings)) = &self.settings else { return };

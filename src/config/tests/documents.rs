@@ -66,6 +66,7 @@ const CHINESE: Words = Words {
         "one for each core" => "每个核心一个",
         "origin + login.callback without its last slash" => "origin + 去掉末尾斜杠的 login.callback",
         "the only upstream" => "唯一的那个 upstream",
+        "tls.client_auth" => "tls.client_auth",
         "every site" => "所有站点",
         "all" => "全部",
         "a quarter of limits.connections" => "limits.connections 的四分之一",

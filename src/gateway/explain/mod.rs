@@ -9,8 +9,8 @@ use super::caller::{Caller, Kind};
 use super::error::Error;
 use super::policy::{self, Clearance, Decision};
 use super::{
-    Access, Gateway, Here, NullOrigin, OwnPath, Passing, RouteSettings, forward, method, origin, own, respond,
-    settle_host, transport, upstream,
+    Access, Gateway, Here, NullOrigin, OwnPath, Passing, RouteSettings, method, origin, own, respond, settle_host,
+    transport, upstream,
 };
 use crate::http::peer::Peer;
 use crate::http::{hop_by_hop, request_path};
@@ -41,6 +41,9 @@ impl Gateway {
         if own != Some(OwnPath::Health) && transport::is_sent_on(site, &caller) {
             told.push(("answer", format!("308, to {}", site.site.origin)));
             return Ok(());
+        }
+        if own != Some(OwnPath::Health) && transport::is_misdirected(site, &caller) {
+            return Err(Error::Misdirected);
         }
         if self.is_too_long(request.uri()) {
             return Err(Error::TargetTooLong);
@@ -141,7 +144,7 @@ impl Gateway {
         let permit = clearance.permit(fields.as_ref());
         let (mut parts, ()) = request.into_parts();
         let has_body = has_body(&parts.headers);
-        let visitor = forward::visitor(here, None);
+        let visitor = self.visitor(here, None);
         self.upstreams.preview(&mut parts, has_body, &permit, &visitor)?;
         fields::tell(sent, &parts.headers, told);
         told.push(("upstream", self.upstreams.name(&permit).map_or_else(String::new, |name| name.to_string())));

@@ -115,6 +115,11 @@ pub(super) static TEXTS: Texts = Texts {
     sites_here: "这里有的网站",
     for_the_operator: "如果你是网站管理员",
     pass_the_host_on: "前面还有 nginx 的话，请让它把访客所写的 Host 原样传过来：",
+    misdirected: Saying {
+        errmsg: "此连接不能用于这个站点",
+        heading: "当前连接不能访问这个网站",
+        body: "这个网站对客户端证书有自己的要求。请关闭浏览器后重新打开网址；如果中间有代理，需要让它原样透传 TLS。",
+    },
     too_often: Saying {
         errmsg: "操作过于频繁，请稍后再试", heading: "慢一点，歇口气", body: "刚才试的次数有点多。"
     },

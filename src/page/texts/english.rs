@@ -125,6 +125,11 @@ pub(super) static TEXTS: Texts = Texts {
     sites_here: "The sites here",
     for_the_operator: "If you run this site",
     pass_the_host_on: "With nginx in front, have it pass on the Host that visitors typed:",
+    misdirected: Saying {
+        errmsg: "this connection cannot be used for this site",
+        heading: "This connection is not for this site",
+        body: "The site asks for a certificate in its own way. Please close the browser and open the address anew; a proxy on the way has to pass TLS through.",
+    },
     too_often: Saying {
         errmsg: "too many tries: wait a little",
         heading: "Let us take a breath",

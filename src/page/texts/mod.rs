@@ -65,6 +65,7 @@ pub(super) struct Texts {
     pub(super) sites_here: &'static str,
     pub(super) for_the_operator: &'static str,
     pub(super) pass_the_host_on: &'static str,
+    pub(super) misdirected: Saying,
     pub(super) too_often: Saying,
     pub(super) login_failed: Saying,
     pub(super) internal: Saying,

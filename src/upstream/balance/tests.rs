@@ -40,6 +40,7 @@ fn visitor(address: &str, user: Option<[u8; 16]>) -> Visitor {
     Visitor {
         forwarded_for: HeaderValue::try_from(address).unwrap(),
         proto: "http",
+        certificate: Vec::new(),
         host: HeaderValue::from_static("a.example"),
         user,
     }

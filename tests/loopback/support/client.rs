@@ -117,6 +117,19 @@ impl Connection {
         self.write(bytes.as_ref()).is_ok()
     }
 
+    /// Why nothing comes, if nothing does.
+    pub fn refusal(&mut self) -> Option<String> {
+        let mut piece = [0; 16 * 1024];
+        match self.read(&mut piece) {
+            Ok(0) => Some("closed".to_owned()),
+            Ok(length) => {
+                self.buffer.extend_from_slice(&piece[..length]);
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
     /// The connection itself.
     pub fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream

@@ -5,11 +5,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationList, CertificateRevocationListParams, CertifiedIssuer,
+    DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber,
+};
+use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tempfile::TempDir;
 
 use super::Connection;
@@ -63,6 +68,38 @@ impl Authority {
         fs::write(self.key(file), key.serialize_pem()).unwrap();
     }
 
+    /// Issues a certificate for a client, with this number and good until this year, into files of this name.
+    pub fn issue_to(&self, file: &str, subject: &str, number: u8, until: i32) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([format!("{file}.clients.example")]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, subject);
+        params.serial_number = Some(SerialNumber::from_slice(&[number]));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        fs::write(self.chain(file), certificate.pem()).unwrap();
+        fs::write(self.key(file), key.serialize_pem()).unwrap();
+    }
+
+    /// A list of the numbers that it has revoked, good until this year.
+    pub fn revoked(&self, numbers: &[u8], until: i32) -> CertificateRevocationList {
+        let revoked = |number: &u8| RevokedCertParams {
+            serial_number: SerialNumber::from_slice(&[*number]),
+            revocation_time: rcgen::date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2020, 1, 1),
+            next_update: rcgen::date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from_slice(&[1]),
+            issuing_distribution_point: None,
+            revoked_certs: numbers.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap()
+    }
+
     /// Its own certificate, in a file.
     pub fn ca_file(&self) -> PathBuf {
         let path = self.folder.path().join("ca.pem");
@@ -98,10 +135,28 @@ impl Authority {
 
     /// Trusts it, and speaks these versions.
     pub fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
-        let roots = self.roots();
+        Arc::new(self.trusting(versions).with_no_client_auth())
+    }
+
+    /// As [`Authority::client`], and shows what `issuer` has issued into files of this name.
+    pub fn client_with(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        issuer: &Authority,
+        file: &str,
+    ) -> Arc<ClientConfig> {
+        let chain = CertificateDer::pem_file_iter(issuer.chain(file)).unwrap().map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(issuer.key(file)).unwrap();
+        // Whatever authorities the proxy names: one that nobody vouches for is to be seen too.
+        let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
+        let shown = Arc::new(rustls::sign::SingleCertAndKey::from(CertifiedKey::new(chain, key)));
+        Arc::new(self.trusting(versions).with_client_cert_resolver(shown))
+    }
+
+    fn trusting(&self, versions: &[&'static SupportedProtocolVersion]) -> ConfigBuilder<ClientConfig, WantsClientCert> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
-        Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+        config.with_root_certificates(self.roots())
     }
 }
 

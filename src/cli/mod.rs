@@ -1,5 +1,6 @@
 //! The commands: one file each.
 
+mod certs;
 pub mod check;
 #[cfg(feature = "demo")]
 mod demo;
@@ -35,6 +36,17 @@ Exit codes:
   0  done
   1  the configuration has mistakes, or the command failed
   2  the command line or a file cannot be read";
+
+const CERTS_HELP: &str = "\
+Examples:
+  menshen certs dev                     into certs: for the sites of this folder's config.toml, and this machine
+  menshen certs dev shop.test 10.0.0.5  for these alone
+  menshen certs dev --out /tmp/certs    into another folder
+
+Exit codes:
+  0  the files are there
+  1  they are not: somebody else's are in their place, or they could not be written
+  2  the command line is wrong";
 
 const CHECK_HELP: &str = "\
 Examples:
@@ -163,6 +175,12 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Certificates to try https with on machines of your own, and an authority that vouches for them.
+    #[command(after_help = CERTS_HELP)]
+    Certs {
+        #[command(subcommand)]
+        command: certs::Command,
+    },
     /// Say what is wrong with a configuration, all of it at once, and what it does if it is good.
     #[command(after_help = CHECK_HELP)]
     Check {
@@ -254,6 +272,7 @@ enum Command {
 /// Runs what the command line says.
 pub fn run(cli: Cli) -> ExitCode {
     match cli.command {
+        Command::Certs { command } => certs::execute(command),
         Command::Check { config, strict } => {
             let verdict = check::run(&config, std::env::vars_os(), strict, &mut std::io::stdout());
             verdict.map_or(ExitCode::from(2), ExitCode::from)

@@ -120,11 +120,19 @@ impl Config {
         K: Into<OsString>,
         V: Into<OsString>,
     {
-        let mut unheard = Findings::new("");
-        let mut tree = file::parse(&file::read(path).ok()?, &mut unheard)?;
-        let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into()));
-        environment::overlay(&mut tree, environment, &mut unheard);
-        build::socket(&tree, path.parent().unwrap_or(Path::new("")))
+        build::socket(&as_far_as_it_goes(path, environment)?, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// The hosts of a file's sites, without their ports; as far as they can be told of one with mistakes, such as
+    /// certificates that are yet to be made.
+    pub fn hosts<E, K, V>(path: &Path, environment: E) -> Vec<String>
+    where
+        E: IntoIterator<Item = (K, V)>,
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let tree = as_far_as_it_goes(path, environment);
+        tree.map(|tree| build::hosts(&tree, path.parent().unwrap_or(Path::new("")))).unwrap_or_default()
     }
 
     /// The configured QQ app.
@@ -137,6 +145,20 @@ impl Config {
     pub fn redirect_uri(&self, site: &site::Site, provider: &ProviderId) -> Option<Url> {
         site.redirect_uris.get(provider.as_str()).cloned().or_else(|| usual_redirect_uri(site, &self.login.callback))
     }
+}
+
+/// A file and its environment, whatever mistakes there are.
+fn as_far_as_it_goes<E, K, V>(path: &Path, environment: E) -> Option<tree::Table>
+where
+    E: IntoIterator<Item = (K, V)>,
+    K: Into<OsString>,
+    V: Into<OsString>,
+{
+    let mut unheard = Findings::new("");
+    let mut tree = file::parse(&file::read(path).ok()?, &mut unheard)?;
+    let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into()));
+    environment::overlay(&mut tree, environment, &mut unheard);
+    Some(tree)
 }
 
 /// An app at an identity provider: what makes its openids somebody.

@@ -15,6 +15,7 @@ mod balance;
 mod balancers;
 mod blocked;
 mod callback;
+mod certs;
 mod client_certificates;
 mod client_certificates_over_time;
 mod companions;

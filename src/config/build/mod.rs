@@ -35,6 +35,7 @@ use super::error::{Findings, Remark};
 use super::read;
 use super::section::Section;
 use super::tree::Table;
+use crate::http::client_certificate::ClientAuth;
 use crate::token;
 
 /// The finished configuration. `base` is the folder from which relative paths are meant.
@@ -104,6 +105,22 @@ pub(super) fn socket(tree: &Table, base: &Path) -> Option<PathBuf> {
     let store = root.section("store").file("path", &mut unheard).flatten();
     let socket = root.section("admin").file("socket", &mut unheard)?;
     socket.map(|given| given.value).or_else(|| Some(store?.value.join(admin::IN_STORE)))
+}
+
+/// The sites' hosts, whatever else is wrong.
+pub(super) fn hosts(tree: &Table, base: &Path) -> Vec<String> {
+    let (root, mut unheard) = (Section::root(tree, base), Findings::new(""));
+    let known = sites::read(&root, ClientAuth::Off, &mut unheard).unwrap_or_default();
+    let sites = known.iter().filter_map(|known| known.site.as_ref());
+    let all =
+        sites.flat_map(|site| std::iter::once(site.origin.authority()).chain(site.aliases.iter().map(String::as_str)));
+    let mut hosts: Vec<String> = Vec::new();
+    for host in all.map(sites::host_of) {
+        if !hosts.iter().any(|known| known == host) {
+            hosts.push(host.to_owned());
+        }
+    }
+    hosts
 }
 
 fn discovery(section: &Section<'_>, log: &mut Findings) -> Option<token::DiscoverySettings> {

@@ -76,6 +76,11 @@ impl Foundations {
         Ok(Keyring::new(self.store.as_ref(), &self.master, self.clock.now())?)
     }
 
+    /// Begins to ask whether the endpoints of this configuration are well.
+    pub(super) fn check_health(&self, config: &Config) -> HealthChecks {
+        HealthChecks::start(&config.upstreams, &self.groups, &health_host(config), &self.control)
+    }
+
     /// What goes for clients who come under this configuration.
     pub(super) fn terms(&self, config: &Config) -> Result<Terms, StartError> {
         let tls =
@@ -138,7 +143,6 @@ impl Foundations {
             upstreams: config.upstreams.clone(),
             connections: self.connections.clone(),
             groups: self.groups.clone(),
-            health: HealthChecks::start(&config.upstreams, &self.groups, &health_host(config), &self.control),
             forwarding: config.forwarding,
             going_down: self.going_down.subscribe(),
             access_log: self.access_log.clone(),

@@ -22,7 +22,7 @@ use crate::server::Server;
 use crate::store::{Act, Actor, AuditEntry, IdentityKey};
 use crate::telemetry::metrics::{EndpointState, Gauges, UpstreamConnections, UpstreamState};
 use crate::tls::{AuthorityChange, Change, Validity};
-use crate::upstream::{self, Connections, GroupState};
+use crate::upstream::{self, Connections, GroupState, HealthChecks};
 
 /// How often what has run out is removed from the store.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -54,6 +54,8 @@ struct Present {
     config: Config,
     shared: Arc<Shared>,
     since: Timestamp,
+    /// Goes on for as long as this is in use, whatever long answer still goes by it afterwards.
+    _health: HealthChecks,
 }
 
 /// Makes each core's gateway.
@@ -75,7 +77,8 @@ impl Live {
         shared: Arc<Shared>,
     ) -> Self {
         let since = foundations.clock.now();
-        let present = ArcSwap::from_pointee(Present { config, shared, since });
+        let health = foundations.check_health(&config);
+        let present = ArcSwap::from_pointee(Present { config, shared, since, _health: health });
         Live {
             foundations,
             feed,
@@ -106,7 +109,8 @@ impl Live {
         let terms = self.foundations.terms(&config)?;
         self.server.exchange(gateways(Arc::clone(&shared)), &terms).await?;
         self.foundations.groups.keep(&config.upstreams);
-        self.present.store(Arc::new(Present { config, shared, since: self.foundations.clock.now() }));
+        let (since, health) = (self.foundations.clock.now(), self.foundations.check_health(&config));
+        self.present.store(Arc::new(Present { config, shared, since, _health: health }));
         Ok(())
     }
 

@@ -61,7 +61,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::token::signing_key::SigningKey;
 use crate::trail::Trail;
 use crate::units::ByteSize;
-use crate::upstream::{self, Common, ConnectionCounts, Forwarding, Groups, HealthChecks, Upstreams};
+use crate::upstream::{self, Common, ConnectionCounts, Forwarding, Groups, Upstreams};
 
 /// One `[[routes]]`.
 #[derive(Debug, Clone)]
@@ -130,8 +130,6 @@ pub struct Shared {
     pub connections: ConnectionCounts,
     /// How their endpoints stand.
     pub groups: Groups,
-    /// Whether these are well is asked for as long as this configuration is in use.
-    pub health: HealthChecks,
     /// Which forwarding header upstreams get.
     pub forwarding: Forwarding,
     /// Whether the proxy goes down.

@@ -27,6 +27,8 @@ struct Endpoint {
     at: SocketAddr,
     ledger: Arc<Ledger>,
     running: Mutex<Option<AbortHandle>>,
+    /// While it is stopped: an address at which nobody listens.
+    held: Mutex<Option<TcpSocket>>,
 }
 
 /// How long the body of a request's answer is.
@@ -36,16 +38,25 @@ pub(super) fn length_of(number: u64) -> usize {
 
 impl Application {
     pub(super) fn at(addresses: &[SocketAddr], ledger: &Arc<Ledger>, around: &Handle) -> Self {
-        let endpoint = |at: &SocketAddr| Endpoint { at: *at, ledger: Arc::clone(ledger), running: Mutex::default() };
+        let endpoint = |at: &SocketAddr| Endpoint {
+            at: *at,
+            ledger: Arc::clone(ledger),
+            running: Mutex::default(),
+            held: Mutex::default(),
+        };
         let application = Application { endpoints: addresses.iter().map(endpoint).collect(), around: around.clone() };
         application.start_all();
         application
     }
 
-    /// Ends one endpoint, with everything that it works on.
+    /// Ends one endpoint, with everything that it works on. Its address stays its own: another program that was given it
+    /// meanwhile would answer in its place.
     pub(super) fn stop(&self, which: usize) {
-        if let Some(running) = self.endpoints[which].running.lock().unwrap().take() {
+        let endpoint = &self.endpoints[which];
+        if let Some(running) = endpoint.running.lock().unwrap().take() {
             running.abort();
+            let _around = self.around.enter();
+            *endpoint.held.lock().unwrap() = Some(self.around.block_on(hold(endpoint.at)));
         }
     }
 
@@ -54,20 +65,23 @@ impl Application {
         for endpoint in &self.endpoints {
             let mut running = endpoint.running.lock().unwrap();
             if running.is_none() {
-                let listener = self.around.block_on(listen(endpoint.at));
+                let held = endpoint.held.lock().unwrap().take();
+                let socket = held.unwrap_or_else(|| self.around.block_on(hold(endpoint.at)));
+                let _around = self.around.enter();
+                let listener = socket.listen(1024).unwrap();
                 *running = Some(self.around.spawn(serve(listener, Arc::clone(&endpoint.ledger))).abort_handle());
             }
         }
     }
 }
 
-/// The address is its own: what was there before may still be going.
-async fn listen(at: SocketAddr) -> TcpListener {
+/// Takes an address, as soon as what was there before is gone.
+async fn hold(at: SocketAddr) -> TcpSocket {
     for _ in 0..1000 {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_reuseaddr(true).unwrap();
         if socket.bind(at).is_ok() {
-            return socket.listen(1024).unwrap();
+            return socket;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

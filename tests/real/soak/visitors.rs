@@ -140,7 +140,12 @@ async fn met(answered: hyper::Result<Response<Incoming>>, number: u64) -> Met {
     while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         let Ok(frame) = frame else { return Met::Broken };
         let data = frame.into_data().unwrap_or_else(|_| Bytes::new());
-        assert!(data.iter().all(|byte| *byte == LETTER), "somebody else's answer");
+        let is_foreign = data.iter().any(|byte| *byte != LETTER);
+        assert!(
+            !is_foreign,
+            "somebody else's answer to {number}: {:?}",
+            String::from_utf8_lossy(&data[..data.len().min(500)])
+        );
         length += data.len();
     }
     if length == length_of(number) { Met::Whole } else { Met::Broken }

@@ -213,7 +213,7 @@ async fn shake_hands(mut stream: Transport, acceptor: &Acceptor) -> io::Result<(
     // No message of TLS begins with a letter, and every request of HTTP does.
     if first.iter().all(u8::is_ascii_alphabetic) {
         // What lies unread would make the system throw our answer away.
-        let _request = stream.read(&mut [0; 4096]).await?;
+        let _request = stream.read(&mut vec![0; 4096]).await?;
         stream.write_all(TLS_ALONE.as_bytes()).await?;
         stream.shutdown().await?;
         return Err(io::Error::new(io::ErrorKind::InvalidData, "the client speaks plain http"));

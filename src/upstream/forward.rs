@@ -123,7 +123,8 @@ impl Upstreams {
             opener.watch(&mut request);
         }
         let asking = Asking { switches: asked.upgrade.is_some(), affinity, patience };
-        let answered = upstream.exchange(request, &progress, asking).await?;
+        // Large: every connection of a client has room for the future of one request, also while it idles.
+        let answered = Box::pin(upstream.exchange(request, &progress, asking)).await?;
         let Answered { mut response, lease, busy, at } = answered;
         outgoing::accept(&mut response, &asked, is_head)?;
         let has_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;

@@ -194,9 +194,10 @@ impl Balance {
         (turns::mixed(next) >> 32) as usize
     }
 
-    /// A request goes to an endpoint. Where there is one alone, nobody asks how busy it is.
+    /// A request goes to an endpoint. Where there is one alone, nobody asks how busy it is, and no core writes what
+    /// another reads.
     pub(super) fn begin(&self, at: usize) -> Option<InFlight> {
-        self.members.get(at).map(|member| member.standing.begin())
+        self.members.get(at).filter(|_| self.members.len() > 1).map(|member| member.standing.begin())
     }
 
     /// An endpoint answered.

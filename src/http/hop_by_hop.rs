@@ -19,8 +19,17 @@ pub struct Hop {
 
 /// The message's framing is not one that every parser reads alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the transfer encoding is not exactly one `chunked`")]
-pub struct AmbiguousFraming;
+pub enum AmbiguousFraming {
+    /// Some would not take it for chunks.
+    #[error("the transfer encoding is not exactly one `chunked`")]
+    Encoding,
+    /// Some would not come to this number.
+    #[error("the length is not one number, or one that not everybody can count to")]
+    Length,
+}
+
+/// The longest body: who counts with a sign takes what is longer for less than nothing.
+const LONGEST: u64 = i64::MAX.unsigned_abs();
 
 /// Removes every hop-by-hop field, and those that `Connection` lists.
 pub fn remove(headers: &mut HeaderMap) -> Result<Hop, AmbiguousFraming> {
@@ -47,7 +56,25 @@ pub fn remove(headers: &mut HeaderMap) -> Result<Hop, AmbiguousFraming> {
 /// Whether a request's framing is one that every parser reads alike. To be asked of each, also of one that goes no
 /// further: what follows it on its connection could be part of it.
 pub fn check_framing(headers: &HeaderMap) -> Result<(), AmbiguousFraming> {
-    if headers.contains_key(TRANSFER_ENCODING) { is_exactly_chunked(headers).map(drop) } else { Ok(()) }
+    if headers.contains_key(TRANSFER_ENCODING) {
+        is_exactly_chunked(headers)?;
+    }
+    length(headers).map(drop)
+}
+
+/// The length that a message tells of its body, however often it tells the same.
+pub fn length(headers: &HeaderMap) -> Result<Option<u64>, AmbiguousFraming> {
+    let mut told = None;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| *number <= LONGEST);
+        match (told, number) {
+            (None, Some(number)) => told = Some(number),
+            (Some(before), Some(number)) if before == number => {}
+            _ => return Err(AmbiguousFraming::Length),
+        }
+    }
+    Ok(told)
 }
 
 fn concerns_one_connection(name: &HeaderName) -> bool {
@@ -71,7 +98,7 @@ fn is_exactly_chunked(headers: &HeaderMap) -> Result<bool, AmbiguousFraming> {
     match (values.next(), values.next()) {
         (Some(one), None) if one.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(true),
         _ if !rule::holds(Rule::OneFramingGoesOn) => Ok(true),
-        _ => Err(AmbiguousFraming),
+        _ => Err(AmbiguousFraming::Encoding),
     }
 }
 
@@ -147,9 +174,26 @@ mod tests {
     fn only_exactly_one_chunked_is_a_framing_everybody_reads_alike() {
         assert!(remove(&mut map(&[("transfer-encoding", "Chunked ")])).unwrap().chunked);
         for bad in ["gzip, chunked", "chunked, chunked", "identity", "", "xchunked", "chunked;q=1"] {
-            assert_eq!(remove(&mut map(&[("transfer-encoding", bad)])), Err(AmbiguousFraming), "{bad}");
+            assert_eq!(remove(&mut map(&[("transfer-encoding", bad)])), Err(AmbiguousFraming::Encoding), "{bad}");
         }
         let mut twice = map(&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")]);
-        assert_eq!(remove(&mut twice), Err(AmbiguousFraming));
+        assert_eq!(remove(&mut twice), Err(AmbiguousFraming::Encoding));
+    }
+
+    #[test]
+    fn a_length_is_one_number_however_often_it_is_told() {
+        let told = |lengths: &[&'static str]| {
+            let fields: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();
+            length(&map(&fields))
+        };
+        assert_eq!(told(&[]), Ok(None));
+        assert_eq!(told(&["3"]), Ok(Some(3)));
+        assert_eq!(told(&["3", "003"]), Ok(Some(3)));
+        assert_eq!(told(&["9223372036854775807"]), Ok(Some(LONGEST)));
+        for bad in
+            [&["3", "4"][..], &[""], &["+3"], &["3, 3"], &["0x3"], &["9223372036854775808"], &["18446744073709551619"]]
+        {
+            assert_eq!(told(bad), Err(AmbiguousFraming::Length), "{bad:?}");
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! A request of HTTP/2 in the form that everything else works with: that of HTTP/1.1.
 
 use http::Request;
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http_body::Body;
 
-/// Puts a request into that form: one `Host`, as `:authority` names it (RFC 9113, 8.3.1), one `Cookie` field (8.2.3), and
-/// chunks where no length is told of a body. A `Host` that says otherwise stays beside the authority, so that whoever
+/// Puts a request into that form: one `Host`, as `:authority` names it (RFC 9113, 8.3.1), one `Cookie` field (8.2.3), chunks
+/// where no length is told of a body, and no field whose name is none there. A `Host` that says otherwise stays beside the authority, so that whoever
 /// compares them finds it.
 pub fn settle<B: Body>(request: &mut Request<B>) {
     let has_body = !request.body().is_end_stream();
@@ -22,10 +22,18 @@ pub fn settle<B: Body>(request: &mut Request<B>) {
             headers.insert(COOKIE, joined);
         }
     }
+    while let Some(name) = headers.keys().find(|name| is_no_token(name)).cloned() {
+        headers.remove(name);
+    }
     // No client says so itself: it would be malformed (RFC 9113, 8.2.2).
     if has_body && !headers.contains_key(CONTENT_LENGTH) {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
+}
+
+/// HTTP/2 as it is read here takes a quotation mark in a name, which no parser of HTTP/1.1 does (RFC 9110, 5.6.2).
+fn is_no_token(name: &HeaderName) -> bool {
+    name.as_str().contains('"')
 }
 
 #[cfg(test)]
@@ -60,6 +68,13 @@ mod tests {
         let request = settled(request);
         assert_eq!(request.headers().get_all(COOKIE).iter().collect::<Vec<_>>(), ["a=1; b=2; c=3"]);
         assert_eq!(request.headers()["x"], "y");
+    }
+
+    #[test]
+    fn a_name_that_is_none_in_http_1_does_not_stay() {
+        let quoted = HeaderName::from_lowercase(b"x\"y").unwrap();
+        let request = settled(Request::builder().uri("/").header(quoted, "1").header("x'y", "2"));
+        assert_eq!(request.headers().keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x'y"]);
     }
 
     #[test]

@@ -62,6 +62,10 @@ pub(super) fn prepare(
         parts.headers.remove(CONTENT_LENGTH);
         parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
+    if let Some(length) = hop_by_hop::length(&parts.headers)? {
+        // However it was written: HTTP/2 may tell it twice, and to some a zero before it makes another number.
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
     hop.upgrade = hop.upgrade.as_ref().and_then(|offered| allowed(offered, upgrades));
     connection_fields(&mut parts.headers, &hop);
     match host {

@@ -32,6 +32,19 @@ fn the_same_length_twice_goes_on_once() {
     assert_eq!((request.header("content-length"), request.body.as_slice()), (Some("2"), &b"hi"[..]));
 }
 
+/// Regression: zeros went on, and to whoever counts in eights they make another number.
+#[test]
+fn a_length_goes_on_as_the_plain_number_that_it_is() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::new().before(&upstream);
+    for fields in ["Content-Length: 002\r\n", "Content-Length: 2\r\nContent-Length: 02\r\n", "Content-Length:\t2\t\r\n"]
+    {
+        assert_eq!(proxy.connect().send(format!("{HEAD}{fields}\r\nhi")).answer().status, 200, "{fields:?}");
+        let request = upstream.next();
+        assert_eq!((request.header("content-length"), request.body.as_slice()), (Some("2"), &b"hi"[..]), "{fields:?}");
+    }
+}
+
 #[test]
 fn framings_that_can_be_read_in_two_ways_are_400_and_end_the_connection() {
     let upstream = Upstream::hello();
@@ -45,6 +58,7 @@ fn framings_that_can_be_read_in_two_ways_are_400_and_end_the_connection() {
         "Content-Length: -2\r\n",
         "Content-Length:\r\n",
         "Content-Length: 18446744073709551616\r\n",
+        "Content-Length: 9223372036854775808\r\n",
         "Transfer-Encoding: gzip, chunked\r\n",
         "Transfer-Encoding: chunked, chunked\r\n",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::join_all;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderName, HeaderValue, Method, Request};
 use rustls::version::{TLS12, TLS13};
 
 use crate::support::{
@@ -63,6 +63,26 @@ fn bodies_and_their_lengths_arrive_as_they_were_sent() {
     }
     let lied = get("/").method(Method::POST).header("content-length", "9").body(streamed(&["body"], None)).unwrap();
     assert!(client.ask(lied).is_err() || upstream.try_next().is_none(), "a length that is none never looks whole");
+}
+
+/// Regression: both went on, a length told twice and a name that no parser of HTTP/1.1 takes.
+#[test]
+fn what_only_http_2_can_say_goes_on_as_http_1_says_it() {
+    let (authority, upstream) = (Authority::new(), Upstream::hello());
+    let proxy = secure(&authority).before(&upstream);
+    let client = client(&proxy, &authority);
+    let quoted = HeaderName::from_lowercase(b"x\"y").unwrap();
+    let request = get("/").method(Method::POST).header("content-length", "4").header("content-length", "4");
+    assert_eq!(
+        client.ask(request.header(quoted, "1").header("x-z", "2").body(sent("body")).unwrap()).unwrap().status,
+        200
+    );
+    let received = upstream.next();
+    assert_eq!((received.all("content-length"), &received.body[..]), (vec!["4"], &b"body"[..]));
+    assert_eq!((received.header("x\"y"), received.header("x-z")), (None, Some("2")));
+    let too_long = get("/").method(Method::POST).header("content-length", "9223372036854775808");
+    assert_eq!(client.ask(too_long.body(streamed(&["body"], None)).unwrap()).unwrap().status, 400);
+    upstream.saw_nothing();
 }
 
 #[test]

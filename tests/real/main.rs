@@ -38,6 +38,8 @@ mod shared_cache;
 #[cfg(feature = "demo")]
 mod signals;
 #[cfg(feature = "demo")]
+mod smuggling;
+#[cfg(feature = "demo")]
 mod soak;
 #[cfg(feature = "demo")]
 mod spoofing;

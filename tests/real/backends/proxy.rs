@@ -61,6 +61,12 @@ impl Setup {
         self
     }
 
+    /// One core serves all, and so keeps every connection to the upstream.
+    pub(crate) fn one_core(mut self) -> Self {
+        self.server = self.server.replace("cores = 2", "cores = 1");
+        self
+    }
+
     /// Lines for `[server]`.
     pub(crate) fn server(mut self, lines: &str) -> Self {
         self.server += &format!("{lines}\n");

@@ -54,6 +54,7 @@ impl Application {
     pub(super) fn stop(&self, which: usize) {
         let endpoint = &self.endpoints[which];
         if let Some(running) = endpoint.running.lock().unwrap().take() {
+            endpoint.ledger.stops();
             running.abort();
             let _around = self.around.enter();
             *endpoint.held.lock().unwrap() = Some(self.around.block_on(hold(endpoint.at)));

@@ -73,7 +73,9 @@ pub(super) struct Ledger(Mutex<Books>);
 struct Books {
     next: u64,
     met: BTreeMap<(Fault, Met), usize>,
-    /// Those that an endpoint had begun when it was stopped.
+    /// Those that are under way.
+    open: BTreeSet<u64>,
+    /// Those that were under way when an endpoint was stopped: it may have had them in its queue, and never seen them.
     stopped: BTreeSet<u64>,
     failed: Vec<(u64, Fault, Met)>,
 }
@@ -91,6 +93,7 @@ impl Ledger {
         let mut books = self.books();
         books.next += 1;
         let number = books.next;
+        books.open.insert(number);
         // One in twenty has a fault.
         let fault = if number.is_multiple_of(20) {
             FAULTS[usize::try_from(number / 20).unwrap() % FAULTS.len()]
@@ -105,9 +108,17 @@ impl Ledger {
         self.books().stopped.insert(number);
     }
 
+    /// An endpoint is stopped now.
+    pub(super) fn stops(&self) {
+        let mut books = self.books();
+        let open = books.open.clone();
+        books.stopped.extend(open);
+    }
+
     /// What became of a request.
     pub(super) fn met(&self, number: u64, fault: Fault, met: Met) {
         let mut books = self.books();
+        books.open.remove(&number);
         *books.met.entry((fault, met)).or_default() += 1;
         if !fault.explains(met) {
             books.failed.push((number, fault, met));

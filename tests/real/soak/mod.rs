@@ -55,7 +55,7 @@ fn every_request_that_fails_is_joined_with_a_fault_and_none_is_left_over() {
         .before(endpoints[0]);
     let listed: Vec<String> = endpoints.iter().map(|at| format!("http://{at}")).collect();
     let text = fs::read_to_string(proxy.config()).unwrap();
-    let handling = "head_timeout = \"1s\"\nbalance = \"least_request\"\nejection.time = \"500ms\"\nslow_start = \"1s\"";
+    let handling = "head_timeout = \"5s\"\nbalance = \"least_request\"\nejection.time = \"500ms\"\nslow_start = \"1s\"";
     let text = text
         .replace(&format!("endpoints = [\"http://{}\"]", endpoints[0]), &format!("endpoints = {listed:?}\n{handling}"));
     fs::write(proxy.config(), text).unwrap();

@@ -57,7 +57,8 @@ pub fn remove(headers: &mut HeaderMap) -> Result<Hop, AmbiguousFraming> {
 /// further: what follows it on its connection could be part of it.
 pub fn check_framing(headers: &HeaderMap) -> Result<(), AmbiguousFraming> {
     if headers.contains_key(TRANSFER_ENCODING) {
-        is_exactly_chunked(headers)?;
+        // A length beside it goes no further, whatever it says.
+        return is_exactly_chunked(headers).map(drop);
     }
     length(headers).map(drop)
 }

@@ -98,8 +98,7 @@ fn what_the_parser_does_not_take_is_foretold_to_the_byte() {
     for (fields, status) in [
         (["Content-Length: 1", "Content-Length: 2"], 400),
         (["Content-Length: 2x", "Transfer-Encoding: chunked"], 400),
-        (["Transfer-Encoding: chunked", "Content-Length: x"], 400),
-        (["Transfer-Encoding: chunked", "Content-Length: 1"], 200),
+        (["Transfer-Encoding: chunked", "Content-Length: x"], 200),
     ] {
         let told = answer(&["POST", "/", "-H", fields[0], "-H", fields[1]]);
         let request = format!("POST / HTTP/1.1\r\n{host}\r\n{}\r\n{}\r\n\r\n0\r\n\r\n", fields[0], fields[1]);

@@ -104,6 +104,11 @@ pub fn streamed(pieces: &'static [&'static str], trailers: Option<HeaderMap>) ->
     BodyExt::boxed(StreamBody::new(futures_util::stream::iter(frames.collect::<Vec<_>>())))
 }
 
+/// A body that stays under way.
+pub fn endless() -> Sent {
+    BodyExt::boxed(StreamBody::new(futures_util::stream::pending()))
+}
+
 /// Runs something to its end, in the time that everything has.
 pub fn wait<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     AROUND.block_on(async move { tokio::time::timeout(PATIENCE, future).await }).expect("it took too long")

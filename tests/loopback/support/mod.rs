@@ -16,7 +16,7 @@ mod upstream;
 pub use self::browser::{Browser, PAGE, SCRIPT};
 pub use self::client::{Answer, Connection};
 pub use self::command::Outcome;
-pub use self::http2::{Http2, Sent, sent, streamed, wait};
+pub use self::http2::{Http2, Sent, endless, sent, streamed, wait};
 pub use self::http2_upstream::{Http2Upstream, Manner, answer};
 pub use self::log::{Log, events};
 pub use self::nobody::nobody_listens;

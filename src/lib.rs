@@ -24,6 +24,7 @@
 #![warn(missing_docs)]
 
 pub mod account;
+pub mod acme;
 pub mod admin;
 pub mod app;
 pub mod cli;

@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("page", &["site"]),
     ("trail", &["store"]),
+    ("acme", &["master_key", "seal", "store", "tls"]),
     // How who is logged in is told, and kept.
     ("identity", &["store", "token"]),
     ("keyring", &["identity", "master_key", "seal", "store", "token"]),
@@ -55,6 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "config",
         &[
+            "acme",
             "admin",
             "gateway",
             "identity",
@@ -74,6 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "app",
         &[
             "account",
+            "acme",
             "admin",
             "config",
             "gateway",

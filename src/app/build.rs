@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::StartError;
 use crate::account::Accounts;
+use crate::acme::{Acme, Challenge};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gateway::{OwnPaths, Shared, SiteContext, SiteContexts, SiteError, Transport};
@@ -48,6 +49,7 @@ pub(super) struct Foundations {
     pub(super) keys: LiveKeys,
     /// So that clients who come back after a reload need no full handshake.
     pub(super) tickets: Tickets,
+    pub(super) acme: Arc<Acme>,
 }
 
 /// The keys that prove what we made, exchanged at once for everybody.
@@ -83,14 +85,19 @@ impl Foundations {
 
     /// What goes for clients who come under this configuration.
     pub(super) fn terms(&self, config: &Config) -> Result<Terms, StartError> {
-        let tls =
-            config.tls.as_ref().map(|settings| Acceptor::new(settings, &self.tickets, &self.clock)).transpose()?;
+        let is_by_tls = config.acme.as_ref().is_some_and(|acme| acme.challenge == Challenge::TlsAlpn01);
+        let challenges = is_by_tls.then(|| self.acme.handshakes());
+        let acceptor = |settings| Acceptor::new(settings, &self.tickets, challenges, &self.clock);
+        let tls = config.tls.as_ref().map(acceptor).transpose()?;
         let server = &config.server;
         Ok(Terms { limits: Arc::new(server.limits.clone()), balancers: Arc::new(server.balancers.clone()), tls })
     }
 
     /// What the cores share under this configuration. `before`: who logged users in so far, whose states stay spent.
     pub(super) async fn build(&self, config: &Config, before: Option<&Login>) -> Result<Shared, StartError> {
+        if let (Some(acme), Some(tls)) = (&config.acme, &config.tls) {
+            self.acme.show_kept(acme, &tls.certificates).await;
+        }
         let keyring = self.keyring()?;
         let mut published = Published::new();
         let mut identities = Vec::with_capacity(config.identities.len());
@@ -137,6 +144,7 @@ impl Foundations {
             trail: Trail::new(Arc::clone(&self.store), self.control.clone()),
             identities,
             certificate_fields: config.certificate_fields.clone(),
+            acme_tokens: self.acme.tokens().clone(),
             signing_keys: published.iter().flat_map(|(_, schedule)| schedule.keys().cloned()).collect(),
             trusted_proxies: config.trusted_proxies.clone(),
             target_bytes: config.server.limits.target_bytes,

@@ -11,6 +11,7 @@ use super::StartError;
 use super::build::Foundations;
 use super::explain;
 use super::feed::Feed;
+use super::issued;
 use super::source::{self, Source};
 use crate::admin::{Problem, Question, Reloaded, Running, Status};
 use crate::clock::Timestamp;
@@ -147,6 +148,21 @@ impl Live {
                         tracing::error!(error, "a certificate has changed and cannot be used: the old one is shown");
                     }
                 }
+            }
+        }
+    }
+
+    /// Has certificates issued before they are needed, for as long as the proxy runs.
+    pub(super) async fn have_certificates_issued(self: Arc<Self>) {
+        loop {
+            let present = self.present.load_full();
+            let outcome = match (&present.config.acme, &present.config.tls) {
+                (Some(acme), Some(tls)) => self.foundations.acme.renew(acme, &tls.certificates).await,
+                _ => None,
+            };
+            match outcome {
+                Some(outcome) => issued::tell(&outcome, &self.foundations.metrics),
+                None => tokio::time::sleep(LOOK_EVERY).await,
             }
         }
     }

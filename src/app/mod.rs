@@ -3,6 +3,7 @@
 mod build;
 mod explain;
 mod feed;
+mod issued;
 mod live;
 mod owner;
 mod source;
@@ -28,6 +29,7 @@ use self::live::{Live, gateways};
 pub use self::owner::OwnerError;
 pub use self::source::Source;
 pub use self::stopped::{Stopped, StoppedError};
+use crate::acme::Acme;
 use crate::admin::socket::Socket;
 use crate::admin::{self, Admin, Problem, Reloaded, Running, listener};
 use crate::clock::Clock;
@@ -183,6 +185,7 @@ impl App {
             lookups: Lookups::default(),
             keys,
             tickets: Tickets::new()?,
+            acme: Arc::new(Acme::new(Arc::clone(&store), &master, clock.clone()).map_err(KeyError::from)?),
         };
         let shared = control.block_on(foundations.build(config, None))?;
         let shared = Arc::new(shared);
@@ -193,6 +196,7 @@ impl App {
         let live = Arc::new(live);
         control.spawn(Arc::clone(&live).sweep());
         control.spawn(Arc::clone(&live).renew_certificates());
+        control.spawn(Arc::clone(&live).have_certificates_issued());
         let running: Arc<dyn Running> = Arc::clone(&live) as Arc<dyn Running>;
         let admin = Arc::new(Admin::of(running, Arc::clone(&store), master, clock));
         control.block_on(administer(&config.admin, Arc::clone(&admin)));

@@ -43,7 +43,7 @@ use crate::http::client_certificate::CertificateField;
 use crate::http::peer::Peers;
 use crate::login::provider::{ProviderId, qq};
 use crate::store::IdentityKey;
-use crate::{admin, gateway, identity, login, server, session, site, store, telemetry, tls, token, upstream};
+use crate::{acme, admin, gateway, identity, login, server, session, site, store, telemetry, tls, token, upstream};
 
 /// A whole configuration, checked: what can be used rather than what was written.
 #[derive(Debug, Clone)]
@@ -52,6 +52,8 @@ pub struct Config {
     pub server: server::Settings,
     /// What is shown to clients that speak TLS.
     pub tls: Option<tls::Settings>,
+    /// Which certificates are asked for.
+    pub acme: Option<acme::Settings>,
     /// By which headers upstreams are told of a client's certificate.
     pub certificate_fields: Vec<(HeaderName, CertificateField)>,
     /// Whose forwarding headers are believed.

@@ -46,6 +46,7 @@ pub use self::site::{SiteContext, SiteContexts, SiteError, Transport};
 use crate::clock::{Clock, Timestamp};
 use crate::http::client_certificate::CertificateField;
 use crate::http::hop_by_hop;
+use crate::http::http_01::Tokens;
 use crate::http::path_pattern::PathPattern;
 use crate::http::peer::{Peer, Peers};
 use crate::http::request_path;
@@ -118,6 +119,8 @@ pub struct Shared {
     pub identities: Arc<Identities>,
     /// By which headers upstreams are told of a client's certificate.
     pub certificate_fields: Vec<(HeaderName, CertificateField)>,
+    /// What certificate authorities are told that look whether a name is ours.
+    pub acme_tokens: Tokens,
     /// The keys whose public halves are published.
     pub signing_keys: Vec<Arc<SigningKey>>,
     /// Proxies whose forwarding headers are believed.
@@ -221,6 +224,10 @@ impl Gateway {
     ) -> Result<Response<AnswerBody>, Failed<'_>> {
         let framing = hop_by_hop::check_framing(request.headers());
         framing.map_err(|error| Failed::nowhere(upstream::Error::from(error).into()))?;
+        // An authority comes without TLS, and to a site that nobody may reach yet.
+        if let Some(response) = own::acme_challenge::answered(&self.shared, &request, line) {
+            return Ok(response);
+        }
         let own = self.shared.own_paths.find(request.uri().path());
         let site = self.site(&request, own).or_else(|error| transport::meant(error, caller, &self.shared.sites));
         let site = site.map_err(Failed::nowhere)?;

@@ -7,6 +7,7 @@ pub mod encode;
 pub mod fold_case;
 pub mod forwarded;
 pub mod hop_by_hop;
+pub mod http_01;
 pub mod idle;
 pub mod language;
 pub mod path_pattern;

@@ -148,6 +148,14 @@ impl Store for Double {
         self.down()
     }
 
+    async fn sealed(&self, _: &str) -> Result<Option<String>, Error> {
+        self.down()
+    }
+
+    async fn keep_sealed(&self, _: &str, _: String) -> Result<(), Error> {
+        self.down()
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         self.down()
     }

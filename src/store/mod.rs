@@ -17,8 +17,8 @@ use async_trait::async_trait;
 pub use self::audit::{Act, Actor, AuditEntry, AuditPage, AuditPosition};
 pub use self::import::{ImportRow, Imported};
 pub use self::model::{
-    Binding, Cursor, IdentityKey, KeyPurpose, NewUser, Profile, Revocation, Revoked, SessionId, SessionsEnd, SignedIn,
-    StoredKey, User, UserId, UserState,
+    Binding, Cursor, IdentityKey, KeyPurpose, NewUser, Profile, Revocation, Revoked, SealedRecord, SessionId,
+    SessionsEnd, SignedIn, StoredKey, User, UserId, UserState,
 };
 use crate::clock::Timestamp;
 use crate::units::ByteSize;
@@ -176,6 +176,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Forgets a key, if it is there.
     async fn forget_key(&self, id: &str, purpose: KeyPurpose) -> Result<(), Error>;
+
+    /// What was kept last under a name, as it was given.
+    async fn sealed(&self, name: &str) -> Result<Option<String>, Error>;
+
+    /// Keeps what its owner alone can open, in place of what was under this name before.
+    async fn keep_sealed(&self, name: &str, sealed: String) -> Result<(), Error>;
 
     /// Whether the backend can serve, for the readiness page and before an exchange is begun.
     async fn ping(&self) -> Result<(), Error>;

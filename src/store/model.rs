@@ -232,6 +232,13 @@ impl fmt::Display for KeyPurpose {
     }
 }
 
+/// What somebody keeps under a name that they alone can open.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SealedRecord {
+    /// Letters, digits, `-` and `_`.
+    pub sealed: String,
+}
+
 /// A key as the store sees it: sealed under the master secret, so that a copy of the store opens nothing.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct StoredKey {

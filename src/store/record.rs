@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{AuditEntry, Binding, Error, Revocation, StoredKey, User};
+use super::{AuditEntry, Binding, Error, Revocation, SealedRecord, StoredKey, User};
 use crate::units::ByteSize;
 
 /// The largest record a store takes. sled writes values above 128 KiB to files that it never syncs, so this stays far
@@ -41,6 +41,10 @@ impl Record for AuditEntry {
 
 impl Record for StoredKey {
     const KIND: &'static str = "key";
+}
+
+impl Record for SealedRecord {
+    const KIND: &'static str = "sealed record";
 }
 
 /// The bytes to keep for `record`; [`Error::TooLarge`] above [`MAX_SIZE`].
@@ -171,6 +175,12 @@ mod tests {
             sealed: vec![0, 1, 127, 128, 255],
         };
         assert_kept(include_bytes!("../../tests/data/records/key.v1"), &key);
+    }
+
+    #[test]
+    fn sealed_records_of_version_1_are_read() {
+        let record = SealedRecord { sealed: "AQAAAAA-_z".to_owned() };
+        assert_kept(include_bytes!("../../tests/data/records/sealed.v1"), &record);
     }
 
     #[test]

@@ -13,9 +13,10 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::server::TlsStream;
-use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsAcceptor};
 
 use super::authorities::{Authorities, Trust};
+use super::challenges::{self, Challenges};
 use super::{Settings, Version, client};
 use crate::clock::Clock;
 use crate::http::client_certificate::{ClientAuth, Handshake};
@@ -26,6 +27,9 @@ pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// HTTP/2 as ALPN names it (RFC 9113, 3.2).
 pub const HTTP_2: &[u8] = b"h2";
+
+/// What is known of who was asked for nothing.
+const UNASKED: Handshake = Handshake { asked: ClientAuth::Off, certificate: None };
 
 /// The system gave no randomness, or the cryptography no keys.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +59,8 @@ struct Inner {
     unasked: Arc<ServerConfig>,
     /// For the others, by what was believed when it was made.
     asking: ArcSwapOption<Asking>,
+    /// For authorities that look whether a name is ours.
+    challenges: Option<Arc<ServerConfig>>,
 }
 
 struct Asking {
@@ -64,14 +70,20 @@ struct Asking {
 }
 
 impl Acceptor {
-    /// Shows these certificates, and asks for those.
+    /// Shows these certificates, and asks for those. `challenges`: what authorities are shown, where they come by TLS.
     ///
     /// # Errors
     /// The provider lacks what the versions need.
-    pub fn new(settings: &Settings, tickets: &Tickets, clock: &Clock) -> Result<Self, rustls::Error> {
+    pub fn new(
+        settings: &Settings,
+        tickets: &Tickets,
+        challenges: Option<&Challenges>,
+        clock: &Clock,
+    ) -> Result<Self, rustls::Error> {
         let unasked = config(settings, WebPkiClientVerifier::no_client_auth(), tickets, clock)?;
+        let challenges = challenges.map(Challenges::config).transpose()?;
         let (settings, clock) = (settings.clone(), clock.clone());
-        Ok(Acceptor(Arc::new(Inner { settings, clock, unasked, asking: ArcSwapOption::empty() })))
+        Ok(Acceptor(Arc::new(Inner { settings, clock, unasked, asking: ArcSwapOption::empty(), challenges })))
     }
 
     /// Shakes hands. Takes as long as the client does.
@@ -79,22 +91,38 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        match &self.0.settings.clients.authorities {
-            None => {
-                let stream = TlsAcceptor::from(Arc::clone(&self.0.unasked)).accept(stream).await?;
-                Ok((stream, Handshake { asked: ClientAuth::Off, certificate: None }))
-            }
-            // Nothing of it is kept for as long as the connection lasts.
-            Some(authorities) => Box::pin(self.ask(authorities, stream)).await,
+        let is_the_same_for_all = self.0.settings.clients.authorities.is_none() && self.0.challenges.is_none();
+        if is_the_same_for_all {
+            return Ok((TlsAcceptor::from(Arc::clone(&self.0.unasked)).accept(stream).await?, UNASKED));
         }
+        // Nothing of it is kept for as long as the connection lasts.
+        Box::pin(self.accept_by_hello(stream)).await
     }
 
-    /// Shakes hands with a client, asking as the site does that it names.
-    async fn ask<S>(&self, authorities: &Authorities, stream: S) -> io::Result<(TlsStream<S>, Handshake)>
+    /// Shakes hands as the client's first message has it.
+    async fn accept_by_hello<S>(&self, stream: S) -> io::Result<(TlsStream<S>, Handshake)>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let begun = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
+        if let Some(config) = &self.0.challenges
+            && challenges::is_for_a_challenge(&begun.client_hello())
+        {
+            // It has seen what it came for (RFC 8737, 3).
+            begun.into_stream(Arc::clone(config)).await?.shutdown().await?;
+            return Err(io::Error::other("a certificate authority has looked at its challenge"));
+        }
+        match &self.0.settings.clients.authorities {
+            None => Ok((begun.into_stream(Arc::clone(&self.0.unasked)).await?, UNASKED)),
+            Some(authorities) => self.ask(authorities, begun).await,
+        }
+    }
+
+    /// Shakes hands with a client, asking as the site does that it names.
+    async fn ask<S>(&self, authorities: &Authorities, begun: StartHandshake<S>) -> io::Result<(TlsStream<S>, Handshake)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let asked = self.0.settings.clients.asked_at(begun.client_hello().server_name());
         let asking = self.0.asking(authorities.present()).map_err(io::Error::other)?;
         let config = match asked {

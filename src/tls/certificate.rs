@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::Files;
 use crate::clock::Timestamp;
+use crate::secret::Secret;
 
 /// Why two files make no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,33 @@ pub struct Validity {
     pub not_before: Timestamp,
     /// Until when.
     pub not_after: Timestamp,
+}
+
+/// A certificate that stands in no file.
+#[derive(Clone)]
+pub struct Issued {
+    /// What it is called where others have a path.
+    pub label: PathBuf,
+    /// The certificate, then those that vouch for it, as PEM.
+    pub chain: String,
+    /// Its private key, as PEM.
+    pub key: Secret<String>,
+}
+
+impl Issued {
+    /// For whom it is, and when.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn validity(&self) -> Result<Validity, CertificateError> {
+        Ok(self.certificate(&super::provider())?.validity)
+    }
+
+    pub(super) fn certificate(&self, provider: &CryptoProvider) -> Result<Certificate, CertificateError> {
+        let files = Files { chain: self.label.clone(), key: self.label.clone() };
+        let key = Zeroizing::new(self.key.expose().as_bytes().to_vec());
+        Certificate::parse(&files, &Contents { chain: self.chain.as_bytes().to_vec(), key }, provider)
+    }
 }
 
 /// A certificate and its key.

@@ -9,15 +9,23 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::Files;
-use super::certificate::{Certificate, CertificateError, Contents, Validity};
+use super::certificate::{Certificate, CertificateError, Contents, Issued, Validity};
 
-/// Every certificate. What is shown can be exchanged for what the files say by now.
+/// Every certificate. What is shown can be exchanged for what the files say by now, or for what was issued since.
 #[derive(Debug)]
 pub struct Certificates {
     provider: Arc<CryptoProvider>,
     shown: ArcSwap<Shown>,
-    /// Held while the files are read again.
+    listing: Mutex<Listing>,
+    /// Held while the files are read again, which may take long.
     held: Mutex<Vec<Held>>,
+}
+
+/// Every certificate, by where it comes from.
+#[derive(Debug, Default)]
+struct Listing {
+    from_files: Vec<Arc<Certificate>>,
+    issued: Vec<Arc<Certificate>>,
 }
 
 /// A certificate as its files were when it was read last.
@@ -58,8 +66,34 @@ impl Certificates {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let shown = ArcSwap::from_pointee(Shown::of(&held));
-        Ok(Certificates { provider, shown, held: Mutex::new(held) })
+        let certificates = Certificates {
+            provider,
+            shown: ArcSwap::from_pointee(Shown::of(&Listing::default())),
+            listing: Mutex::default(),
+            held: Mutex::default(),
+        };
+        certificates.list(|listing| listing.from_files = of_files(&held));
+        Ok(Certificates { held: Mutex::new(held), ..certificates })
+    }
+
+    /// Shows what was issued, in place of the certificate of the same label before it.
+    ///
+    /// # Errors
+    /// What is wrong with it; then everything stays as it was.
+    pub fn show(&self, issued: &Issued) -> Result<Validity, CertificateError> {
+        let certificate = Arc::new(issued.certificate(&self.provider)?);
+        let validity = certificate.validity.clone();
+        self.list(|listing| {
+            listing.issued.retain(|before| before.validity.chain != validity.chain);
+            listing.issued.push(certificate);
+        });
+        Ok(validity)
+    }
+
+    fn list(&self, change: impl FnOnce(&mut Listing)) {
+        let mut listing = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut listing);
+        self.shown.store(Arc::new(Shown::of(&listing)));
     }
 
     /// For whom each is, and until when.
@@ -72,7 +106,7 @@ impl Certificates {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let changes: Vec<_> = held.iter_mut().filter_map(|held| held.refresh(&self.provider)).collect();
         if changes.iter().any(|change| matches!(change, Change::Taken(_))) {
-            self.shown.store(Arc::new(Shown::of(&held)));
+            self.list(|listing| listing.from_files = of_files(&held));
         }
         changes
     }
@@ -109,6 +143,10 @@ impl Held {
     }
 }
 
+fn of_files(held: &[Held]) -> Vec<Arc<Certificate>> {
+    held.iter().map(|held| Arc::clone(&held.certificate)).collect()
+}
+
 fn read(files: &Files, provider: &CryptoProvider) -> Result<(Contents, Arc<Certificate>), CertificateError> {
     let contents = Contents::read(files)?;
     let certificate = Certificate::parse(files, &contents, provider)?;
@@ -131,8 +169,8 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(held: &[Held]) -> Self {
-        let list: Vec<_> = held.iter().map(|held| Arc::clone(&held.certificate)).collect();
+    fn of(listing: &Listing) -> Self {
+        let list: Vec<_> = listing.from_files.iter().chain(&listing.issued).map(Arc::clone).collect();
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (at, certificate) in list.iter().enumerate() {
             for name in &certificate.validity.names {

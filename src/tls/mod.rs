@@ -8,6 +8,7 @@ mod acceptor;
 mod authorities;
 mod certificate;
 mod certificates;
+mod challenges;
 mod client;
 mod outgoing;
 
@@ -20,15 +21,16 @@ use rustls::crypto::CryptoProvider;
 
 pub use self::acceptor::{Acceptor, HTTP_2, NoTickets, Tickets};
 pub use self::authorities::{Authorities, AuthorityChange, AuthorityError, AuthorityFiles};
-pub use self::certificate::{CertificateError, Validity};
+pub use self::certificate::{CertificateError, Issued, Validity};
 pub use self::certificates::{Certificates, Change};
+pub use self::challenges::Challenges;
 pub use self::outgoing::{Offer, Outgoing, OutgoingError, OutgoingSettings, speaks_http_2};
 use crate::http::client_certificate::ClientAuth;
 
 /// How connections are secured.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Which certificates there are; at least one. The first is for clients that ask for no name, or for one that none
+    /// Which certificates there are; none only before the first is issued. The first is for clients that ask for no name, or for one that none
     /// is for.
     pub certificates: Arc<Certificates>,
     /// The oldest version that is spoken.

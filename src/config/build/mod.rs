@@ -2,6 +2,7 @@
 //!
 //! Nothing stops at the first mistake. A part that cannot be made is `None`, and the reason has been noted down.
 
+mod acme;
 mod admin;
 mod aliased;
 mod balance;
@@ -44,7 +45,9 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let (server, limits) = (root.section("server"), root.section("limits"));
     let listening = server::listening(&server, &limits, log);
     let speaks_tls = !listening.listen_tls.items.is_empty();
-    let tls = tls::read(&root.section("tls"), speaks_tls, log);
+    let listens = tls::Listens { plain: !listening.listen.items.is_empty(), tls: speaks_tls };
+    let acme = acme::read(&root.section("tls").section("acme"), listens, log);
+    let tls = tls::read(&root.section("tls"), listens, &acme, log);
     let asked = client_auth::read(&root.section("tls"), log);
     let strict = server.value("strict_hosts", log, read::flag);
     let login = login::read(&root.section("login"), &limits, log);
@@ -83,6 +86,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
         prefix: listening.prefix?.value,
         server: listening.settings?,
         tls: tls.with(clients?)?,
+        acme: acme.settings?,
         certificate_fields: asked.headers.values().collect(),
         sites: sites::together(sites?, strict?.value)?,
         qq: qq?.settings,

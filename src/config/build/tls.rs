@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::acme;
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::exposure;
 use crate::config::read;
@@ -13,11 +14,22 @@ use crate::tls::{CertificateError, Certificates, Clients, Files, Settings, Versi
 pub(super) struct Known {
     /// What it comes to; `Some(None)`: no TLS.
     pub(super) settings: Option<Option<Settings>>,
+    /// Those that are to be issued.
+    awaited: Vec<String>,
     spot: Spot,
 }
 
-/// Reads the section, and the certificates that it names. `is_listening`: whether there is an address for it.
-pub(super) fn read(section: &Section<'_>, is_listening: bool, log: &mut Findings) -> Known {
+/// What there is to listen at.
+#[derive(Clone, Copy)]
+pub(super) struct Listens {
+    pub(super) plain: bool,
+    pub(super) tls: bool,
+}
+
+/// Reads the section, and the certificates that it names.
+pub(super) fn read(section: &Section<'_>, listens: Listens, acme: &acme::Known, log: &mut Findings) -> Known {
+    let awaited: Vec<_> = acme.names.clone().values().collect();
+    let are_awaited = !awaited.is_empty() || !acme.names.whole;
     let spot = section.spot("certificates");
     let min_version = section.value("min_version", log, read::choice(&[Version::Tls12, Version::Tls13]));
     let http2 = section.value("http2", log, read::flag);
@@ -25,20 +37,22 @@ pub(super) fn read(section: &Section<'_>, is_listening: bool, log: &mut Findings
     let hsts = section.value("hsts", log, read::duration);
     let sections = section.listed("certificates");
     let files: Vec<_> = sections.iter().map(|section| self::files(section, log)).collect();
-    if files.is_empty() && is_listening {
+    if files.is_empty() && !are_awaited && listens.tls {
         let remark =
             Remark::new("names no certificate, and server.listen_tls an address").so("no browser could connect there");
         let example = "[[tls.certificates]]\nchain_file = \"certs/site.pem\"\nkey_file = \"certs/site.key\"";
         log.missing(&spot, remark.fix(example));
-        return Known { settings: None, spot };
+        return Known { settings: None, awaited, spot };
     }
-    if !files.is_empty() && !is_listening {
+    if !files.is_empty() && !listens.tls {
         let remark =
             Remark::new("names a certificate, while server.listen_tls has no address").so("nobody is ever shown it");
         log.warn(&spot, remark.fix("server.listen_tls = [\"0.0.0.0:443\"]"));
     }
     let certificates = match files.iter().cloned().collect::<Option<Vec<_>>>() {
-        Some(files) if files.is_empty() => return Known { settings: min_version.map(|_| None), spot },
+        Some(files) if files.is_empty() && !(are_awaited && listens.tls) => {
+            return Known { settings: min_version.map(|_| None), awaited, spot };
+        }
         Some(files) => load(&files, &sections, log),
         None => None,
     };
@@ -52,7 +66,7 @@ pub(super) fn read(section: &Section<'_>, is_listening: bool, log: &mut Findings
             clients: Clients::default(),
         }))
     };
-    Known { settings: settings(), spot }
+    Known { settings: settings(), awaited, spot }
 }
 
 fn files(section: &Section<'_>, log: &mut Findings) -> Option<Files> {
@@ -120,7 +134,8 @@ impl Known {
     /// Whether browsers that ask for a site are shown a certificate with its name.
     pub(super) fn names<'o>(&self, origins: impl Iterator<Item = &'o Origin>, log: &mut Findings) {
         let Some(Some(settings)) = &self.settings else { return };
-        let names: Vec<String> = settings.certificates.validities().into_iter().flat_map(|of| of.names).collect();
+        let names = settings.certificates.validities().into_iter().flat_map(|of| of.names);
+        let names: Vec<String> = names.chain(self.awaited.iter().cloned()).collect();
         for origin in origins.filter(|origin| origin.is_https()) {
             let authority = origin.authority();
             let host =

@@ -1,5 +1,6 @@
 //! Our own endpoints: one file each.
 
+pub(super) mod acme_challenge;
 pub(super) mod callback;
 mod foretell;
 pub(super) mod health;

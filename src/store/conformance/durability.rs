@@ -18,6 +18,7 @@ pub const CHECKS: &[DurabilityCheck] = promises![DurabilityCheck:
     revocations_last_and_a_cursor_stays_good,
     what_was_swept_stays_forgotten_and_no_number_is_given_twice,
     keys_last,
+    what_is_sealed_lasts,
     what_operators_did_lasts,
 ];
 
@@ -87,6 +88,17 @@ async fn keys_last(place: Arc<dyn Place>) -> Verdict {
     let second = key("00000002", KeyPurpose::Seal, "A256GCM-SIV", LATER);
     let keys = store.keys_or_first(second).await.during("keys_or_first")?;
     ensure!(keys == kept && keys == [first], "{kept:?} has become {keys:?}");
+    Ok(())
+}
+
+async fn what_is_sealed_lasts(place: Arc<dyn Place>) -> Verdict {
+    let store = place.open().await?;
+    for sealed in ["first", "second"] {
+        store.keep_sealed("name", sealed.to_owned()).await.during("keep_sealed")?;
+    }
+    let store = again(&place, store).await?;
+    let found = store.sealed("name").await.during("sealed")?;
+    ensure!(found.as_deref() == Some("second"), "\"second\" has become {found:?}");
     Ok(())
 }
 

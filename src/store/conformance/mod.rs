@@ -13,6 +13,7 @@ mod life;
 mod operator;
 mod revocations;
 mod scene;
+mod sealed;
 mod users;
 
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub fn checks() -> impl Iterator<Item = Check> {
         audit::CHECKS,
         revocations::CHECKS,
         keys::CHECKS,
+        sealed::CHECKS,
         life::CHECKS,
     ];
     all.into_iter().flatten().copied()

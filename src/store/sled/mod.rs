@@ -27,6 +27,7 @@ mod lock;
 mod open;
 mod repair;
 mod revocations;
+mod sealed_records;
 mod state;
 mod stored_keys;
 mod tree_key;
@@ -346,6 +347,16 @@ impl Store for SledStore {
     async fn forget_key(&self, id: &str, purpose: KeyPurpose) -> Result<(), Error> {
         let id = id.to_owned();
         self.call(Access::Write, move |trees| stored_keys::forget(trees, &id, purpose)).await
+    }
+
+    async fn sealed(&self, name: &str) -> Result<Option<String>, Error> {
+        let name = name.to_owned();
+        self.call(Access::Read, move |trees| sealed_records::find(trees, &name)).await
+    }
+
+    async fn keep_sealed(&self, name: &str, sealed: String) -> Result<(), Error> {
+        let name = name.to_owned();
+        self.call(Access::Write, move |trees| sealed_records::keep(trees, &name, sealed)).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -54,6 +54,15 @@ pub(super) fn binding_of(key: &[u8]) -> Option<&[u8]> {
     key.get(16..)
 }
 
+/// The key of what is kept under a name.
+pub(super) fn of_sealed_record(name: &str) -> Result<&[u8], Error> {
+    let size = name.len();
+    if size > MAX_SIZE.as_usize() {
+        return Err(Error::TooLarge { kind: "name of a sealed record", size, limit: MAX_SIZE });
+    }
+    Ok(name.as_bytes())
+}
+
 /// The key of an entry in the audit trail.
 pub(super) fn of_audit(at: Timestamp, number: u64) -> [u8; 16] {
     at_and(at, number)

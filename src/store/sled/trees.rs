@@ -41,6 +41,8 @@ pub(super) struct Trees {
     pub(super) audit: Tree,
     /// Purpose, time of making, id → key.
     pub(super) keys: Tree,
+    /// Name → what its owner alone can open.
+    pub(super) sealed: Tree,
     /// The schema's number; the last numbers given to a revocation and to an entry of the audit trail.
     pub(super) meta: Tree,
     db: Db,
@@ -60,6 +62,7 @@ impl Trees {
             expiry: db.open_tree("expiry")?,
             audit: db.open_tree("audit")?,
             keys: db.open_tree("keys")?,
+            sealed: db.open_tree("sealed")?,
             meta: db.open_tree(META)?,
             db,
             file,

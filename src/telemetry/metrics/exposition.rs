@@ -61,6 +61,7 @@ pub const METRICS: &[Metric] = &[
     metric("menshen_store_commit_duration_seconds", "summary", "How long the disk took to make writes last."),
     metric("menshen_store_reopened_total", "counter", "Times that the database failed and was opened again."),
     metric("menshen_reloads_total", "counter", "Times that the configuration was to be read again."),
+    metric("menshen_certificate_orders_total", "counter", "Times that a certificate was to be issued."),
     metric("menshen_config_time_seconds", "gauge", "When the configuration in use was read, in seconds since 1970."),
 ];
 
@@ -184,7 +185,8 @@ pub(super) fn text(requests: &Requests, rare: &Rare, gauges: &Gauges) -> String 
             "menshen_store_calls_total" => by_label(lines, "access", &gauges.store_calls),
             "menshen_store_commit_duration_seconds" => commits(lines, gauges),
             "menshen_store_reopened_total" => lines.one(&[], gauges.store_reopenings),
-            "menshen_reloads_total" => reloads(lines, rare),
+            "menshen_reloads_total" => outcomes(lines, ["taken", "refused"], &rare.reloads),
+            "menshen_certificate_orders_total" => outcomes(lines, ["issued", "failed"], &rare.certificate_orders),
             "menshen_config_time_seconds" => lines.one(&[], gauges.configured),
             _ => {}
         }
@@ -213,9 +215,9 @@ fn logins(mut lines: Lines<'_>, rare: &Rare) {
     }
 }
 
-fn reloads(mut lines: Lines<'_>, rare: &Rare) {
-    for outcome in ["taken", "refused"] {
-        lines.add("", &[("outcome", outcome)], &rare.reloads.get(outcome).copied().unwrap_or_default());
+fn outcomes(mut lines: Lines<'_>, known: [&'static str; 2], counted: &BTreeMap<&'static str, u64>) {
+    for outcome in known {
+        lines.add("", &[("outcome", outcome)], &counted.get(outcome).copied().unwrap_or_default());
     }
 }
 

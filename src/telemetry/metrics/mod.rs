@@ -51,6 +51,7 @@ struct Rare {
     exchanges: Histogram,
     /// By outcome.
     reloads: BTreeMap<&'static str, u64>,
+    certificate_orders: BTreeMap<&'static str, u64>,
 }
 
 /// What is counted of one request.
@@ -90,6 +91,11 @@ impl Metrics {
     /// The configuration was read again.
     pub fn reload(&self, outcome: &'static str) {
         *lock(&self.0.rare).reloads.entry(outcome).or_default() += 1;
+    }
+
+    /// A certificate was to be issued: `issued` or `failed`.
+    pub fn certificate_ordered(&self, outcome: &'static str) {
+        *lock(&self.0.rare).certificate_orders.entry(outcome).or_default() += 1;
     }
 
     /// All that was counted, and `gauges`, in the text format of Prometheus.

@@ -30,9 +30,11 @@ impl Log {
             let text = String::from_utf8_lossy(text);
             text.lines().filter(|line| words.iter().all(|word| line.contains(word))).count() >= count
         };
-        let text = self.0.0.lock().unwrap();
-        let (text, waited) = self.0.1.wait_timeout_while(text, PATIENCE, |text| !is_there(text)).unwrap();
-        let (text, timed_out) = (String::from_utf8_lossy(&text).into_owned(), waited.timed_out());
+        let (text, timed_out) = {
+            let text = self.0.0.lock().unwrap();
+            let (text, waited) = self.0.1.wait_timeout_while(text, PATIENCE, |text| !is_there(text)).unwrap();
+            (String::from_utf8_lossy(&text).into_owned(), waited.timed_out())
+        };
         assert!(!timed_out, "{words:?} never came {count} times in {text}");
     }
 }

@@ -1,6 +1,7 @@
 //! What the tests stand on: a proxy, an upstream whose every byte is seen, a client that sends any byte, a browser's
 //! cookie jar, and what the operator reads.
 
+mod acme;
 mod browser;
 mod client;
 mod command;
@@ -13,6 +14,7 @@ mod redirects;
 mod tls;
 mod upstream;
 
+pub use self::acme::{AcmeServer, Whims};
 pub use self::browser::{Browser, PAGE, SCRIPT};
 pub use self::client::{Answer, Connection};
 pub use self::command::Outcome;

@@ -4,10 +4,12 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use menshen::clock::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationList, CertificateRevocationListParams, CertifiedIssuer,
-    DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber,
+    DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, PublicKeyData, RevokedCertParams, SerialNumber,
 };
 use rustls::client::WantsClientCert;
 use rustls::pki_types::pem::PemObject;
@@ -79,6 +81,14 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         fs::write(self.chain(file), certificate.pem()).unwrap();
         fs::write(self.key(file), key.serialize_pem()).unwrap();
+    }
+
+    /// A certificate for whoever has this key, good between these times, as PEM.
+    pub fn certify(&self, name: &str, key: &impl PublicKeyData, from: Timestamp, until: Timestamp) -> String {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        let at = |time: Timestamp| rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(time.as_secs());
+        (params.not_before, params.not_after) = (at(from), at(until));
+        params.signed_by(key, &self.issuer).unwrap().pem()
     }
 
     /// A list of the numbers that it has revoked, good until this year.

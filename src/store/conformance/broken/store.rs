@@ -370,6 +370,21 @@ impl Store for Broken {
         }
     }
 
+    async fn sealed(&self, name: &str) -> Result<Option<String>, Error> {
+        let name = if self.has(Flaw::MixesUpNames) { name.trim() } else { name };
+        self.inner.sealed(name).await
+    }
+
+    async fn keep_sealed(&self, name: &str, sealed: String) -> Result<(), Error> {
+        let is_first = || async { Ok::<_, Error>(self.inner.sealed(name).await?.is_none()) };
+        let is_kept = match self.flaw {
+            Flaw::KeepsNothingSealed => false,
+            Flaw::KeepsTheFirstSealed => is_first().await?,
+            _ => true,
+        };
+        if is_kept { self.inner.keep_sealed(name, sealed).await } else { Ok(()) }
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         if self.has(Flaw::SaysItIsDown) {
             return Err(Error::Unavailable { reason: "gone fishing".to_owned() });

@@ -155,10 +155,14 @@ impl Live {
     /// Has certificates issued before they are needed, for as long as the proxy runs.
     pub(super) async fn have_certificates_issued(self: Arc<Self>) {
         loop {
-            let present = self.present.load_full();
-            let outcome = match (&present.config.acme, &present.config.tls) {
-                (Some(acme), Some(tls)) => self.foundations.acme.renew(acme, &tls.certificates).await,
-                _ => None,
+            // An order may take long, and nothing else of what is in use now may last so long.
+            let wanted = {
+                let config = &self.present.load().config;
+                config.acme.clone().zip(config.tls.as_ref().map(|tls| Arc::clone(&tls.certificates)))
+            };
+            let outcome = match wanted {
+                Some((acme, certificates)) => self.foundations.acme.renew(&acme, &certificates).await,
+                None => None,
             };
             match outcome {
                 Some(outcome) => issued::tell(&outcome, &self.foundations.metrics),

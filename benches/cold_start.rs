@@ -55,6 +55,14 @@ fn main() {
     let proxy = App::start(&config, Clock::System, None, Inherited::default()).unwrap();
     let answer = health(proxy.places(Speaks::Plain).find_map(|at| at.address()).unwrap());
     println!("the whole proxy answers after {:.2} s: {answer}", began.elapsed().as_secs_f64());
+
+    let began = Instant::now();
+    proxy.stop();
+    let stopped = began.elapsed();
+    let proxy = App::start(&config, Clock::System, None, Inherited::default()).unwrap();
+    let answer = health(proxy.places(Speaks::Plain).find_map(|at| at.address()).unwrap());
+    let (stopped, whole) = (stopped.as_secs_f64(), began.elapsed().as_secs_f64());
+    println!("a restart: stopped after {stopped:.2} s, the successor answers {whole:.2} s after the signal: {answer}");
     proxy.stop();
 }
 

@@ -19,7 +19,8 @@ use crate::store;
 use crate::tls::{CertificateError, Challenges, Issued};
 
 /// How long the authority may take to look whether a name is ours, and to issue a certificate after that.
-const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(75)).backoff(1.5);
+const PATIENCE: RetryPolicy =
+    RetryPolicy::new().initial_delay(Duration::from_millis(500)).backoff(1.2).timeout(Duration::from_secs(75));
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +114,10 @@ impl Order<'_> {
         if !issued.validity()?.names.iter().any(|named| named == name) {
             return Err(OrderError::AnothersName);
         }
-        self.vault.keep_certificate(self.settings, name, &issued).await?;
+        // It has been issued, and authorities count: it is shown, whatever the store says.
+        if let Err(error) = self.vault.keep_certificate(self.settings, name, &issued).await {
+            tracing::warn!(name, %error, "an issued certificate could not be kept: it is asked for anew after a restart");
+        }
         Ok(issued)
     }
 

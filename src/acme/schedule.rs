@@ -22,6 +22,9 @@ const PAUSES: [Duration; 7] = [
 /// However often it has failed. A certificate of 90 days is renewed 30 days before its end: there are 120 tries more.
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
 
+/// No pause is longer.
+pub(super) const NEVER_LONGER: Duration = Duration::from_secs(8 * 3600);
+
 /// When a certificate is renewed: after two thirds of its life, or by lot up to a twentieth of it sooner.
 pub(super) fn renewal(validity: &Validity, lot: u16) -> Timestamp {
     let life = validity.not_after.since(validity.not_before);

@@ -12,7 +12,7 @@ use crate::account::Accounts;
 use crate::acme::{Acme, Challenge};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gateway::{OwnPaths, Shared, SiteContext, SiteContexts, SiteError, Transport};
+use crate::gateway::{InFlight, OwnPaths, Shared, SiteContext, SiteContexts, SiteError, Transport};
 use crate::identity::{Identities, Identity};
 use crate::keyring::{Keyring, Published};
 use crate::login::provider::qq::Qq;
@@ -28,7 +28,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::tls::{Acceptor, Tickets};
 use crate::token::api::ApiTokens;
 use crate::trail::Trail;
-use crate::upstream::{ConnectionCounts, Groups, HealthChecks};
+use crate::upstream::{ConnectionCounts, Groups, HealthChecks, Names};
 
 /// What outlives every configuration.
 pub(super) struct Foundations {
@@ -42,6 +42,8 @@ pub(super) struct Foundations {
     pub(super) store_counts: Arc<StoreCounts>,
     pub(super) connections: ConnectionCounts,
     pub(super) groups: Groups,
+    pub(super) names: Names,
+    pub(super) in_flight: InFlight,
     pub(super) going_down: watch::Sender<bool>,
     pub(super) lookups: Lookups,
     /// Shared by everything that was ever built, so that what one core seals every other one opens, also while a new key
@@ -80,7 +82,7 @@ impl Foundations {
 
     /// Begins to ask whether the endpoints of this configuration are well.
     pub(super) fn check_health(&self, config: &Config) -> HealthChecks {
-        HealthChecks::start(&config.upstreams, &self.groups, &health_host(config), &self.control)
+        HealthChecks::start(&config.upstreams, &self.groups, &self.names, &health_host(config), &self.control)
     }
 
     /// What goes for clients who come under this configuration.
@@ -148,9 +150,12 @@ impl Foundations {
             signing_keys: published.iter().flat_map(|(_, schedule)| schedule.keys().cloned()).collect(),
             trusted_proxies: config.trusted_proxies.clone(),
             target_bytes: config.server.limits.target_bytes,
+            in_flight: self.in_flight.clone(),
+            most_in_flight: config.server.limits.requests,
             upstreams: config.upstreams.clone(),
             connections: self.connections.clone(),
             groups: self.groups.clone(),
+            names: self.names.clone(),
             forwarding: config.forwarding,
             going_down: self.going_down.subscribe(),
             access_log: self.access_log.clone(),

@@ -109,9 +109,12 @@ impl Live {
         let shared = Arc::new(self.foundations.build(&config, Some(&before.shared.login)).await?);
         let terms = self.foundations.terms(&config)?;
         self.server.exchange(gateways(Arc::clone(&shared)), &terms).await?;
-        self.foundations.groups.keep(&config.upstreams);
+        let upstreams = config.upstreams.clone();
         let (since, health) = (self.foundations.clock.now(), self.foundations.check_health(&config));
         self.present.store(Arc::new(Present { config, shared, since, _health: health }));
+        drop(before);
+        // Once the checks of before have ended.
+        self.foundations.groups.keep(&upstreams);
         Ok(())
     }
 
@@ -133,15 +136,19 @@ impl Live {
             let (certificates, authorities) = (Arc::clone(&tls.certificates), tls.clients.authorities.clone());
             let now = self.foundations.clock.now();
             // It reads files, and a disk may be slow.
-            let read = move || (certificates.refresh(), authorities.and_then(|authorities| authorities.refresh(now)));
-            let Ok((changes, change)) = tokio::task::spawn_blocking(read).await else { continue };
-            if let Some(change) = change {
-                tell_of(&change);
-            }
+            let read = move || {
+                let of_authorities = authorities.map(|authorities| authorities.refresh(now)).unwrap_or_default();
+                (certificates.refresh(), of_authorities)
+            };
+            let Ok((changes, of_authorities)) = tokio::task::spawn_blocking(read).await else { continue };
+            of_authorities.iter().for_each(tell_of);
             for change in changes {
                 match change {
                     Change::Taken(Validity { chain, names, not_after, .. }) => {
                         let chain = chain.display();
+                        if not_after < now {
+                            tracing::error!(%chain, %not_after, "a certificate has changed, and the new one has run out");
+                        }
                         tracing::info!(%chain, ?names, %not_after, "a certificate has changed: the new one is shown");
                     }
                     Change::Refused(error) => {
@@ -266,6 +273,8 @@ impl Running for Live {
             configured: present.since.as_secs(),
             connections: self.server.connections(),
             turned_away: self.server.turned_away(),
+            requests: self.foundations.in_flight.count().try_into().unwrap_or(u64::MAX),
+            requests_turned_away: self.foundations.in_flight.turned_away(),
             certificates: present.config.tls.iter().flat_map(|tls| tls.certificates.validities()).map(end_of).collect(),
             sessions: present.shared.sessions.remembered_count(),
             lookups: [("remembered", lookups.remembered), ("opened", lookups.opened), ("refused", lookups.refused)],
@@ -331,7 +340,10 @@ fn tell_of(change: &AuthorityChange) {
             );
         }
         AuthorityChange::Refused(error) => {
-            tracing::error!(error, "who vouches for clients has changed and cannot be used: the old files go on");
+            tracing::error!(
+                error,
+                "a file on whom clients are believed has changed and cannot be used: what was in the file goes on"
+            );
         }
         AuthorityChange::RunOut(list) => {
             let list = list.display();

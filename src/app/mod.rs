@@ -34,7 +34,7 @@ use crate::admin::socket::Socket;
 use crate::admin::{self, Admin, Problem, Reloaded, Running, listener};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gateway::{Gateway, SiteError};
+use crate::gateway::{Gateway, InFlight, SiteError};
 use crate::http::peer::Peer;
 use crate::keyring::{KeyError, Keyring};
 use crate::login::provider::qq;
@@ -47,7 +47,7 @@ use crate::store::{self, Actor, Store};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::tls::{NoTickets, Tickets};
-use crate::upstream::{ConnectionCounts, Groups};
+use crate::upstream::{ConnectionCounts, Groups, Names};
 
 /// How long logins that are half done have to end before the store is closed.
 const LOGINS_END_WITHIN: Duration = Duration::from_secs(5);
@@ -181,6 +181,8 @@ impl App {
             store_counts,
             connections: ConnectionCounts::default(),
             groups: Groups::default(),
+            in_flight: InFlight::default(),
+            names: Names::new(control.handle().clone()),
             going_down: watch::Sender::new(false),
             lookups: Lookups::default(),
             keys,

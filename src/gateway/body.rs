@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::in_flight::UnderWay;
 use crate::telemetry::line::Line;
 use crate::upstream::{RelayError, ResponseBody};
 
@@ -14,6 +15,8 @@ use crate::upstream::{RelayError, ResponseBody};
 pub struct AnswerBody {
     content: Content,
     line: Option<Box<Line>>,
+    /// Held until it is gone.
+    under_way: Option<UnderWay>,
     /// Whether the last of it has been asked for, whatever came of that.
     is_over: bool,
 }
@@ -33,12 +36,23 @@ impl AnswerBody {
     /// Text of ours.
     pub fn own(text: impl Into<Bytes>) -> Self {
         let text = text.into();
-        AnswerBody { content: Content::Own((!text.is_empty()).then_some(text)), line: None, is_over: false }
+        AnswerBody {
+            content: Content::Own((!text.is_empty()).then_some(text)),
+            line: None,
+            under_way: None,
+            is_over: false,
+        }
     }
 
     /// An upstream's.
     pub fn relayed(body: ResponseBody) -> Self {
-        AnswerBody { content: Content::Relayed(body), line: None, is_over: false }
+        AnswerBody { content: Content::Relayed(body), line: None, under_way: None, is_over: false }
+    }
+
+    /// Has its request be under way for as long as it goes out.
+    pub(super) fn counted(mut self, under_way: Option<UnderWay>) -> Self {
+        self.under_way = under_way;
+        self
     }
 
     /// Has a line written once the body has gone out, or has been given up.

@@ -68,6 +68,9 @@ pub(super) enum Error {
     /// An upstream.
     #[error(transparent)]
     Upstream(#[from] upstream::Error),
+    /// Nobody: as many are under way as the operator allows.
+    #[error("limits.requests are under way")]
+    Crowded,
     /// This proxy.
     #[error(transparent)]
     Panicked(#[from] Panicked),

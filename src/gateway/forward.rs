@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, COOKIE};
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -11,7 +11,7 @@ use super::body::AnswerBody;
 use super::caller::Kind;
 use super::error::Error;
 use super::policy::Clearance;
-use super::{Access, Gateway, Here, Passing, caching, cookies};
+use super::{Access, Gateway, Here, Passing, Rewrite, caching, cookies};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::{cookie, request_path};
 use crate::rule::{self, Rule};
@@ -43,9 +43,9 @@ impl Gateway {
             None => None,
         };
         if let Some(rewrite) = &handling.rewrite {
-            *request.uri_mut() = rewrite.apply(request.uri(), &request_path::read(request.uri().path())?)?;
+            *request.uri_mut() = self.rewritten(rewrite, request.uri())?;
         }
-        handling.request_fields.apply(request.headers_mut());
+        handling.request_fields.apply_to_request(request.headers_mut());
         let permit = clearance.permit(fields.as_ref());
         if let Some(line) = line {
             line.upstream = self.upstreams.name(&permit).map(Arc::clone);
@@ -78,6 +78,17 @@ impl Gateway {
             cookies::renew(&self.shared, proof, here, &mut response)?;
         }
         Ok(response)
+    }
+
+    /// The target for the application. It is asked by its own name at none of the paths that are ours: its own login there
+    /// would go round this one.
+    pub(super) fn rewritten(&self, rewrite: &Rewrite, target: &Uri) -> Result<Uri, Error> {
+        let rewritten = rewrite.apply(target, &request_path::read(target.path())?)?;
+        let is_ours = self.shared.own_paths.is_shadowed(&request_path::read(rewritten.path())?);
+        if is_ours && rule::holds(Rule::ContractPathsHaveOneSpelling) {
+            return Err(Error::NotFound);
+        }
+        Ok(rewritten)
     }
 
     /// Takes out whatever a client must not send on: claims of an identity in every spelling, our cookies, and, where

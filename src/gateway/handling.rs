@@ -1,9 +1,11 @@
 //! What else a route does with its requests and their answers.
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 
 use super::fixed_answer::FixedAnswer;
 use super::rewrite::Rewrite;
+use crate::http::hop_by_hop;
+use crate::rule::{self, Rule};
 use crate::upstream::Timeouts;
 
 /// What a route does beside letting requests pass.
@@ -33,6 +35,16 @@ pub struct Fields {
 }
 
 impl Fields {
+    /// Does it to a request. Its `Connection` may list fields that go no further, and these are the client's own, not those
+    /// that take their place.
+    pub(super) fn apply_to_request(&self, headers: &mut HeaderMap) {
+        let put = self.set.iter().chain(&self.add).map(|(name, _)| name);
+        if headers.contains_key(CONNECTION) && rule::holds(Rule::NoClientTakesARoutesFieldsOut) {
+            put.for_each(|name| hop_by_hop::drop_if_listed(headers, name));
+        }
+        self.apply(headers);
+    }
+
     /// Does it.
     pub(super) fn apply(&self, headers: &mut HeaderMap) {
         for name in &self.remove {

@@ -9,6 +9,7 @@ mod explain;
 mod fixed_answer;
 mod forward;
 mod handling;
+mod in_flight;
 mod method;
 mod origin;
 mod own;
@@ -37,6 +38,8 @@ use self::error::Error;
 pub use self::explain::Explanation;
 pub use self::fixed_answer::{FixedAnswer, TARGET};
 pub use self::handling::{Fields, Handling};
+pub use self::in_flight::InFlight;
+use self::in_flight::{Full, UnderWay};
 pub use self::origin::NullOrigin;
 use self::policy::Decision;
 pub use self::rewrite::Rewrite;
@@ -62,7 +65,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::token::signing_key::SigningKey;
 use crate::trail::Trail;
 use crate::units::ByteSize;
-use crate::upstream::{self, Common, ConnectionCounts, Forwarding, Groups, Upstreams};
+use crate::upstream::{self, Common, ConnectionCounts, Forwarding, Groups, Names, Upstreams};
 
 /// One `[[routes]]`.
 #[derive(Debug, Clone)]
@@ -127,12 +130,18 @@ pub struct Shared {
     pub trusted_proxies: Peers,
     /// The longest request target.
     pub target_bytes: ByteSize,
+    /// What is under way.
+    pub in_flight: InFlight,
+    /// How much of that there may be; `None`: as much as comes.
+    pub most_in_flight: Option<usize>,
     /// Every upstream; routes point into this list.
     pub upstreams: Vec<upstream::Settings>,
     /// Where connections to them are counted.
     pub connections: ConnectionCounts,
     /// How their endpoints stand.
     pub groups: Groups,
+    /// Where their names lead.
+    pub names: Names,
     /// Which forwarding header upstreams get.
     pub forwarding: Forwarding,
     /// Whether the proxy goes down.
@@ -145,7 +154,8 @@ pub struct Shared {
 
 impl Shared {
     fn common(&self) -> Common<'_> {
-        Common { counts: &self.connections, groups: &self.groups, forwarding: self.forwarding }
+        let Shared { connections: counts, groups, names, forwarding, .. } = self;
+        Common { counts, groups, names, forwarding: *forwarding }
     }
 }
 
@@ -189,7 +199,11 @@ impl Gateway {
         let now = self.shared.clock.now();
         let caller = Caller::of(&request, self.request_id(), peer, &self.shared.trusted_proxies);
         let mut line = self.begin_line(&request, &caller, now);
-        let answered = unwind::caught(self.answer(request, &caller, now, &mut line)).await;
+        let under_way = self.begin(&request);
+        let answered = match &under_way {
+            Ok(_) => unwind::caught(self.answer(request, &caller, now, &mut line)).await,
+            Err(Full) => Ok(Err(Failed::nowhere(Error::Crowded))),
+        };
         let mut response = match answered.unwrap_or_else(|panicked| Err(Failed::nowhere(panicked.into()))) {
             Ok(response) => response,
             Err(Failed { error, site }) => {
@@ -200,14 +214,24 @@ impl Gateway {
                 response
             }
         };
+        let under_way = under_way.unwrap_or_default();
         match line {
             Some(mut line) => {
                 line.status = response.status().as_u16();
                 line.cause = response.extensions_mut().remove().map(|respond::Cause(cause)| cause);
-                response.map(|body| body.logged(line))
+                response.map(|body| body.counted(under_way).logged(line))
             }
-            None => response,
+            None => response.map(|body| body.counted(under_way)),
         }
+    }
+
+    /// Counts a request as under way, where there is a limit. Whoever watches us is answered all the same.
+    fn begin<B>(&self, request: &Request<B>) -> Result<Option<UnderWay>, Full> {
+        let Some(most) = self.shared.most_in_flight else { return Ok(None) };
+        if self.shared.own_paths.find(request.uri().path()) == Some(OwnPath::Health) {
+            return Ok(None);
+        }
+        self.shared.in_flight.begin(most).map(Some)
     }
 
     /// Counts what a client sent that is no request.

@@ -83,6 +83,9 @@ fn answer(
     response
 }
 
+/// When whoever there was no room for may come again.
+const RETRY_CROWDED: Duration = Duration::from_secs(1);
+
 /// The status that an error comes to.
 pub(super) fn status(error: &Error) -> StatusCode {
     page(error, None, "", &WayOn::of(None), &[]).status()
@@ -144,6 +147,7 @@ fn page<'p>(
             | upstream::Error::UnreadableFraming => ErrorKind::BadGateway,
             upstream::Error::NoSuchUpstream => ErrorKind::Internal,
         }),
+        Error::Crowded => kind(ErrorKind::Overloaded(whole_seconds(RETRY_CROWDED))),
         Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => kind(ErrorKind::Internal),
     }
 }
@@ -274,7 +278,9 @@ fn log(error: &Error, caller: &Caller) {
             let client = caller.client.text();
             tracing::warn!(request_id = %id, client, "one address tries to log in too often");
         }
-        Error::Login(Refusal::Busy | Refusal::Crowded(_) | Refusal::StoreDown(_)) | Error::Upstream(_) => {
+        Error::Login(Refusal::Busy | Refusal::Crowded(_) | Refusal::StoreDown(_))
+        | Error::Upstream(_)
+        | Error::Crowded => {
             tracing::warn!(request_id = %id, error = %chain, "a request could not be served");
         }
         Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => {

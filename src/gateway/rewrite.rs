@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 use regex::Regex;
 
 use super::error::Error;
-use crate::http::request_path::Readings;
+use crate::http::request_path::{self, Readings};
 use crate::rule::{self, Rule};
 
 /// What may stand in a path as it is (RFC 3986, 3.3), and a `%` that begins an encoded byte.
@@ -70,6 +70,11 @@ impl Rewrite {
         };
         let is_path = target.starts_with('/') && !target.starts_with("//");
         let target = PathAndQuery::try_from(target).ok().filter(|_| is_path).ok_or(Error::NotRewritable)?;
+        // What was no segment of its own may be one by now, as `..` is.
+        let is_certain = request_path::read(target.path()).is_ok_and(|readings| readings.others.is_empty());
+        if !is_certain && rule::holds(Rule::AnUncertainPathIsNotRewritten) {
+            return Err(Error::NotRewritable);
+        }
         let mut parts = uri.clone().into_parts();
         parts.path_and_query = Some(target);
         Uri::from_parts(parts).map_err(|_| Error::NotRewritable)
@@ -165,6 +170,12 @@ mod tests {
         for target in ["/api/../admin", "/api//admin", "/api/%2e%2e/admin", "/api%2fadmin", "/api/x;y", "//api/x"] {
             assert_eq!(apply(&prefix("/api", ""), target), None, "{target}");
         }
+        let item = pattern("^/p/item-(.*)$", "/items/$1");
+        for target in ["/p/item-../admin/users", "/p/item-/x", "/p/item-./x"] {
+            assert_eq!(apply(&item, target), None, "{target}: a segment that was none");
+        }
+        assert_eq!(apply(&item, "/p/item-.hidden").as_deref(), Some("/items/.hidden"), "everybody reads it alike");
+        assert_eq!(apply(&item, "/p/item-a/b").as_deref(), Some("/items/a/b"));
         assert_eq!(apply(&pattern("^/a(.*)$", "$1"), "/ab"), None, "no path comes of it");
         assert_eq!(apply(&pattern("^/a(.*)$", "/$1"), "/a/evil"), None, "it could be taken for another host");
     }

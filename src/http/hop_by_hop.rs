@@ -120,6 +120,21 @@ fn remove_listed(headers: &mut HeaderMap, connection: &HeaderValue) {
     }
 }
 
+/// Drops a field that `Connection` lists, and has it listed no more.
+pub fn drop_if_listed(headers: &mut HeaderMap, name: &HeaderName) {
+    if !headers.get_all(CONNECTION).iter().any(|value| lists(value, name.as_str())) {
+        return;
+    }
+    headers.remove(name);
+    let left = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let left: Vec<_> =
+        left.map(<[u8]>::trim_ascii).filter(|token| !token.eq_ignore_ascii_case(name.as_str().as_bytes())).collect();
+    match HeaderValue::from_bytes(&left.join(&b", "[..])) {
+        Ok(left) => drop(headers.insert(CONNECTION, left)),
+        Err(_) => drop(headers.remove(CONNECTION)),
+    }
+}
+
 /// Whether a comma-separated list holds a token, whatever its case.
 pub fn lists(value: &HeaderValue, token: &str) -> bool {
     value.as_bytes().split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))

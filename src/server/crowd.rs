@@ -121,6 +121,7 @@ mod tests {
 
     fn limits(connections: usize, connections_per_address: usize, proxy: Option<&str>) -> Limits {
         Limits {
+            requests: None,
             head_timeout: Duration::from_secs(1),
             keep_alive: Duration::from_secs(1),
             header_bytes: ByteSize::kib(8),

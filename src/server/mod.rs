@@ -77,6 +77,8 @@ pub struct Limits {
     pub streams: u32,
     /// Whether HTTP/2 is spoken in plain text, with clients that begin with it.
     pub speaks_h2c: bool,
+    /// Requests at once, all cores and applications together; `None`: as many as come.
+    pub requests: Option<usize>,
     /// Open client connections, all cores together.
     pub connections: usize,
     /// Of those, how many may come from one address; of IPv6, from one /64.

@@ -101,6 +101,7 @@ pub(super) fn settings(connections: usize) -> Settings {
         drain: Duration::from_secs(1),
         balancers: Peers::default(),
         limits: Limits {
+            requests: None,
             head_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(10),
             header_bytes: ByteSize::kib(64),

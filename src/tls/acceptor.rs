@@ -138,6 +138,8 @@ impl Acceptor {
         if is_resumed && rule::holds(Rule::ResumedHandshakesAreVerifiedAnew) {
             let verified = asking.trust.verify(asked, session.peer_certificates(), self.0.clock.now());
             if let Err(error) = verified {
+                // It was given another ticket for it, by which it would come back for ever, whatever it could show.
+                authorities.forget_tickets().map_err(io::Error::other)?;
                 // It is refused, whether it hears of it or not.
                 let _ = stream.shutdown().await;
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));

@@ -1,5 +1,6 @@
 //! Who vouches for clients, and which of their certificates have been revoked.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,18 +10,18 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
-use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
+use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
+use x509_parser::x509::X509Name;
 
 use super::acceptor::{NoTickets, Tickets};
 use super::client;
+use super::revocation_lists::RevocationList;
 use crate::clock::Timestamp;
 use crate::http::client_certificate::ClientAuth;
-
-/// How lists begin that are written as PEM; others are DER.
-const PEM: &[u8] = b"-----BEGIN";
+use crate::rule::{self, Rule};
 
 /// Where they lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +56,13 @@ pub enum AuthorityError {
         /// Where.
         path: PathBuf,
     },
-    /// A list is good no more.
-    #[error("{} holds a revocation list that was good until {since}", path.display())]
-    Outdated {
+    /// Somebody who may vouch for nobody.
+    #[error("{} holds a certificate that is no authority's: {subject}", path.display())]
+    NotAnAuthority {
         /// Where.
         path: PathBuf,
-        /// Since when.
-        since: Timestamp,
+        /// Whose.
+        subject: String,
     },
     /// A list is of a kind that is not understood.
     #[error("a revocation list cannot be used")]
@@ -76,7 +77,7 @@ pub enum AuthorityError {
 pub enum AuthorityChange {
     /// They are others, and go for every handshake from now on. Where those lie who vouch.
     Taken(PathBuf),
-    /// What is there now cannot be used, and has not been told of before: the old one goes on.
+    /// What is in a file now cannot be used, and has not been told of before: what was in it goes on.
     Refused(String),
     /// A list that is in use is good no more: nobody is let in whom it is about. Told once.
     RunOut(PathBuf),
@@ -94,12 +95,14 @@ pub struct Authorities {
 struct Held {
     files: AuthorityFiles,
     contents: Contents,
-    fault: Option<String>,
-    /// Whether it was told of a list that is good no more.
-    is_told: bool,
+    /// What is wrong with what is in files now, by the file.
+    faults: BTreeMap<PathBuf, String>,
+    /// The lists that it was told of that they are good no more.
+    told: BTreeSet<(PathBuf, Timestamp)>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+/// What each file held when it could be used last.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Contents {
     ca: Vec<u8>,
     crls: Vec<Vec<u8>>,
@@ -114,6 +117,8 @@ pub(super) struct Trust {
     lists: Vec<(PathBuf, Timestamp)>,
     /// Who vouches, and has no list where there are some.
     without_list: Vec<String>,
+    /// Who vouches, and whom another one vouches for, where there are lists.
+    between: Vec<String>,
 }
 
 /// How clients are asked. Tickets are for those alone who were asked in this way at this time: with the files another key is
@@ -130,10 +135,10 @@ impl Authorities {
     ///
     /// # Errors
     /// What is wrong with the first that cannot be used.
-    pub fn load(files: AuthorityFiles, now: Timestamp) -> Result<Self, AuthorityError> {
+    pub fn load(files: AuthorityFiles) -> Result<Self, AuthorityError> {
         let contents = Contents::read(&files)?;
-        let trust = Trust::of(&files, &contents, now)?;
-        let held = Held { files, contents, fault: None, is_told: false };
+        let trust = Trust::of(&files, &contents)?;
+        let held = Held { files, contents, faults: BTreeMap::new(), told: BTreeSet::new() };
         Ok(Authorities { present: ArcSwap::from_pointee(trust), held: Mutex::new(held) })
     }
 
@@ -146,83 +151,146 @@ impl Authorities {
         self.present.load().without_list.clone()
     }
 
-    /// Reads the files again. Where they cannot be used, everything stays as it was. Blocks.
-    pub fn refresh(&self, now: Timestamp) -> Option<AuthorityChange> {
+    /// Those who vouch and whom another one vouches for, where there are lists: that one's list is never asked about them.
+    pub fn between(&self) -> Vec<String> {
+        self.present.load().between.clone()
+    }
+
+    /// The lists that are good no more, and since when: nobody is let in whom they are about.
+    pub fn outdated(&self, now: Timestamp) -> Vec<(PathBuf, Timestamp)> {
+        self.present.load().lists.iter().filter(|(_, until)| *until < now).cloned().collect()
+    }
+
+    /// Has whoever comes back show their certificate again.
+    pub(super) fn forget_tickets(&self) -> Result<(), NoTickets> {
+        let present = self.present.load();
+        let asking = |asking: &Asking| {
+            Ok::<_, NoTickets>(Asking { verifier: Arc::clone(&asking.verifier), tickets: Tickets::new()? })
+        };
+        let (optional, required) = (asking(&present.optional)?, asking(&present.required)?);
+        let (lists, without_list, between) =
+            (present.lists.clone(), present.without_list.clone(), present.between.clone());
+        self.present.store(Arc::new(Trust { optional, required, lists, without_list, between }));
+        Ok(())
+    }
+
+    /// Reads the files again. What cannot be used stays as it was, file by file: what one authority has revoked does not
+    /// wait for another one's list. Blocks.
+    pub fn refresh(&self, now: Timestamp) -> Vec<AuthorityChange> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = Contents::read(&held.files).and_then(|contents| match contents == held.contents {
-            true => Ok(None),
-            false => Trust::of(&held.files, &contents, now).map(|trust| Some((contents, trust))),
-        });
-        match read {
-            Ok(Some((contents, trust))) => {
-                self.present.store(Arc::new(trust));
-                *held = Held { files: held.files.clone(), contents, fault: None, is_told: false };
-                Some(AuthorityChange::Taken(held.files.ca.clone()))
-            }
-            Ok(None) => {
-                held.fault = None;
-                let present = self.present.load();
-                let (path, _) = present.lists.iter().find(|(_, until)| *until < now)?;
-                let is_new = !std::mem::replace(&mut held.is_told, true);
-                is_new.then(|| AuthorityChange::RunOut(path.clone()))
-            }
-            Err(error) => {
-                let fault = match error.source() {
-                    Some(cause) => format!("{error}: {cause}"),
-                    None => error.to_string(),
-                };
-                let is_new = held.fault.as_ref() != Some(&fault);
-                held.fault = Some(fault.clone());
-                is_new.then_some(AuthorityChange::Refused(fault))
+        let (mut contents, mut faults) = (held.contents.clone(), BTreeMap::new());
+        contents.renew(&held.files, &mut faults);
+        let mut changes = Vec::new();
+        if contents != held.contents {
+            match Trust::of(&held.files, &contents) {
+                Ok(trust) => {
+                    self.present.store(Arc::new(trust));
+                    held.contents = contents;
+                    changes.push(AuthorityChange::Taken(held.files.ca.clone()));
+                }
+                Err(error) => drop(faults.insert(held.files.ca.clone(), in_full(&error))),
             }
         }
+        let is_new = |(path, fault): &(&PathBuf, &String)| held.faults.get(*path) != Some(fault);
+        changes.extend(faults.iter().filter(is_new).map(|(_, fault)| AuthorityChange::Refused(fault.clone())));
+        held.faults = faults;
+        let outdated: BTreeSet<_> = self.outdated(now).into_iter().collect();
+        changes.extend(outdated.difference(&held.told).map(|(path, _)| AuthorityChange::RunOut(path.clone())));
+        held.told = outdated;
+        changes
+    }
+}
+
+fn in_full(error: &AuthorityError) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 
 impl Contents {
     fn read(files: &AuthorityFiles) -> Result<Self, AuthorityError> {
-        let read = |path: &PathBuf| {
-            std::fs::read(path).map_err(|source| AuthorityError::Unreadable { path: path.clone(), source })
-        };
         Ok(Contents { ca: read(&files.ca)?, crls: files.crls.iter().map(read).collect::<Result<_, _>>()? })
+    }
+
+    /// Takes up what can be used of what the files hold now.
+    fn renew(&mut self, files: &AuthorityFiles, faults: &mut BTreeMap<PathBuf, String>) {
+        let mut take = |path: &PathBuf, before: &mut Vec<u8>, check: &dyn Fn(&[u8]) -> Result<(), AuthorityError>| {
+            let now = read(path).and_then(|now| if now == *before { Ok(now) } else { check(&now).map(|()| now) });
+            match now {
+                Ok(now) => *before = now,
+                Err(error) => drop(faults.insert(path.clone(), in_full(&error))),
+            }
+        };
+        take(&files.ca, &mut self.ca, &|text| roots(&files.ca, text).map(drop));
+        for (path, before) in files.crls.iter().zip(&mut self.crls) {
+            take(path, before, &|text| RevocationList::all_in(path, text).map(drop));
+        }
     }
 }
 
+fn read(path: &PathBuf) -> Result<Vec<u8>, AuthorityError> {
+    std::fs::read(path).map_err(|source| AuthorityError::Unreadable { path: path.clone(), source })
+}
+
+/// Somebody who vouches.
+struct Root {
+    /// As DER.
+    name: Vec<u8>,
+    issuer: Vec<u8>,
+    shown: String,
+}
+
+/// Everybody in a file.
+fn roots(path: &Path, text: &[u8]) -> Result<(RootCertStore, Vec<Root>), AuthorityError> {
+    let nobody = || AuthorityError::NoAuthority { path: path.to_owned() };
+    let (mut store, mut roots) = (RootCertStore::empty(), Vec::new());
+    for certificate in CertificateDer::pem_slice_iter(text) {
+        let certificate = certificate.map_err(|_| nobody())?;
+        let (_, parsed) = X509Certificate::from_der(&certificate).map_err(|_| nobody())?;
+        let shown = client::distinguished(parsed.subject());
+        // Whom the library takes for one, whatever stands in the certificate.
+        let may_vouch = parsed.is_ca() || parsed.version() != X509Version::V3;
+        if !may_vouch && rule::holds(Rule::AuthoritiesAloneVouch) {
+            return Err(AuthorityError::NotAnAuthority { path: path.to_owned(), subject: shown });
+        }
+        let name = |name: &X509Name<'_>| name.as_raw().to_vec();
+        roots.push(Root { name: name(parsed.subject()), issuer: name(parsed.issuer()), shown });
+        store.add(certificate).map_err(|_| nobody())?;
+    }
+    if store.is_empty() { Err(nobody()) } else { Ok((store, roots)) }
+}
+
 impl Trust {
-    fn of(files: &AuthorityFiles, contents: &Contents, now: Timestamp) -> Result<Self, AuthorityError> {
-        let nobody = || AuthorityError::NoAuthority { path: files.ca.clone() };
-        let (mut roots, mut names) = (RootCertStore::empty(), Vec::new());
-        for certificate in CertificateDer::pem_slice_iter(&contents.ca) {
-            let certificate = certificate.map_err(|_| nobody())?;
-            let (_, parsed) = X509Certificate::from_der(&certificate).map_err(|_| nobody())?;
-            names.push((parsed.subject().as_raw().to_vec(), client::distinguished(parsed.subject())));
-            roots.add(certificate).map_err(|_| nobody())?;
-        }
-        if roots.is_empty() {
-            return Err(nobody());
-        }
-        let (mut crls, mut lists, mut issuers) = (Vec::new(), Vec::new(), Vec::new());
+    fn of(files: &AuthorityFiles, contents: &Contents) -> Result<Self, AuthorityError> {
+        let (store, roots) = roots(&files.ca, &contents.ca)?;
+        let mut lists = Vec::new();
         for (path, text) in files.crls.iter().zip(&contents.crls) {
-            for list in lists_of(path, text)? {
-                let (issuer, until) =
-                    issuer_and_end(&list).ok_or_else(|| AuthorityError::NoList { path: path.clone() })?;
-                if until < now {
-                    return Err(AuthorityError::Outdated { path: path.clone(), since: until });
-                }
-                issuers.push(issuer);
-                lists.push((path.clone(), until));
-                crls.push(list);
-            }
+            lists.extend(RevocationList::all_in(path, text)?);
         }
-        names.retain(|(name, _)| !issuers.is_empty() && !issuers.contains(name));
-        let without_list = names.into_iter().map(|(_, shown)| shown).collect();
+        // Of several by one authority the first is asked, and no other.
+        if rule::holds(Rule::TheNewestListIsAsked) {
+            lists.sort_by_key(|list| std::cmp::Reverse(list.since));
+        }
+        let has_list = |root: &&Root| lists.iter().any(|list| list.issuer == root.name);
+        let is_between = |root: &&Root| {
+            root.issuer != root.name && roots.iter().any(|other| other.name == root.issuer) && !lists.is_empty()
+        };
+        let shown = |root: &Root| root.shown.clone();
+        let without_list = roots.iter().filter(|root| !lists.is_empty() && !has_list(root)).map(shown).collect();
+        let between = roots.iter().filter(is_between).map(shown).collect();
+        let is_first =
+            |at: usize, list: &RevocationList| !lists.iter().take(at).any(|other| other.issuer == list.issuer);
+        let asked = lists.iter().enumerate().filter(|(at, list)| is_first(*at, list));
+        let until = asked.map(|(_, list)| (list.path.clone(), list.until)).collect();
+        let crls: Vec<_> = lists.into_iter().map(|list| list.der).collect();
         // What no list tells of is not let in, intermediate authorities neither, and a list that nobody renews is none: who
         // keeps one back brings no revoked certificate in.
-        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), super::provider());
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(store), super::provider());
         let builder = builder.with_crls(crls).enforce_revocation_expiration();
         let optional = Asking { verifier: builder.clone().allow_unauthenticated().build()?, tickets: Tickets::new()? };
         let required = Asking { verifier: builder.build()?, tickets: Tickets::new()? };
-        Ok(Trust { optional, required, lists, without_list })
+        Ok(Trust { optional, required, lists: until, without_list, between })
     }
 
     /// How clients are asked, if they are.
@@ -252,20 +320,4 @@ impl Trust {
             (Some(_), _) => Err(rustls::Error::NoCertificatesPresented),
         }
     }
-}
-
-fn lists_of(path: &Path, text: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, AuthorityError> {
-    if memchr::memmem::find(text, PEM).is_none() {
-        return Ok(vec![CertificateRevocationListDer::from(text.to_vec())]);
-    }
-    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(text).collect();
-    let lists = lists.ok().filter(|lists| !lists.is_empty());
-    lists.ok_or_else(|| AuthorityError::NoList { path: path.to_owned() })
-}
-
-/// Whose list it is, and until when it is good.
-fn issuer_and_end(list: &CertificateRevocationListDer<'_>) -> Option<(Vec<u8>, Timestamp)> {
-    let (_, parsed) = CertificateRevocationList::from_der(list).ok()?;
-    let until = u64::try_from(parsed.next_update()?.timestamp()).unwrap_or_default();
-    Some((parsed.issuer().as_raw().to_vec(), Timestamp::from_secs(until)))
 }

@@ -84,8 +84,11 @@ impl Certificates {
         let certificate = Arc::new(issued.certificate(&self.provider)?);
         let validity = certificate.validity.clone();
         self.list(|listing| {
-            listing.issued.retain(|before| before.validity.chain != validity.chain);
-            listing.issued.push(certificate);
+            // In its place: the first is for clients that ask for no name.
+            match listing.issued.iter_mut().find(|before| before.validity.chain == validity.chain) {
+                Some(before) => *before = certificate,
+                None => listing.issued.push(certificate),
+            }
         });
         Ok(validity)
     }

@@ -11,6 +11,7 @@ mod certificates;
 mod challenges;
 mod client;
 mod outgoing;
+mod revocation_lists;
 
 use std::collections::HashMap;
 use std::path::PathBuf;

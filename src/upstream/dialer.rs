@@ -1,6 +1,7 @@
 //! Fresh connections to one endpoint.
 
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,12 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use super::counts::{OfOne, Open};
+use super::names::{Name, Names};
 use super::pool::Connection;
 use super::shared::Shared;
 use super::stream::Stream;
@@ -26,10 +30,15 @@ const BUFFER: usize = 64 * 1024;
 /// that many requests share must not take all of them with it for as long as the system would wait.
 const UNCONFIRMED: Duration = Duration::from_secs(20);
 
+/// How long one of a name's addresses is waited for while there is another.
+const NEXT_AFTER: Duration = Duration::from_secs(1);
+
 /// Makes connections to one endpoint.
 #[derive(Debug)]
 pub(super) struct Dialer {
     pub(super) endpoint: Endpoint,
+    /// Where it is to be looked for, if that is no address.
+    pub(super) name: Option<Arc<Name>>,
     tls: Option<Arc<Outgoing>>,
     idle_timeout: Duration,
     counts: Arc<OfOne>,
@@ -40,13 +49,14 @@ pub(super) struct Dialer {
 pub(super) enum Opened {
     /// One request at a time.
     Http1(Connection),
-    /// Many at once.
-    Http2(Rc<Shared>),
+    /// Many at once, and at which address.
+    Http2(Rc<Shared>, Option<IpAddr>),
 }
 
 impl Dialer {
-    pub(super) fn new(endpoint: Endpoint, settings: &Settings, counts: Arc<OfOne>) -> Self {
-        Dialer { endpoint, tls: settings.tls.clone(), idle_timeout: settings.idle_timeout, counts }
+    pub(super) fn new(endpoint: Endpoint, settings: &Settings, names: &Names, counts: Arc<OfOne>) -> Self {
+        let name = names.of(&endpoint, &settings.dns);
+        Dialer { endpoint, name, tls: settings.tls.clone(), idle_timeout: settings.idle_timeout, counts }
     }
 
     /// Whether HTTP/2 may come of a connection.
@@ -63,7 +73,7 @@ impl Dialer {
     /// # Errors
     /// The endpoint took none in time, or is not who it has to be.
     pub(super) async fn dial(&self, offer: Offer, patience: Duration) -> io::Result<Opened> {
-        let opened = tokio::time::timeout(patience, self.open(offer)).await;
+        let opened = timeout(patience, self.open(offer)).await;
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, too_late(self.endpoint.scheme));
         let opened = opened.map_err(late).flatten();
         if opened.is_err() {
@@ -73,13 +83,14 @@ impl Dialer {
     }
 
     async fn open(&self, offer: Offer) -> io::Result<Opened> {
-        let (stream, spoken) = connect(&self.endpoint, self.tls.as_deref(), offer).await?;
+        let (stream, spoken) = connect(&self.endpoint, self.name.as_ref(), self.tls.as_deref(), offer).await?;
         let open = self.counts.opened();
+        let peer = stream.transport().and_then(|stream| stream.peer_addr().ok()).map(|peer| peer.ip());
         if spoken == Spoken::Http2 {
             stream.transport().map_or(Ok(()), |stream| watch(stream, UNCONFIRMED.max(self.idle_timeout)))?;
             let is_tls = self.endpoint.scheme == Scheme::Https;
             let shared = Shared::over(stream, open, is_tls, self.idle_timeout).await.map_err(no_http_2)?;
-            return Ok(Opened::Http2(shared));
+            return Ok(Opened::Http2(shared, peer));
         }
         let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(io::Error::other)?;
@@ -88,7 +99,7 @@ impl Dialer {
             let _ = connection.with_upgrades().await;
         });
         let running = Running { task: Some(task.abort_handle()), _open: open };
-        Ok(Opened::Http1(Connection { sender, silence: IdleLimit::new(self.idle_timeout), running }))
+        Ok(Opened::Http1(Connection { sender, silence: IdleLimit::new(self.idle_timeout), running, peer }))
     }
 }
 
@@ -97,7 +108,9 @@ impl Dialer {
 /// # Errors
 /// It took no connection, or is not who it has to be.
 pub async fn reach(endpoint: &Endpoint, settings: &Settings) -> io::Result<Spoken> {
-    connect(endpoint, settings.tls.as_deref(), Offer::Any).await.map(|(_, spoken)| spoken)
+    let names = Names::new(Handle::current());
+    let name = names.of(endpoint, &settings.dns);
+    connect(endpoint, name.as_ref(), settings.tls.as_deref(), Offer::Any).await.map(|(_, spoken)| spoken)
 }
 
 /// What is spoken on a connection.
@@ -109,12 +122,21 @@ pub enum Spoken {
     Http2,
 }
 
-pub(super) async fn connect(endpoint: &Endpoint, tls: Option<&Outgoing>, offer: Offer) -> io::Result<(Stream, Spoken)> {
+/// A connection to an endpoint, looked for by its `name`, if it has one.
+pub(super) async fn connect(
+    endpoint: &Endpoint,
+    name: Option<&Arc<Name>>,
+    tls: Option<&Outgoing>,
+    offer: Offer,
+) -> io::Result<(Stream, Spoken)> {
     let (host, port) = match &endpoint.place {
         Place::Unix(path) => return Ok((Stream::unix(UnixStream::connect(path).await?), Spoken::Http1)),
         Place::Tcp { host, port } => (host.as_str(), *port),
     };
-    let stream = TcpStream::connect((host, port)).await?;
+    let stream = match name {
+        Some(name) => first_of(name.addresses().await?, port).await?,
+        None => TcpStream::connect((host, port)).await?,
+    };
     stream.set_nodelay(true)?;
     match (endpoint.scheme, tls) {
         (Scheme::Http, _) => Ok((Stream::tcp(stream), Spoken::Http1)),
@@ -126,6 +148,26 @@ pub(super) async fn connect(endpoint: &Endpoint, tls: Option<&Outgoing>, offer: 
         }
         (Scheme::Https, None) => Err(io::Error::other("TLS is not set up: a fault of Menshen's")),
     }
+}
+
+/// The first that takes a connection.
+async fn first_of(addresses: Vec<IpAddr>, port: u16) -> io::Result<TcpStream> {
+    let mut left = addresses.into_iter().peekable();
+    let mut outcome = Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    while let Some(address) = left.next() {
+        let connecting = TcpStream::connect((address, port));
+        outcome = match left.peek() {
+            Some(_) => {
+                let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the connection was not accepted in time");
+                timeout(NEXT_AFTER, connecting).await.map_err(late).flatten()
+            }
+            None => connecting.await,
+        };
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
 }
 
 fn too_late(scheme: Scheme) -> &'static str {

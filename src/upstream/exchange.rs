@@ -15,10 +15,10 @@ use super::admission::{Admission, Admitted};
 use super::balance::{Affinity, Balance, Group, InFlight, Tried};
 use super::body::{ClientSide, Progress, RequestBody};
 use super::channel::{Channel, Lease};
-use super::counts::ConnectionCounts;
+use super::forward::Common;
 use super::spare::{self, Spare};
 use super::target::{Target, Wanted};
-use super::{Error, Groups, Settings, Visitor};
+use super::{Error, Settings, Visitor};
 
 /// One upstream, as one core reaches it.
 #[derive(Debug)]
@@ -86,9 +86,10 @@ struct Way<'u> {
 
 impl Upstream {
     /// `seed` tells the cores apart.
-    pub(super) fn new(settings: Settings, counts: &ConnectionCounts, groups: &Groups, seed: u64) -> Self {
-        let (counts, group) = (counts.of(&settings.name), groups.of(&settings.name));
-        let target = |at: &super::Member| Target::new(at.endpoint.clone(), &settings, Arc::clone(&counts));
+    pub(super) fn new(settings: Settings, common: Common<'_>, seed: u64) -> Self {
+        let (counts, group) = (common.counts.of(&settings.name), common.groups.of(&settings.name));
+        let target =
+            |at: &super::Member| Target::new(at.endpoint.clone(), &settings, common.names, Arc::clone(&counts));
         let targets = settings.members.iter().map(target).collect();
         let balance = Balance::new(&settings, Arc::clone(&group), seed);
         let admission = Admission::new(&settings, Arc::clone(&group));
@@ -118,17 +119,20 @@ impl Upstream {
         let (mut wanted, mut unsent_before) =
             (Wanted { is_reusable: true, switches, connect_timeout: patience.connect }, false);
         loop {
-            let Way { mut channel, target, at, is_reused, in_flight } = self.way(wanted, &mut course).await?;
+            let Way { mut channel, target, at, is_reused, in_flight } =
+                self.way(wanted, patience.until, &mut course).await?;
             let may_go_elsewhere = self.targets.len() > 1 && !self.settings.retries.statuses.is_empty();
             let spare = if is_reused || may_go_elsewhere { Spare::of(&request, channel.is_shared()) } else { None };
+            let sent = Instant::now();
             let mut answer = pin!(channel.send(request));
             let silence = channel.silence();
             silence.set(patience.idle);
             let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(Some(answer)),
-                // A long upload is not a slow answer: the time runs from what the client sent last.
+                // A long upload is not a slow answer, and neither is a long wait for room: the time runs from what was sent
+                // last.
                 Poll::Pending => {
-                    let late = progress.last() + patience.head;
+                    let late = progress.last().max(sent) + patience.head;
                     silence.poll_until(cx, patience.until.map_or(late, |until| late.min(until))).map(|()| None)
                 }
             });
@@ -138,8 +142,11 @@ impl Upstream {
                     // Who waits for the rest of a body owes no answer yet.
                     ClientSide::Owing | ClientSide::Silent => Error::ClientSilent,
                     ClientSide::Done | ClientSide::Sending | ClientSide::Broken => {
-                        channel.retire();
-                        self.balance.failed(at);
+                        // That a route's own time is over says nothing of the endpoint.
+                        if Instant::now() >= progress.last().max(sent) + patience.head {
+                            channel.retire();
+                            self.balance.failed(at);
+                        }
                         let upstream = Arc::clone(&self.settings.name);
                         Error::TooSlow { upstream, endpoint: target.endpoint().to_string() }
                     }
@@ -220,16 +227,21 @@ impl Upstream {
     }
 
     /// A kept connection, or else a fresh one, to the endpoint that the request belongs to; if it takes none, to another.
-    async fn way(&self, wanted: Wanted, course: &mut Course) -> Result<Way<'_>, Error> {
+    async fn way(&self, wanted: Wanted, until: Option<Instant>, course: &mut Course) -> Result<Way<'_>, Error> {
         let mut failure = None;
         while let Some(at) = self.balance.pick(course.affinity, &course.tried) {
             let Some(target) = self.targets.get(at) else { break };
             let in_flight = self.balance.begin(at);
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let wanted = wanted.within(left);
             match target.channel(wanted).await {
                 Ok((channel, is_reused)) => return Ok(Way { channel, target, at, is_reused, in_flight }),
                 Err(source) => failure = Some((target, source)),
             }
-            self.balance.failed(at);
+            // That there was no time left says nothing of the endpoint.
+            if until.is_none_or(|until| Instant::now() < until) {
+                self.balance.failed(at);
+            }
             course.tried.push(at);
             if course.tried.len() == self.targets.len() || !self.may_retry(course) {
                 break;

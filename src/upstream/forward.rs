@@ -18,7 +18,7 @@ use super::exchange::{Answered, Asking, Patience, Upstream};
 use super::outgoing::{self, Forwarding, Visitor};
 use super::permit::Permit;
 use super::upgrade::Tunnel;
-use super::{Error, Groups, Settings, Timeouts, expect};
+use super::{Error, Groups, Names, Settings, Timeouts, expect};
 use crate::http::hop_by_hop::Hop;
 use crate::http::request_end::RequestEnd;
 use crate::http::strip::StripList;
@@ -53,6 +53,8 @@ pub struct Common<'a> {
     pub counts: &'a ConnectionCounts,
     /// How endpoints stand.
     pub groups: &'a Groups,
+    /// Where their names lead.
+    pub names: &'a Names,
     /// Which forwarding header upstreams get.
     pub forwarding: Forwarding,
 }
@@ -72,9 +74,8 @@ impl Upstreams {
     /// For one core. `strip` is what must not pass in trailers either; `seed` tells the cores apart. Must be called on
     /// that core's runtime.
     pub fn new(settings: &[Settings], common: Common<'_>, strip: Rc<StripList>, seed: u64) -> Rc<Self> {
-        let Common { counts, groups, forwarding } = common;
-        let list = settings.iter().map(|settings| Upstream::new(settings.clone(), counts, groups, seed)).collect();
-        let upstreams = Rc::new(Upstreams { list, forwarding, strip });
+        let list = settings.iter().map(|settings| Upstream::new(settings.clone(), common, seed)).collect();
+        let upstreams = Rc::new(Upstreams { list, forwarding: common.forwarding, strip });
         spawn_pruning(&upstreams);
         upstreams
     }

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io;
 use std::ops::RangeInclusive;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::balance::{Groups, Standing};
 use super::dialer::{self, Spoken};
+use super::names::{Name, Names};
 use super::{Endpoint, HostHeader, Settings};
 use crate::tls::Offer;
 
@@ -60,7 +62,7 @@ pub struct HealthChecks(Vec<AbortHandle>);
 impl HealthChecks {
     /// Begins to ask the endpoints of every upstream that wants it. `host`: what `Host` is, unless the upstream gets one
     /// of its own.
-    pub fn start(upstreams: &[Settings], groups: &Groups, host: &HeaderValue, on: &Handle) -> Self {
+    pub fn start(upstreams: &[Settings], groups: &Groups, names: &Names, host: &HeaderValue, on: &Handle) -> Self {
         let mut tasks = Vec::new();
         for settings in upstreams {
             let Some(health) = &settings.health else { continue };
@@ -68,7 +70,8 @@ impl HealthChecks {
             for member in &settings.members {
                 let standing = group.standing(&member.endpoint.to_string());
                 let (endpoint, settings) = (member.endpoint.clone(), settings.clone());
-                let check = Check { endpoint, host: host_of(&settings, host), health: health.clone(), settings };
+                let (host, name) = (host_of(&settings, host), names.of(&endpoint, &settings.dns));
+                let check = Check { endpoint, name, host, health: health.clone(), settings };
                 tasks.push(on.spawn(check.go_on(standing)).abort_handle());
             }
         }
@@ -92,6 +95,7 @@ fn host_of(settings: &Settings, default: &HeaderValue) -> HeaderValue {
 /// The check of one endpoint.
 struct Check {
     endpoint: Endpoint,
+    name: Option<Arc<Name>>,
     settings: Settings,
     health: Health,
     host: HeaderValue,
@@ -125,23 +129,18 @@ impl Check {
     }
 
     async fn ask(&self) -> Result<(), Ill> {
-        let (stream, spoken) = dialer::connect(&self.endpoint, self.settings.tls.as_deref(), Offer::Any).await?;
+        let (name, tls) = (self.name.as_ref(), self.settings.tls.as_deref());
+        let (stream, spoken) = dialer::connect(&self.endpoint, name, tls, Offer::Any).await?;
         let stream = TokioIo::new(stream);
         let response = match spoken {
             Spoken::Http1 => {
                 let (mut sender, connection) = http1::handshake(stream).await.map_err(Ill::Broken)?;
-                tokio::select! {
-                    answered = sender.send_request(self.request(false)) => answered.map_err(Ill::Broken)?,
-                    ended = connection => return Err(ended.map_or_else(Ill::Broken, |()| Ill::HungUp)),
-                }
+                answer_on(sender.send_request(self.request(false)), connection).await?
             }
             Spoken::Http2 => {
                 let (mut sender, connection) =
                     http2::handshake(TokioExecutor::new(), stream).await.map_err(Ill::Broken)?;
-                tokio::select! {
-                    answered = sender.send_request(self.request(true)) => answered.map_err(Ill::Broken)?,
-                    ended = connection => return Err(ended.map_or_else(Ill::Broken, |()| Ill::HungUp)),
-                }
+                answer_on(sender.send_request(self.request(true)), connection).await?
             }
         };
         self.judge(&response)
@@ -169,5 +168,21 @@ impl Check {
         *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
         request.headers_mut().insert(USER_AGENT, HeaderValue::from_static("menshen-health"));
         request
+    }
+}
+
+/// The answer that comes on a connection. One may end with it, and has then brought it.
+async fn answer_on<A>(
+    answer: impl Future<Output = Result<A, hyper::Error>>,
+    connection: impl Future<Output = Result<(), hyper::Error>>,
+) -> Result<A, Ill> {
+    let mut answer = pin!(answer);
+    tokio::select! {
+        biased;
+        answered = &mut answer => answered.map_err(Ill::Broken),
+        ended = connection => {
+            ended.map_err(Ill::Broken)?;
+            answer.await.map_err(|error| if error.is_canceled() { Ill::HungUp } else { Ill::Broken(error) })
+        }
     }
 }

@@ -13,6 +13,7 @@ mod expect;
 mod farewell;
 mod forward;
 mod health;
+mod names;
 mod outgoing;
 mod permit;
 mod pool;
@@ -24,6 +25,7 @@ mod target;
 mod upgrade;
 mod version_2;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +41,7 @@ pub use self::error::Error;
 pub use self::farewell::Farewell;
 pub use self::forward::{Answer, Common, Course, Upstreams};
 pub use self::health::{Health, HealthChecks};
+pub use self::names::Names;
 pub use self::outgoing::{Forwarding, Visitor};
 pub use self::permit::{IdentityHeaders, Permit};
 pub use self::retry::Retries;
@@ -77,6 +80,8 @@ pub struct Settings {
     pub host: HostHeader,
     /// Protocols a client may upgrade to, lower case.
     pub upgrades: Vec<String>,
+    /// Who is asked where its endpoints' names lead; none: whom the machine asks.
+    pub dns: Vec<SocketAddr>,
     /// How its endpoints that speak TLS are spoken to; there, if there is one.
     pub tls: Option<Arc<Outgoing>>,
 }

@@ -1,6 +1,7 @@
 //! Connections for one request at a time, HTTP/1.1, and those to one endpoint that are unused, for one core.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub(super) struct Connection {
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) silence: IdleLimit,
     pub(super) running: Running,
+    /// At which address.
+    pub(super) peer: Option<IpAddr>,
 }
 
 /// The newest is taken first, so that those too many grow old and go.
@@ -61,10 +64,18 @@ impl Pool {
         }
     }
 
-    /// Closes what has been unused for too long.
-    pub(super) fn prune(&self) {
+    pub(super) fn is_empty(&self) -> bool {
+        self.unused.borrow().is_empty()
+    }
+
+    /// Closes what has been unused for too long, or leads where nobody is to be led any more.
+    pub(super) fn prune(&self, is_right: impl Fn(Option<IpAddr>) -> bool) {
         let now = Instant::now();
-        self.unused.borrow_mut().retain(|unused| unused.expires > now && !unused.connection.sender.is_closed());
+        let is_kept = |unused: &Unused| {
+            let connection = &unused.connection;
+            unused.expires > now && !connection.sender.is_closed() && is_right(connection.peer)
+        };
+        self.unused.borrow_mut().retain(is_kept);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::channel::Channel;
 use super::dialer::{Dialer, Opened};
+use super::names::Names;
 use super::pool::Pool;
 use super::shared::{Shared, Stream};
 use super::{Endpoint, Settings};
@@ -27,13 +29,16 @@ pub(super) struct Target {
     dialer: Rc<Dialer>,
     pub(super) pool: Rc<Pool>,
     /// Those that speak HTTP/2.
-    shared: Rc<RefCell<Vec<Rc<Shared>>>>,
+    shared: Rc<RefCell<Vec<SharedAt>>>,
     /// The one that is being opened for all who wait.
     opening: Rc<RefCell<Option<Opening>>>,
     /// What the endpoint chose HTTP/1.1, the last time it had the choice.
     speaks_http_1: Rc<Cell<bool>>,
     keep_alive: Duration,
 }
+
+/// A connection, and at which address.
+type SharedAt = (Rc<Shared>, Option<IpAddr>);
 
 type Opening = Joined<oneshot::Receiver<Outcome>>;
 
@@ -51,10 +56,23 @@ pub(super) struct Wanted {
     pub(super) connect_timeout: Duration,
 }
 
+impl Wanted {
+    /// In the time that is left, if that is less.
+    pub(super) fn within(self, left: Option<Duration>) -> Self {
+        let connect_timeout = left.map_or(self.connect_timeout, |left| left.min(self.connect_timeout));
+        Wanted { connect_timeout, ..self }
+    }
+}
+
 impl Target {
-    pub(super) fn new(endpoint: Endpoint, settings: &Settings, counts: Arc<super::counts::OfOne>) -> Self {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        settings: &Settings,
+        names: &Names,
+        counts: Arc<super::counts::OfOne>,
+    ) -> Self {
         Target {
-            dialer: Rc::new(Dialer::new(endpoint, settings, counts)),
+            dialer: Rc::new(Dialer::new(endpoint, settings, names, counts)),
             pool: Pool::new(settings.max_idle),
             shared: Rc::default(),
             opening: Rc::default(),
@@ -96,9 +114,9 @@ impl Target {
         // Seldom needed, and large: it would make the future of every request so.
         match Box::pin(self.dialer.dial(offer, wanted.connect_timeout)).await? {
             Opened::Http1(connection) => Ok((Channel::Alone(connection), false)),
-            Opened::Http2(shared) => {
+            Opened::Http2(shared, peer) => {
                 self.speaks_http_1.set(false);
-                self.shared.borrow_mut().push(Rc::clone(&shared));
+                self.shared.borrow_mut().push((Rc::clone(&shared), peer));
                 let none = || io::Error::other("it takes no requests now, or hung up at once");
                 let stream = shared.begin().ok_or_else(none)?;
                 Ok((Channel::Shared(stream), false))
@@ -108,7 +126,7 @@ impl Target {
 
     /// Room on a connection that is there.
     fn begin(&self) -> Option<Stream> {
-        self.shared.borrow().iter().find_map(Shared::begin)
+        self.shared.borrow().iter().find_map(|(shared, _)| shared.begin())
     }
 
     /// Waits for the connection that is being opened, which goes on whoever of those who wait leaves.
@@ -140,7 +158,7 @@ impl Target {
                     speaks_http_1.set(true);
                     pool.put(connection, keep_alive);
                 }
-                Opened::Http2(connection) => shared.borrow_mut().push(connection),
+                Opened::Http2(connection, peer) => shared.borrow_mut().push((connection, peer)),
             });
             // Who comes from now on asks anew, whatever came of this one. Whoever asked may have left.
             opening.take();
@@ -149,11 +167,18 @@ impl Target {
         told
     }
 
-    /// Closes what has been unused for too long.
+    /// Closes what has been unused for too long, and has nobody begin any more on what leads where the endpoint's name does
+    /// not lead by now.
     pub(super) fn prune(&self) {
-        self.pool.prune();
+        let name = self.dialer.name.as_ref();
+        if let Some(name) = name.filter(|_| !self.pool.is_empty() || !self.shared.borrow().is_empty()) {
+            name.look_again();
+        }
+        let is_right = |peer: Option<IpAddr>| name.zip(peer).is_none_or(|(name, peer)| name.leads_to(peer));
+        self.pool.prune(is_right);
         let then = Instant::now().checked_sub(self.keep_alive);
-        let is_kept = |shared: &Rc<Shared>| !shared.is_over() && !then.is_some_and(|then| shared.is_unused_since(then));
-        self.shared.borrow_mut().retain(is_kept);
+        let is_unused = |shared: &Shared| then.is_some_and(|then| shared.is_unused_since(then));
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|(shared, peer)| !shared.is_over() && !is_unused(shared) && is_right(*peer));
     }
 }

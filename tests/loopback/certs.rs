@@ -110,3 +110,19 @@ fn it_replaces_nothing_that_it_has_not_made_unless_it_is_told_to() {
     assert_eq!(dev(folder.path(), &["localhost"]).0, 1);
     assert_eq!(dev(folder.path(), &["not a name"]).0, 1);
 }
+
+/// Regression: whatever key lay beside a certificate of this command's was replaced.
+#[test]
+fn a_key_that_it_did_not_make_is_left_alone() {
+    let folder = made(&[SITE]);
+    let key = folder.path().join("certs/site.key");
+    let others = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    for put in [others.to_owned(), rcgen::KeyPair::generate().unwrap().serialize_pem()] {
+        fs::write(&key, &put).unwrap();
+        let (code, said) = dev(folder.path(), &[SITE]);
+        assert!(code != 0 && said.contains("site.key"), "{code} {said}");
+        assert_eq!(fs::read_to_string(&key).unwrap(), put);
+    }
+    assert_eq!(dev(folder.path(), &[SITE, "--force"]).0, 0);
+    assert_ne!(fs::read_to_string(&key).unwrap(), others);
+}

@@ -98,3 +98,34 @@ fn a_configuration_without_checks_asks_no_more() {
     assert!(checks <= 1, "{checks} checks");
     assert_eq!(held.send("i").answer().text(), "a", "it has gone on all the while");
 }
+
+/// Regression: what hung up with its answer had "hung up", however good that was.
+#[test]
+fn an_endpoint_may_hang_up_with_its_answer() {
+    let upstream = Upstream::scripted(|request| match request.line() {
+        "GET /healthz HTTP/1.1" => b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_vec(),
+        _ => b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok".to_vec(),
+    });
+    let name = upstream.address().to_string();
+    let proxy = setup().before(&upstream);
+    // The answer to the first has been judged when the third is asked.
+    for _ in 0..3 {
+        assert_eq!(upstream.next().line(), "GET /healthz HTTP/1.1");
+    }
+    proxy.until_metric(&format!("menshen_upstream_endpoint_up{{upstream=\"mall\",endpoint=\"{name}\"}} 1"));
+    assert!(!events().text().contains(&format!("endpoint={name} error=it hung up")));
+}
+
+/// Regression: nobody asked it any more, and it was ill until a restart.
+#[test]
+fn an_endpoint_that_was_ill_when_checks_were_given_up_gets_requests_again() {
+    let ((a, a_is_well), (b, _)) = (switched("a"), switched("b"));
+    a_is_well.store(false, Ordering::Relaxed);
+    let proxy = setup().before_all(&[a.address(), b.address()]);
+    let name = a.address().to_string();
+    events().wait_for(1, &["WARN", "an endpoint is not well", &name]);
+    proxy.rewrite(|text| text.replace("[upstreams.mall.health]\npath = \"/healthz\"\n", "").replace(EVERY, ""));
+    proxy.reload().unwrap();
+    let answers: Vec<String> = (0..10).map(|_| proxy.connect().get("/", &[]).answer().text()).collect();
+    assert!(answers.contains(&"a".to_owned()), "{answers:?}");
+}

@@ -66,6 +66,7 @@ mod unix_socket;
 mod upgrade;
 mod upstream_http2;
 mod upstream_http2_odd;
+mod upstream_names;
 mod upstream_tls;
 mod upstream_unix;
 mod way_on;

@@ -96,3 +96,55 @@ fn a_client_that_goes_away_in_the_middle_of_its_answer_gives_its_room_back() {
     finish(next());
     assert_eq!(second.answer().text(), "ok");
 }
+
+#[test]
+fn of_all_together_no_more_are_under_way_than_the_operator_allows() {
+    let (upstream, next) = held();
+    let proxy = Setup::new().monitored().section("[limits]\nrequests = 2").before(&upstream);
+    let (mut first, mut second) = (proxy.connect(), proxy.connect());
+    first.get("/first", &[]);
+    let mut one = next();
+    second.get("/second", &[]);
+    let two = next();
+    let refused = proxy.connect().get("/third", &["Accept-Language: en"]).answer();
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+    assert!(refused.text().contains("\"code\":\"503\""), "{}", refused.text());
+    assert_eq!(proxy.connect().get("/.menshen/health", &[]).answer().status, 200, "who watches is always answered");
+    proxy.until_metric("menshen_requests_in_flight 2");
+    proxy.until_metric("menshen_requests_turned_away_total 1");
+    // The head alone is no end, and a reload forgets nobody.
+    one.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\no").unwrap();
+    first.until(b"\r\n\r\no");
+    proxy.reload().unwrap();
+    assert_eq!(proxy.connect().get("/third", &[]).answer().status, 503);
+    one.write_all(b"k").unwrap();
+    first.until(b"k");
+    proxy.until_metric("menshen_requests_in_flight 1");
+    // Who leaves gives their room back.
+    drop(second);
+    drop(two);
+    proxy.until_metric("menshen_requests_in_flight 0");
+    let mut third = proxy.connect();
+    third.get("/third", &[]);
+    finish(next());
+    assert_eq!(third.answer().text(), "ok");
+}
+
+/// Regression: the wait counted as the endpoint's silence, and it was left out for that.
+#[test]
+fn who_has_waited_for_room_has_the_whole_time_for_the_answer() {
+    let (upstream, next) = held();
+    let lines = "max_requests = 1\npending_timeout = \"1m\"\nhead_timeout = \"1s\"";
+    let proxy = Setup::new().monitored().upstream(lines).before(&upstream);
+    let (mut first, mut second) = (proxy.connect(), proxy.connect());
+    first.get("/first", &[]);
+    let mut one = next();
+    second.get("/second", &[]);
+    proxy.until_metric("menshen_upstream_waiting{upstream=\"mall\"} 1");
+    one.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\no").unwrap();
+    // Longer than an answer may take.
+    assert!(!second.closes_within(std::time::Duration::from_millis(1200)));
+    one.write_all(b"k").unwrap();
+    finish(next());
+    assert_eq!(second.answer().text(), "ok");
+}

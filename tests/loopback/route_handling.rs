@@ -164,3 +164,32 @@ fn while_the_site_is_worked_on_visitors_are_asked_for_patience_in_their_language
     proxy.reload().unwrap();
     assert_eq!(proxy.connect().get("/", &[]).answer().text(), "hello");
 }
+
+/// Regression: the application's own login was reached by the name of another path.
+#[test]
+fn no_other_path_leads_to_what_the_application_has_at_ours() {
+    let upstream = Upstream::hello();
+    let route = "path = \"/api/*\"\n[routes.rewrite]\nprefix = \"/api\"";
+    let proxy = Setup::new().route_of(route).before(&upstream);
+    for target in ["/api/qq/login/", "/api/qq/login", "/api/oauth_callback?code=1", "/api/QQ/Login/"] {
+        assert_eq!(proxy.connect().get(target, &[]).answer().status, 404, "{target}");
+    }
+    upstream.saw_nothing();
+    assert_eq!(proxy.connect().get("/api/goods", &[]).answer().status, 200);
+}
+
+/// Regression: whoever listed it in `Connection` had it taken out.
+#[test]
+fn a_field_that_a_route_puts_in_is_taken_out_by_no_connection() {
+    let upstream = Upstream::hello();
+    let fields = "set = { X-Read-Only = \"1\" }\nadd = { X-Beside = \"ours\" }";
+    let proxy = Setup::without_routes()
+        .route_of(&format!("path = \"/*\"\n[routes.request_headers]\n{fields}"))
+        .before(&upstream);
+    let listed = ["Connection: x-read-only, x-gone", "Connection: X-Beside", "X-Gone: 1", "X-Beside: theirs"];
+    assert_eq!(proxy.connect().get("/", &listed).answer().status, 200);
+    let received = upstream.next();
+    assert_eq!(received.all("x-read-only"), ["1"]);
+    assert_eq!(received.all("x-beside"), ["ours"], "the client's own goes no further");
+    assert_eq!((received.header("x-gone"), received.header("connection")), (None, None));
+}

@@ -108,6 +108,14 @@ pub(super) fn is_ours(chain: &Path) -> Result<bool, CertsError> {
     Ok(parsed.is_ok_and(|(_, parsed)| is_named_so(parsed.issuer()) && is_named_so(parsed.subject())))
 }
 
+/// Whether a key is the one that a certificate was issued for.
+pub(super) fn is_key_of(key: &Path, chain: &Path) -> Result<bool, CertsError> {
+    let (Some(key), Some(pem)) = (key_in(key)?, files::read(chain)?) else { return Ok(false) };
+    let Ok(der) = CertificateDer::from_pem_slice(pem.as_bytes()) else { return Ok(false) };
+    let parsed = X509Certificate::from_der(&der);
+    Ok(parsed.is_ok_and(|(_, parsed)| parsed.public_key().raw == key.subject_public_key_info()))
+}
+
 /// The key in a file, if there is one.
 pub(super) fn key_in(path: &Path) -> Result<Option<KeyPair>, CertsError> {
     Ok(files::read(path)?.and_then(|pem| KeyPair::from_pem(&pem).ok()))

@@ -97,8 +97,9 @@ fn dev(names: &[String], out: &Path, force: bool, now: Timestamp) -> Result<Made
     let known = Authority::open(&ca, &ca_key)?;
     // Before anything is written.
     let is_ours = authority::is_ours(&site)?;
-    for (path, is_ours) in [(&ca, known.is_some()), (&ca_key, known.is_some()), (&site, is_ours), (&site_key, is_ours)]
-    {
+    let is_its_key = is_ours && authority::is_key_of(&site_key, &site)?;
+    let owned = [(&ca, known.is_some()), (&ca_key, known.is_some()), (&site, is_ours), (&site_key, is_its_key)];
+    for (path, is_ours) in owned {
         if !is_ours && !force && path.symlink_metadata().is_ok() {
             return Err(CertsError::Foreign(path.clone()));
         }
@@ -114,7 +115,7 @@ fn dev(names: &[String], out: &Path, force: bool, now: Timestamp) -> Result<Made
         }
     };
     // The same key again: a proxy that looks at the files between the two would find that they do not go together.
-    let kept = if is_ours { authority::key_in(&site_key)? } else { None };
+    let kept = if is_its_key { authority::key_in(&site_key)? } else { None };
     let key = match kept {
         Some(key) => key,
         None => {

@@ -29,13 +29,10 @@ pub(super) fn read(section: &Section<'_>, listens: tls::Listens, log: &mut Findi
     let contact = section.each("contact", log, contact);
     let accept_terms = section.value("accept_terms", log, read::flag);
     let challenge = section.value("challenge", log, read::choice(&[Challenge::TlsAlpn01, Challenge::Http01]));
-    let client = match section.file("ca_file", log) {
-        Some(ca) => client(ca.as_ref(), section, log),
-        None => None,
-    };
+    let ca = section.file("ca_file", log);
     let settings = || {
         let (directory, accept_terms, challenge) = (directory?, accept_terms?, challenge?);
-        let (client, is_whole) = (client?, names.whole && contact.whole);
+        let (ca, is_whole) = (ca?, names.whole && contact.whole);
         let listed: Vec<_> = names.clone().values().collect();
         if listed.is_empty() {
             return is_whole.then_some(None);
@@ -59,6 +56,8 @@ pub(super) fn read(section: &Section<'_>, listens: tls::Listens, log: &mut Findi
             );
             return Some(None);
         }
+        // Where nothing is asked for, nobody need be trusted: not every machine trusts anybody.
+        let client = client(ca.as_ref(), section, log)?;
         is_whole.then(|| {
             Some(Settings {
                 directory: directory.value,

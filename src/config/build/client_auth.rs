@@ -122,13 +122,31 @@ impl Known {
             return None;
         }
         let files = AuthorityFiles { ca: ca.value.clone(), crls: self.crls.clone().values().collect() };
-        let authorities = match Authorities::load(files, Clock::System.now()) {
+        let authorities = match Authorities::load(files) {
             Ok(authorities) => Arc::new(authorities),
             Err(error) => {
                 self.report(&error, ca, log);
                 return None;
             }
         };
+        let of = |path: &PathBuf| {
+            let list = self.crls.items.iter().find(|list| list.value == *path);
+            list.map_or(&ca.spot, |list| &list.spot)
+        };
+        for (path, since) in authorities.outdated(Clock::System.now()) {
+            let remark = Remark::new(format!("{} holds a revocation list that was good until {since}", path.display()));
+            let remark = remark.so("nobody is let in whose certificate it is about");
+            log.warn(
+                of(&path),
+                remark.fix("fetch the authority's present list, and have it fetched before each one's end"),
+            );
+        }
+        for name in authorities.between() {
+            let remark = Remark::new(format!("holds {name}, for which another authority in it vouches"));
+            let remark =
+                remark.so("whether that one has revoked it is not looked at: it is believed as it stands here");
+            log.warn(&ca.spot, remark.fix("remove it: clients send those in between themselves"));
+        }
         for name in authorities.without_list() {
             let remark = Remark::new(format!("holds {name}, and no list of client_crl_files is this authority's"));
             let remark = remark.so("whether a certificate of it was revoked is not known, and none is let in");
@@ -157,8 +175,8 @@ impl Known {
             AuthorityError::NoList { path } => {
                 (of(path), "have the authority issue it anew: openssl ca -gencrl -out clients.crl")
             }
-            AuthorityError::Outdated { path, .. } => {
-                (of(path), "fetch the authority's present list, and have it fetched before each one's end")
+            AuthorityError::NotAnAuthority { .. } => {
+                (&ca.spot, "put there who issued it: whoever has its key could vouch for anybody")
             }
             AuthorityError::Unusable(_) => (
                 self.crls.items.first().map_or(&ca.spot, |list| &list.spot),

@@ -103,7 +103,9 @@ fn one(
     let accesses = [Access::Public, Access::Optional, Access::Required];
     let access = section.value("access", log, read::choice(&accesses));
     let handling = handling::read(section, identities, log);
-    let upstream = if handling::answers(section) { Some(0) } else { upstream(section, upstreams, log) };
+    let answers = handling.as_ref().map_or(handling::answers(section), |handling| handling.answer.is_some());
+    let needs_none = answers && section.node("upstream").is_none();
+    let upstream = if needs_none { Some(0) } else { upstream(section, upstreams, log) };
     let identity = identity(section, identities, log);
     let ignore_case = section.value("ignore_case", log, read::flag);
     let null_origin = section.value("allow_null_origin", log, read::flag);

@@ -175,6 +175,7 @@ fn limits(limits: &Section<'_>, server: &Section<'_>, proxies: Peers, log: &mut 
     let target_bytes = limits.value("target_bytes", log, read::size);
     let streams = limits.value("streams", log, read::count);
     let h2c = server.value("h2c", log, read::flag);
+    let requests = limits.optional("requests", log, read::count);
     let connections = limits.value("connections", log, read::count);
     let per_address = limits.optional("connections_per_address", log, read::count);
     let (header_bytes, target_bytes) = (header_bytes?, target_bytes?);
@@ -202,6 +203,7 @@ fn limits(limits: &Section<'_>, server: &Section<'_>, proxies: Peers, log: &mut 
         target_bytes: target_bytes.value,
         streams: u32::try_from(streams?.value).unwrap_or(u32::MAX),
         speaks_h2c: h2c?.value,
+        requests: requests?.map(|requests| requests.value),
         connections,
         connections_per_address: per_address.map_or(connections.div_ceil(4), |per_address| per_address.value),
         proxies,

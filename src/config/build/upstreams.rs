@@ -43,6 +43,7 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
     let ejection = balance::ejection(&section.section("ejection"), log);
     let retries = balance::retries(&section.section("retries"), log);
     let health = health::read(&section.section("health"), log);
+    let dns = section.each("dns", log, address::dns_server);
     let connect_timeout = section.value("connect_timeout", log, read::duration);
     let head_timeout = section.value("head_timeout", log, read::duration);
     let idle_timeout = section.value("idle_timeout", log, read::duration);
@@ -70,6 +71,7 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
             max_idle: max_idle?.value,
             host: host?.value,
             upgrades: upgrades.values().collect(),
+            dns: dns.whole.then(|| dns.values().collect())?,
             tls: tls?,
         })
     };

@@ -173,6 +173,17 @@ fn unix_socket(path: &str, expected: impl Fn() -> Remark) -> Result<Endpoint, Re
 }
 
 /// `host` or `host:port`, as in a `Host` header.
+/// A server of names: an address, with a port unless it is DNS's.
+pub(in crate::config) fn dns_server(text: &str) -> Result<SocketAddr, Remark> {
+    let bare = || text.trim_start_matches('[').trim_end_matches(']').parse().map(|ip| SocketAddr::new(ip, 53));
+    text.parse().or_else(|_| bare()).map_err(|_| {
+        Remark::expected("the address of a DNS server: \"10.0.0.2\" or \"127.0.0.1:5353\"")
+            .so("nobody could be asked where the endpoints' names lead")
+            .fix("an address, not a name: that would have to be looked up itself")
+    })
+}
+
+/// `host` or `host:port`, as in a `Host` header.
 pub(in crate::config) fn host(text: &str) -> Result<String, Remark> {
     let expected = || {
         Remark::expected("a host as in `Host`: \"meiduo.site\" or \"meiduo.site:8000\"")

@@ -137,10 +137,10 @@ impl Gateway {
         };
         self.strip_claims(&mut request, clearance.identity(), here);
         if let Some(rewrite) = &handling.rewrite {
-            *request.uri_mut() = rewrite.apply(request.uri(), &request_path::read(request.uri().path())?)?;
+            *request.uri_mut() = self.rewritten(rewrite, request.uri())?;
             told.push(("path sent", request.uri().path().to_owned()));
         }
-        handling.request_fields.apply(request.headers_mut());
+        handling.request_fields.apply_to_request(request.headers_mut());
         let permit = clearance.permit(fields.as_ref());
         let (mut parts, ()) = request.into_parts();
         let has_body = has_body(&parts.headers);

@@ -46,6 +46,8 @@ pub const METRICS: &[Metric] = &[
     metric("menshen_answers_broken_total", "counter", "Answers that are not whole."),
     metric("menshen_connections", "gauge", "Open client connections."),
     metric("menshen_connections_turned_away_total", "counter", "Client connections there was no room for."),
+    metric("menshen_requests_in_flight", "gauge", "Requests under way, where limits.requests is set."),
+    metric("menshen_requests_turned_away_total", "counter", "Requests there was no room for."),
     metric("menshen_certificate_not_after_seconds", "gauge", "When a certificate ends, in seconds since 1970."),
     metric("menshen_logins_total", "counter", "Logins that came back from the provider."),
     metric("menshen_exchange_duration_seconds", "histogram", "How long a login took whose code was exchanged."),
@@ -82,6 +84,10 @@ pub struct Gauges {
     pub connections: usize,
     /// Client connections that were turned away.
     pub turned_away: u64,
+    /// Requests that are under way, where there is a limit.
+    pub requests: u64,
+    /// Requests that were turned away.
+    pub requests_turned_away: u64,
     /// The certificates that are shown: the file of each, and when it ends in seconds since 1970.
     pub certificates: Vec<(String, u64)>,
     /// Sessions whose proof is remembered.
@@ -175,6 +181,8 @@ pub(super) fn text(requests: &Requests, rare: &Rare, gauges: &Gauges) -> String 
             "menshen_answers_broken_total" => lines.one(&[], requests.broken),
             "menshen_connections" => lines.one(&[], gauges.connections as u64),
             "menshen_connections_turned_away_total" => lines.one(&[], gauges.turned_away),
+            "menshen_requests_in_flight" => lines.one(&[], gauges.requests),
+            "menshen_requests_turned_away_total" => lines.one(&[], gauges.requests_turned_away),
             "menshen_certificate_not_after_seconds" => certificates(lines, gauges),
             "menshen_logins_total" => logins(lines, rare),
             "menshen_exchange_duration_seconds" => lines.histogram(&[], &rare.exchanges),

@@ -124,6 +124,12 @@ impl Standing {
         self.is_checked.load(Ordering::Relaxed)
     }
 
+    /// Nobody knows better than that it is well.
+    pub(super) fn forget_checks(&self) {
+        self.is_ill.store(false, Ordering::Relaxed);
+        self.is_checked.store(false, Ordering::Relaxed);
+    }
+
     /// A health check found it well or ill. Whether that is news.
     pub(crate) fn found(&self, is_well: bool, now: Instant) -> bool {
         self.is_checked.store(true, Ordering::Relaxed);

@@ -17,6 +17,7 @@ fn settings(balance: Policy, weights: &[u32]) -> Settings {
         limit: None,
         retries: Retries { attempts: 2, statuses: Vec::new(), budget_percent: 20 },
         health: None,
+        dns: Vec::new(),
         connect_timeout: SLOW,
         head_timeout: SLOW,
         idle_timeout: SLOW,

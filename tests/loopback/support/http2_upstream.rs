@@ -76,7 +76,20 @@ impl Http2Upstream {
     where
         F: Future<Output = Result<Response<Sent>, hyper::Error>> + Send + 'static,
     {
-        let listener = AROUND.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        Self::serving_at(std::net::TcpListener::bind("127.0.0.1:0").unwrap(), manner, handler)
+    }
+
+    /// As [`Http2Upstream::serving`], where a test listens already.
+    pub fn serving_at<F>(
+        listener: std::net::TcpListener,
+        manner: Manner,
+        handler: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Response<Sent>, hyper::Error>> + Send + 'static,
+    {
+        listener.set_nonblocking(true).unwrap();
+        let listener = AROUND.block_on(async { TcpListener::from_std(listener) }).unwrap();
         let address = listener.local_addr().unwrap();
         let (tell, arrived) = channel();
         let (connections, open) = (Arc::new(AtomicUsize::new(0)), watch::Sender::new(0));

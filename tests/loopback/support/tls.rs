@@ -31,6 +31,8 @@ impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let name = menshen::random::hex(&menshen::random::bytes::<4>().unwrap());
+        params.distinguished_name.push(DnType::CommonName, format!("authority {name}"));
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Authority { issuer, folder: tempfile::tempdir().unwrap() }
     }
@@ -93,6 +95,11 @@ impl Authority {
 
     /// A list of the numbers that it has revoked, good until this year.
     pub fn revoked(&self, numbers: &[u8], until: i32) -> CertificateRevocationList {
+        self.revoked_since(numbers, 2020, until)
+    }
+
+    /// As [`Authority::revoked`], made in this year.
+    pub fn revoked_since(&self, numbers: &[u8], since: i32, until: i32) -> CertificateRevocationList {
         let revoked = |number: &u8| RevokedCertParams {
             serial_number: SerialNumber::from_slice(&[*number]),
             revocation_time: rcgen::date_time_ymd(2020, 1, 1),
@@ -100,7 +107,7 @@ impl Authority {
             invalidity_date: None,
         };
         let params = CertificateRevocationListParams {
-            this_update: rcgen::date_time_ymd(2020, 1, 1),
+            this_update: rcgen::date_time_ymd(since, 1, 1),
             next_update: rcgen::date_time_ymd(until, 1, 1),
             crl_number: SerialNumber::from_slice(&[1]),
             issuing_distribution_point: None,

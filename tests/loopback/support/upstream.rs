@@ -61,6 +61,12 @@ impl Upstream {
         Self::serving(move |stream, connection, seen| converse(stream, connection, &seen, &*script))
     }
 
+    /// As [`Upstream::scripted`], where a test listens already.
+    pub fn scripted_at(listener: TcpListener, script: impl Fn(&Received) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let script: Arc<Script> = Arc::new(script);
+        Self::serving_at(listener, move |stream, connection, seen| converse(stream, connection, &seen, &*script))
+    }
+
     /// Answers every request with 200 and `hello`.
     pub fn hello() -> Self {
         Self::scripted(|_| b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec())
@@ -68,7 +74,13 @@ impl Upstream {
 
     /// Hands every connection to `serve`, which does with it what it likes, on a thread of its own.
     pub fn serving(serve: impl Fn(TcpStream, usize, Sender<Received>) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::serving_at(TcpListener::bind("127.0.0.1:0").unwrap(), serve)
+    }
+
+    fn serving_at(
+        listener: TcpListener,
+        serve: impl Fn(TcpStream, usize, Sender<Received>) + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let (seen, received) = channel();
         let serve = Arc::new(serve);

@@ -96,6 +96,11 @@ pub(super) trait End: AsyncRead + AsyncWrite + Unpin {
     fn sent(&self) -> &Frames;
 }
 
+/// What comes while there is still time for last words.
+pub(super) async fn in_time<T>(what: impl Future<Output = T>) -> Option<T> {
+    timeout(LAST_WORDS, what).await.ok()
+}
+
 /// Says farewell to both ends, where that can be understood, and lets go of them.
 pub(super) async fn say(farewell: Farewell, client: &mut impl End, upstream: &mut impl End) {
     let both = async {

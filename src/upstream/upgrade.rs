@@ -48,10 +48,15 @@ impl Tunnel {
 
     async fn join(self, heard: Heard, over: impl Future<Output = Farewell>) {
         let mut over = pin!(over);
-        let switched = tokio::select! {
+        let mut switching = pin!(async { futures_util::try_join!(self.client, self.upstream) });
+        let (switched, early) = tokio::select! {
             biased;
-            _ = over.as_mut() => return,
-            switched = async { futures_util::try_join!(self.client, self.upstream) } => switched,
+            // Both have agreed by now, and are told as soon as they can be.
+            farewell = over.as_mut() => match farewell::in_time(switching).await {
+                Some(switched) => (switched, Some(farewell)),
+                None => return,
+            },
+            switched = switching.as_mut() => (switched, None),
         };
         let (client, upstream) = match switched {
             Ok(both) => both,
@@ -70,6 +75,9 @@ impl Tunnel {
             sent: Frames::default(),
         };
         let (mut client, mut upstream) = (side(client, Some(heard)), side(upstream, None));
+        if let Some(farewell) = early {
+            return farewell::say(farewell, &mut client, &mut upstream).await;
+        }
         let farewell = tokio::select! {
             biased;
             farewell = over => farewell,

@@ -170,7 +170,9 @@ impl Authorities {
         let (optional, required) = (asking(&present.optional)?, asking(&present.required)?);
         let (lists, without_list, between) =
             (present.lists.clone(), present.without_list.clone(), present.between.clone());
-        self.present.store(Arc::new(Trust { optional, required, lists, without_list, between }));
+        // Whoever is believed since has tickets of their own, and is not to be undone.
+        let anew = Arc::new(Trust { optional, required, lists, without_list, between });
+        self.present.compare_and_swap(&present, anew);
         Ok(())
     }
 

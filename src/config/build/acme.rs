@@ -16,7 +16,7 @@ use crate::config::section::{Given, Many, Section};
 
 /// What is known of it.
 pub(super) struct Known {
-    /// The names, each once.
+    /// The names.
     pub(super) names: Many<String>,
     /// What it comes to; `Some(None)`: no certificate is asked for.
     pub(super) settings: Option<Option<Settings>>,

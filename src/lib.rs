@@ -33,6 +33,7 @@ pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod doctor;
+pub mod error_chain;
 pub mod gateway;
 pub mod http;
 pub mod identity;

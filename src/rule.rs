@@ -71,6 +71,7 @@ rules! {
     TheStrictestReadingGuards = "the-strictest-reading-guards",
     NoClientTakesARoutesFieldsOut = "no-client-takes-a-routes-fields-out",
     AnUncertainPathIsNotRewritten = "an-uncertain-path-is-not-rewritten",
+    ARewriteGoesRoundNoGuard = "a-rewrite-goes-round-no-guard",
     EncodedSlashesAreReadBothWays = "encoded-slashes-are-read-both-ways",
     PathParametersAreCut = "path-parameters-are-cut",
     ReadingsAreBounded = "readings-are-bounded",

@@ -25,6 +25,7 @@ static SITE: LazyLock<SiteContext> = LazyLock::new(|| {
         methods: Vec::new(),
         access,
         upstream: 0,
+        application: 0,
         identity: 0,
         ignore_case,
         null_origin: NullOrigin::IsForeign,

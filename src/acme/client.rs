@@ -1,6 +1,5 @@
 //! How an authority is spoken to.
 
-use std::error::Error as _;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
 use reqwest::{Certificate, redirect, retry};
 
+use crate::error_chain::ErrorChain;
 use crate::units::ByteSize;
 
 /// Longest answer read. A certificate with those that vouch for it is below 16 KiB.
@@ -56,7 +56,7 @@ impl Client {
             .no_proxy()
             .tls_certs_merge(authorities.unwrap_or_default());
         let client = builder.build();
-        client.map(Client).map_err(|error| ClientError::Client { reason: in_full(error) })
+        client.map(Client).map_err(|error| ClientError::Client { reason: ErrorChain(&error).to_string() })
     }
 }
 
@@ -91,15 +91,5 @@ impl HttpClient for Client {
 }
 
 fn failed(error: reqwest::Error) -> instant_acme::Error {
-    instant_acme::Error::Other(in_full(error).into())
-}
-
-fn in_full(error: reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    instant_acme::Error::Other(ErrorChain(&error).to_string().into())
 }

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use url::Url;
 
@@ -31,6 +32,10 @@ use crate::tls::{Certificates, Challenges, Validity};
 
 /// An order with everything that belongs to it.
 const ORDER_WITHIN: Duration = Duration::from_secs(180);
+
+/// How long at the most until another try once a configuration has been taken into use, however often it has failed before:
+/// less than five in an hour also come of a proxy that starts again and again.
+const SOON: Duration = Duration::from_secs(15 * 60);
 
 /// After an order that went well the next one for this name is not placed sooner.
 const BETWEEN_ORDERS: Duration = Duration::from_secs(3600);
@@ -69,7 +74,7 @@ pub struct Acme {
 }
 
 /// How it stands with a name at an authority.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Standing {
     /// Since the last order that went well.
     failures: u32,
@@ -121,15 +126,26 @@ impl Acme {
         &self.handshakes
     }
 
-    /// Shows what was issued before and is still good for something. That nothing of it can be read keeps nobody from
-    /// starting: it is issued anew.
+    /// Shows what was issued before and is still good for something, whenever a configuration is taken into use. That nothing
+    /// of it can be read keeps nobody from starting: it is issued anew. What has failed before is tried again soon: whoever
+    /// starts or reloads a proxy may have mended it.
     pub async fn show_kept(&self, settings: &Settings, certificates: &Certificates) {
+        let soon = self.clock.now().plus(SOON);
         for name in &settings.names {
-            self.show(settings, name, certificates).await;
+            self.show(settings, name, certificates, true).await;
+            let standing = self.standing(settings, name).await;
+            self.note(settings, name, Standing { next: standing.next.min(soon), ..standing });
         }
     }
 
-    async fn show(&self, settings: &Settings, name: &str, certificates: &Certificates) -> Option<Validity> {
+    /// `tells`: whether it is said that one cannot be read.
+    async fn show(
+        &self,
+        settings: &Settings,
+        name: &str,
+        certificates: &Certificates,
+        tells: bool,
+    ) -> Option<Validity> {
         match self.vault.certificate(settings, name).await {
             Ok(issued) => {
                 let issued = issued?;
@@ -137,7 +153,9 @@ impl Acme {
                 issued.validity().ok().filter(is_good).and_then(|_| certificates.show(&issued).ok())
             }
             Err(error) => {
-                tracing::warn!(name, %error, "a certificate that was issued cannot be read from the store");
+                if tells {
+                    tracing::warn!(name, %error, "a certificate that was issued cannot be read from the store");
+                }
                 None
             }
         }
@@ -146,6 +164,8 @@ impl Acme {
     /// Has the first certificate issued that is due, if one is: it is shown, and the next call does the next.
     pub async fn renew(&self, settings: &Settings, certificates: &Certificates) -> Option<Outcome> {
         let name = self.due(settings, certificates).await?;
+        // Noted down before anything is asked for: who is killed half-way, again and again, has failed as often.
+        let begun = self.change(settings, &name, |standing| standing.fail(self.clock.now(), false)).await;
         let order = Order { settings, vault: &self.vault, tokens: &self.tokens, handshakes: &self.handshakes };
         let outcome = timeout(ORDER_WITHIN, order.place(&name)).await.unwrap_or(Err(OrderError::TookTooLong));
         let outcome = match outcome {
@@ -156,17 +176,18 @@ impl Acme {
             Ok(validity) => {
                 let now = self.clock.now();
                 // One that is old from the beginning is not asked for again and again.
-                self.change(settings, &name, |standing| {
-                    (standing.failures, standing.next) = (0, now.plus(BETWEEN_ORDERS));
-                });
+                let is_done =
+                    |standing: &mut Standing| (standing.failures, standing.next) = (0, now.plus(BETWEEN_ORDERS));
+                self.change(settings, &name, is_done).await;
                 Outcome::Issued(validity)
             }
             Err(error) => {
                 let now = self.clock.now();
                 let standing = self.change(settings, &name, |standing| {
-                    standing.failures = standing.failures.saturating_add(1);
-                    standing.next = now.plus(schedule::pause(standing.failures, standing.lot, error.is_limit()));
+                    standing.failures = begun.failures.saturating_sub(1);
+                    standing.fail(now, error.is_limit());
                 });
+                let standing = standing.await;
                 let lasts = shown(&name, certificates).map(|validity| validity.not_after.since(now));
                 let lasts = lasts.filter(|lasts| !lasts.is_zero());
                 Outcome::Failed { name, error, next_in: standing.next.since(now), lasts }
@@ -174,11 +195,12 @@ impl Acme {
         })
     }
 
-    /// The first name whose certificate is missing or old, and that may be asked for by now.
+    /// Of the names whose certificates are missing or old, and that may be asked for by now, the one that has waited longest.
     async fn due(&self, settings: &Settings, certificates: &Certificates) -> Option<String> {
         let now = self.clock.now();
+        let mut due: Option<(Timestamp, &String)> = None;
         for name in &settings.names {
-            let standing = self.change(settings, name, |_| {});
+            let standing = self.standing(settings, name).await;
             let is_new = |validity: &Validity| schedule::renewal(validity, standing.lot) > now;
             if shown(name, certificates).as_ref().is_some_and(is_new) {
                 continue;
@@ -186,24 +208,54 @@ impl Acme {
             // A clock that was ahead once keeps nobody waiting for years.
             let may_be_asked_for = standing.next <= now || standing.next.since(now) > schedule::NEVER_LONGER;
             // One may have been issued while another configuration was taken into use.
-            let kept = self.show(settings, name, certificates).await;
-            if may_be_asked_for && !kept.as_ref().is_some_and(is_new) {
-                return Some(name.clone());
+            let kept = self.show(settings, name, certificates, may_be_asked_for).await;
+            let is_first = due.is_none_or(|(next, _)| standing.next < next);
+            if may_be_asked_for && is_first && !kept.as_ref().is_some_and(is_new) {
+                due = Some((standing.next, name));
             }
         }
-        None
+        due.map(|(_, name)| name.clone())
     }
 
-    fn change(&self, settings: &Settings, name: &str, change: impl FnOnce(&mut Standing)) -> Standing {
-        let mut standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
+    /// How it stands with a name, as it was kept or as with one that is new.
+    async fn standing(&self, settings: &Settings, name: &str) -> Standing {
         let key = (settings.directory.clone(), name.to_owned());
-        let standing = standings.entry(key).or_insert_with(|| {
+        let known = self.standings.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        if let Some(known) = known {
+            return known;
+        }
+        // What cannot be read is asked for as if for the first time.
+        let kept = self.vault.standing(settings, name).await.ok().flatten();
+        let standing = kept.unwrap_or_else(|| {
             // Without random bytes everybody's lot is the same.
             let lot = random::bytes::<2>().map_or(0, u16::from_be_bytes);
             Standing { lot, ..Standing::default() }
         });
-        change(standing);
-        *standing
+        *self.standings.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(standing)
+    }
+
+    async fn change(&self, settings: &Settings, name: &str, change: impl FnOnce(&mut Standing)) -> Standing {
+        let mut standing = self.standing(settings, name).await;
+        change(&mut standing);
+        self.note(settings, name, standing);
+        // A process that goes on knows it; the next one begins anew.
+        if let Err(error) = self.vault.keep_standing(settings, name, &standing).await {
+            tracing::debug!(name, %error, "how it stands with a name could not be kept");
+        }
+        standing
+    }
+
+    fn note(&self, settings: &Settings, name: &str, standing: Standing) {
+        let key = (settings.directory.clone(), name.to_owned());
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner).insert(key, standing);
+    }
+}
+
+impl Standing {
+    /// It has not come about once more.
+    fn fail(&mut self, now: Timestamp, is_limit: bool) {
+        self.failures = self.failures.saturating_add(1);
+        self.next = now.plus(schedule::pause(self.failures, self.lot, is_limit));
     }
 }
 

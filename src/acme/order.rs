@@ -22,6 +22,9 @@ use crate::tls::{CertificateError, Challenges, Issued};
 const PATIENCE: RetryPolicy =
     RetryPolicy::new().initial_delay(Duration::from_millis(500)).backoff(1.2).timeout(Duration::from_secs(75));
 
+/// The types of problems that say that a name does not seem to be ours.
+const ABOUT_THE_NAME: [&str; 6] = ["caa", "connection", "dns", "incorrectResponse", "tls", "unauthorized"];
+
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
@@ -36,8 +39,8 @@ pub enum OrderError {
     Refused {
         /// In its own words.
         reason: String,
-        /// Whether we come too often.
-        is_limit: bool,
+        /// The type of the problem, without what all of ACME's begin with (RFC 8555, 6.7); empty: none.
+        kind: String,
     },
     /// It does not believe that the name is ours.
     #[error("the authority could not see that the name is ours: {reason}")]
@@ -80,7 +83,11 @@ pub enum OrderError {
 impl OrderError {
     /// Whether the authority has said that we come too often.
     pub(super) fn is_limit(&self) -> bool {
-        matches!(self, OrderError::Refused { is_limit: true, .. })
+        self.is_refused_for("rateLimited")
+    }
+
+    fn is_refused_for(&self, reason: &str) -> bool {
+        matches!(self, OrderError::Refused { kind, .. } if kind == reason)
     }
 }
 
@@ -97,7 +104,14 @@ impl Order<'_> {
     pub(super) async fn place(&self, name: &str) -> Result<Issued, OrderError> {
         let account = self.account().await?;
         let identifiers = [Identifier::Dns(name.to_owned())];
-        let mut order = account.new_order(&NewOrder::new(&identifiers)).await?;
+        let wanted = NewOrder::new(&identifiers);
+        let mut order = match account.new_order(&wanted).await.map_err(OrderError::from) {
+            // Whoever runs the authority has begun anew.
+            Err(error) if error.is_refused_for("accountDoesNotExist") => {
+                self.new_account().await?.new_order(&wanted).await?
+            }
+            placed => placed?,
+        };
         // What is shown is taken back when the authority has looked, whatever it has seen.
         let posted = self.answer_challenges(&mut order).await?;
         if !matches!(order.state().status, OrderStatus::Ready | OrderStatus::Valid) {
@@ -123,16 +137,50 @@ impl Order<'_> {
 
     /// The account that we have there, or a new one.
     async fn account(&self) -> Result<Account, OrderError> {
-        let client = || Box::new(self.settings.client.clone());
-        if let Some(kept) = self.vault.account(self.settings).await? {
-            return Ok(Account::builder_with_http(client()).from_credentials(kept).await?);
+        match self.vault.account(self.settings).await {
+            Ok(Some(kept)) => {
+                let client = Box::new(self.settings.client.clone());
+                let account = Account::builder_with_http(client).from_credentials(kept).await?;
+                if let Err(error) = self.tell_contact(&account).await {
+                    tracing::warn!(%error, "the authority could not be told whom it may write to");
+                }
+                Ok(account)
+            }
+            // What cannot be read is worth as much as what is not there.
+            Ok(None) | Err(OrderError::Unreadable { .. }) => self.new_account().await,
+            Err(error) => Err(error),
         }
+    }
+
+    async fn new_account(&self) -> Result<Account, OrderError> {
+        let client = Box::new(self.settings.client.clone());
         let contact: Vec<_> = self.settings.contact.iter().map(String::as_str).collect();
         let new = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
         let directory = self.settings.directory.to_string();
-        let (account, kept) = Account::builder_with_http(client()).create(&new, directory, None).await?;
-        self.vault.keep_account(self.settings, &kept).await?;
+        let (account, kept) = Account::builder_with_http(client).create(&new, directory, None).await?;
+        // It is there, and authorities count: it is used, whatever the store says.
+        let (kept, told) =
+            (self.vault.keep_account(self.settings, &kept).await, self.vault.keep_contact(self.settings).await);
+        if let Err(error) = kept.and(told) {
+            tracing::warn!(%error, "our account with the authority could not be kept: the next order makes another");
+        }
         Ok(account)
+    }
+
+    /// Tells the authority whom it may write to, if that is somebody else by now (RFC 8555, 7.3.2).
+    async fn tell_contact(&self, account: &Account) -> Result<(), OrderError> {
+        if self.vault.contact(self.settings).await?.as_ref() == Some(&self.settings.contact) {
+            return Ok(());
+        }
+        let contact: Vec<_> = self.settings.contact.iter().map(String::as_str).collect();
+        match account.update_contacts(&contact).await.map_err(OrderError::from) {
+            // A new one is made with the order, and told then.
+            Err(error) if error.is_refused_for("accountDoesNotExist") => Ok(()),
+            told => {
+                told?;
+                self.vault.keep_contact(self.settings).await
+            }
+        }
     }
 
     /// Shows what the authority will look for, and has it look.
@@ -154,8 +202,9 @@ impl Order<'_> {
             if let Err(error) = challenge.set_ready().await {
                 let error = error.into();
                 // It has looked already.
-                let OrderError::Refused { reason, is_limit: false } = error else { return Err(error) };
-                return Err(OrderError::NotOurs { reason });
+                let OrderError::Refused { reason, kind } = &error else { return Err(error) };
+                let is_about_it = ABOUT_THE_NAME.contains(&kind.as_str());
+                return Err(if is_about_it { OrderError::NotOurs { reason: reason.clone() } } else { error });
             }
         }
         Ok(posted)
@@ -228,8 +277,7 @@ async fn why_not(order: &mut instant_acme::Order, error: Option<instant_acme::Er
 impl From<instant_acme::Error> for OrderError {
     fn from(error: instant_acme::Error) -> Self {
         if let instant_acme::Error::Api(problem) = &error {
-            let is_limit = problem.r#type.as_deref() == Some("urn:ietf:params:acme:error:rateLimited");
-            return OrderError::Refused { reason: told(problem), is_limit };
+            return OrderError::Refused { reason: told(problem), kind: kind(problem).to_owned() };
         }
         if matches!(error, instant_acme::Error::Timeout(_)) {
             return OrderError::TookTooLong;
@@ -239,7 +287,10 @@ impl From<instant_acme::Error> for OrderError {
 }
 
 fn told(problem: &Problem) -> String {
+    format!("{} ({})", problem.detail.as_deref().unwrap_or("it does not say why"), kind(problem))
+}
+
+fn kind(problem: &Problem) -> &str {
     let kind = problem.r#type.as_deref().unwrap_or("no type");
-    let kind = kind.strip_prefix("urn:ietf:params:acme:error:").unwrap_or(kind);
-    format!("{} ({kind})", problem.detail.as_deref().unwrap_or("it does not say why"))
+    kind.strip_prefix("urn:ietf:params:acme:error:").unwrap_or(kind)
 }

@@ -1,13 +1,14 @@
 //! What is kept of an authority's: our account there, and the certificates with their keys. Sealed, so that a copy of the
 //! store opens nothing.
 
+use std::mem;
 use std::sync::Arc;
 
 use instant_acme::AccountCredentials;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
-use super::{OrderError, Settings, label};
+use super::{OrderError, Settings, Standing, label};
 use crate::master_key::MasterKey;
 use crate::seal::{SealError, SealKey, Sealer};
 use crate::secret::Secret;
@@ -26,6 +27,12 @@ struct Kept {
     key: String,
 }
 
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.key.zeroize();
+    }
+}
+
 impl Vault {
     pub(super) fn new(store: Arc<dyn Store>, master: &MasterKey) -> Result<Self, SealError> {
         let key = SealKey::new(0, &master.derive("certificates in the store"))?;
@@ -41,10 +48,36 @@ impl Vault {
         self.keep(&account(settings), kept).await
     }
 
+    /// Whom it may write to, as it was told last.
+    pub(super) async fn contact(&self, settings: &Settings) -> Result<Option<Vec<String>>, OrderError> {
+        self.open(&contact(settings)).await
+    }
+
+    pub(super) async fn keep_contact(&self, settings: &Settings) -> Result<(), OrderError> {
+        self.keep(&contact(settings), &settings.contact).await
+    }
+
+    /// How it stands with a name there.
+    pub(super) async fn standing(&self, settings: &Settings, name: &str) -> Result<Option<Standing>, OrderError> {
+        self.open(&standing(settings, name)).await
+    }
+
+    pub(super) async fn keep_standing(
+        &self,
+        settings: &Settings,
+        name: &str,
+        kept: &Standing,
+    ) -> Result<(), OrderError> {
+        self.keep(&standing(settings, name), kept).await
+    }
+
     /// What this authority has issued for a name.
     pub(super) async fn certificate(&self, settings: &Settings, name: &str) -> Result<Option<Issued>, OrderError> {
         let kept: Option<Kept> = self.open(&certificate(settings, name)).await?;
-        Ok(kept.map(|Kept { chain, key }| Issued { label: label(name), chain, key: Secret::new(key) }))
+        Ok(kept.map(|mut kept| {
+            let (chain, key) = (mem::take(&mut kept.chain), mem::take(&mut kept.key));
+            Issued { label: label(name), chain, key: Secret::new(key) }
+        }))
     }
 
     pub(super) async fn keep_certificate(
@@ -73,6 +106,14 @@ impl Vault {
 
 fn account(settings: &Settings) -> String {
     format!("acme account {}", settings.directory)
+}
+
+fn contact(settings: &Settings) -> String {
+    format!("acme contact {}", settings.directory)
+}
+
+fn standing(settings: &Settings, name: &str) -> String {
+    format!("acme standing {} {name}", settings.directory)
 }
 
 /// By authority: what a test authority has issued is nothing to show once it is another.

@@ -28,7 +28,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::tls::{Acceptor, Tickets};
 use crate::token::api::ApiTokens;
 use crate::trail::Trail;
-use crate::upstream::{ConnectionCounts, Groups, HealthChecks, Names};
+use crate::upstream::{ConnectionCounts, Groups, HealthChecks, Names, Places};
 
 /// What outlives every configuration.
 pub(super) struct Foundations {
@@ -155,6 +155,7 @@ impl Foundations {
             upstreams: config.upstreams.clone(),
             connections: self.connections.clone(),
             groups: self.groups.clone(),
+            places: Places::new(&self.master.derive("endpoints in cookies")),
             names: self.names.clone(),
             forwarding: config.forwarding,
             going_down: self.going_down.subscribe(),

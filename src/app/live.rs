@@ -231,6 +231,11 @@ impl Running for Live {
             Problem::Unacceptable(report.to_string())
         })?;
         let _changing = self.changing.lock().await;
+        if let Some(reason) = source::cannot_be_followed(&config, &self.present.load().config) {
+            metrics.reload("refused");
+            tracing::error!(error = reason, "the configuration cannot be used: the old one stays in use");
+            return Err(Problem::Unacceptable(format!("{reason}; the old configuration stays in use")));
+        }
         let need_a_restart = source::keep_what_needs_a_restart(&mut config, &self.present.load().config);
         self.go_on_by(config).await.map_err(|error| {
             metrics.reload("refused");

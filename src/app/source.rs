@@ -6,6 +6,16 @@ use crate::config::{Config, Report, Warning};
 /// Reads the configuration again.
 pub type Source = Box<dyn Fn() -> Result<(Config, Vec<Warning>), Report> + Send + Sync>;
 
+/// What a new configuration says of sockets that a running proxy cannot follow in anything else it says, if it does: where
+/// there is no TLS visitors must not be sent there, and where there is, it has to have something to show.
+pub(super) fn cannot_be_followed(new: &Config, old: &Config) -> Option<String> {
+    let (is_tls, was_tls) = (!new.server.listen_tls.is_empty(), !old.server.listen_tls.is_empty());
+    let what = if is_tls { "names the first address" } else { "names no address any more" };
+    (is_tls != was_tls).then(|| {
+        format!("server.listen_tls {what}: TLS comes and goes with a restart alone, and so does all that depends on it")
+    })
+}
+
 /// Puts back what cannot be changed while the proxy runs, and says what that is.
 pub(super) fn keep_what_needs_a_restart(new: &mut Config, old: &Config) -> Vec<String> {
     let mut changed = Vec::new();

@@ -125,7 +125,7 @@ pub(super) const KEYS: &[Key] = &[
         Is(r#""round_robin""#),
     ),
     key("upstreams.<name>.hash_on", Text, Is(r#""user""#)),
-    key("upstreams.<name>.sticky_cookie", Text, Is(r#""menshen_endpoint""#)),
+    key("upstreams.<name>.sticky_cookie", Text, Derived("menshen_endpoint_ and the upstream's name")),
     key("upstreams.<name>.slow_start", Kind::Duration(Duration::ZERO, HOUR), Is(r#""10s""#)),
     key("upstreams.<name>.max_requests", Count(1, 10_000_000), Derived("no limit")),
     key("upstreams.<name>.max_pending", Count(0, 10_000_000), Is("1024")),

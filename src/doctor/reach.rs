@@ -1,6 +1,5 @@
 //! Whether the site's own addresses lead here, and whether QQ can be asked.
 
-use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use url::{Host, Url};
 use super::Finding;
 use crate::clock::Timestamp;
 use crate::config::Config;
+use crate::error_chain::ErrorChain;
 use crate::http::client_certificate::ClientAuth;
 use crate::site::Site;
 
@@ -104,7 +104,7 @@ async fn answered(address: &str, response: reqwest::Response) -> Finding {
 
 /// Somebody took the connection, and no answer came.
 fn failed(address: &str, error: &reqwest::Error, asked: ClientAuth) -> Finding {
-    let found = format!("{address}: {}", causes(error));
+    let found = format!("{address}: {}", ErrorChain(error));
     if let Some(fault) = certificate_fault(error) {
         return Finding::bad(SITE, found, format!("{}; {FROM_OUTSIDE}", certificate_fix(fault)));
     }
@@ -173,17 +173,6 @@ pub(super) async fn qq(config: &Config) -> (Vec<Finding>, Option<Timestamp>) {
         });
     }
     (findings, date)
-}
-
-/// An error's words and those of whatever caused it.
-fn causes(error: &reqwest::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }
 
 #[cfg(test)]

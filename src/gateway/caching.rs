@@ -7,6 +7,9 @@ use crate::rule::{self, Rule};
 /// Makes an answer to a request with identity private: what is private or not stored at all stays as it is, anything
 /// else loses `public` and `s-maxage` and becomes private.
 pub(super) fn keep_private(headers: &mut HeaderMap) {
+    if !rule::holds(Rule::AnswersWithIdentityArePrivate) {
+        return;
+    }
     remove_targeted(headers);
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, COOKIE};
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -11,9 +11,9 @@ use super::body::AnswerBody;
 use super::caller::Kind;
 use super::error::Error;
 use super::policy::Clearance;
-use super::{Access, Gateway, Here, Passing, Rewrite, caching, cookies};
+use super::{Access, Found, Gateway, Here, Passing, caching, cookies};
 use crate::http::client_certificate::ClientCertificate;
-use crate::http::{cookie, request_path};
+use crate::http::cookie;
 use crate::rule::{self, Rule};
 use crate::session::Proof;
 use crate::telemetry::line::Line;
@@ -28,12 +28,15 @@ impl Gateway {
         here: Here<'_>,
         line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Error> {
-        let Passing { matched, presented } = passing;
+        let Passing { found: Found { matched, rewritten }, presented } = passing;
         let visitor = self.visitor(here, presented.session().filter(|_| clearance.identity().is_some()));
         let handling = &matched.route.handling;
         if let Some(answer) = &handling.answer {
             let mut response = answer.answer(request.uri(), here.caller)?;
             handling.response_fields.apply(response.headers_mut());
+            if matched.access == Access::Required {
+                caching::keep_private(response.headers_mut());
+            }
             return Ok(response);
         }
         let affinity = self.upstreams.affinity(clearance.upstream(), request.headers(), &visitor);
@@ -42,8 +45,8 @@ impl Gateway {
             Some((identity, proof)) => self.shared.sessions.identity_headers(proof, identity, here.now).await?,
             None => None,
         };
-        if let Some(rewrite) = &handling.rewrite {
-            *request.uri_mut() = self.rewritten(rewrite, request.uri())?;
+        if let Some(rewritten) = rewritten {
+            *request.uri_mut() = rewritten;
         }
         handling.request_fields.apply_to_request(request.headers_mut());
         let permit = clearance.permit(fields.as_ref());
@@ -56,7 +59,8 @@ impl Gateway {
             line.answered = Some(Instant::now());
         }
         if let Some(tunnel) = tunnel {
-            self.open(tunnel, fields.as_ref().and(presented.session()).cloned(), here);
+            let is_by_session = fields.is_some() || matched.access == Access::Required;
+            self.open(tunnel, presented.session().filter(|_| is_by_session).cloned(), here);
         }
         let mut response = response.map(AnswerBody::relayed);
         handling.response_fields.apply(response.headers_mut());
@@ -64,7 +68,8 @@ impl Gateway {
         if let Some(cookie) = cookie {
             cookies::stick(cookie, &mut response);
         }
-        if fields.is_some() && rule::holds(Rule::AnswersWithIdentityArePrivate) {
+        // What strangers may not have from us they may not have from a cache.
+        if fields.is_some() || matched.access == Access::Required {
             caching::keep_private(response.headers_mut());
         }
         if matched.access == Access::Optional && rule::holds(Rule::OptionalAnswersVary) {
@@ -78,17 +83,6 @@ impl Gateway {
             cookies::renew(&self.shared, proof, here, &mut response)?;
         }
         Ok(response)
-    }
-
-    /// The target for the application. It is asked by its own name at none of the paths that are ours: its own login there
-    /// would go round this one.
-    pub(super) fn rewritten(&self, rewrite: &Rewrite, target: &Uri) -> Result<Uri, Error> {
-        let rewritten = rewrite.apply(target, &request_path::read(target.path())?)?;
-        let is_ours = self.shared.own_paths.is_shadowed(&request_path::read(rewritten.path())?);
-        if is_ours && rule::holds(Rule::ContractPathsHaveOneSpelling) {
-            return Err(Error::NotFound);
-        }
-        Ok(rewritten)
     }
 
     /// Takes out whatever a client must not send on: claims of an identity in every spelling, our cookies, and, where

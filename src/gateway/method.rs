@@ -75,6 +75,7 @@ mod tests {
             methods: methods.iter().map(|name| name.parse().unwrap()).collect(),
             access: Access::Optional,
             upstream: 0,
+            application: 0,
             identity: 0,
             ignore_case: false,
             null_origin: NullOrigin::IsForeign,

@@ -6,6 +6,7 @@ mod caller;
 mod cookies;
 mod error;
 mod explain;
+mod find_route;
 mod fixed_answer;
 mod forward;
 mod handling;
@@ -36,6 +37,7 @@ pub use self::body::AnswerBody;
 use self::caller::{Caller, RequestId};
 use self::error::Error;
 pub use self::explain::Explanation;
+use self::find_route::{Found, settle_host};
 pub use self::fixed_answer::{FixedAnswer, TARGET};
 pub use self::handling::{Fields, Handling};
 pub use self::in_flight::InFlight;
@@ -65,7 +67,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::token::signing_key::SigningKey;
 use crate::trail::Trail;
 use crate::units::ByteSize;
-use crate::upstream::{self, Common, ConnectionCounts, Forwarding, Groups, Names, Upstreams};
+use crate::upstream::{self, Common, ConnectionCounts, Forwarding, Groups, Names, Places, Upstreams};
 
 /// One `[[routes]]`.
 #[derive(Debug, Clone)]
@@ -80,6 +82,8 @@ pub struct RouteSettings {
     pub access: Access,
     /// Index into the configured upstreams.
     pub upstream: usize,
+    /// The first of the configured upstreams that leads to the same application: two that share an endpoint do.
+    pub application: usize,
     /// Index into the configured identities.
     pub identity: usize,
     /// Whether the backend takes `/Admin/` for `/admin/`.
@@ -140,6 +144,8 @@ pub struct Shared {
     pub connections: ConnectionCounts,
     /// How their endpoints stand.
     pub groups: Groups,
+    /// What sticky cookies call them.
+    pub places: Places,
     /// Where their names lead.
     pub names: Names,
     /// Which forwarding header upstreams get.
@@ -154,8 +160,8 @@ pub struct Shared {
 
 impl Shared {
     fn common(&self) -> Common<'_> {
-        let Shared { connections: counts, groups, names, forwarding, .. } = self;
-        Common { counts, groups, names, forwarding: *forwarding }
+        let Shared { connections: counts, groups, places, names, forwarding, .. } = self;
+        Common { counts, groups, places, names, forwarding: *forwarding }
     }
 }
 
@@ -284,11 +290,8 @@ impl Gateway {
     ) -> Result<Response<AnswerBody>, Error> {
         settle_host(&mut request, here.site);
         let readings = request_path::read(request.uri().path())?;
-        if self.shared.own_paths.is_shadowed(&readings) && rule::holds(Rule::ContractPathsHaveOneSpelling) {
-            return Err(Error::NotFound);
-        }
-        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let matched = method::find(&here.site.routes, host, &readings, request.method())?;
+        let found = self.find_route(&request, &readings, here.site)?;
+        let matched = found.matched;
         let null = NullOrigin::by(matched.route, &readings);
         let listed = origin::listed(matched.route, &readings, here.caller);
         let is_own = |headers: &_| origin::is_own(headers, &here.site.site, null) || origin::is_of(headers, listed);
@@ -306,7 +309,7 @@ impl Gateway {
         let decision = policy::decide(matched, proof, here.caller, || is_own(request.headers()), is_navigation);
         note(line, matched, proof, &decision);
         let is_foreign = matches!(decision, Decision::ForeignOrigin);
-        let answered = self.carry_out(decision, request, Passing { matched, presented }, here, line);
+        let answered = self.carry_out(decision, request, Passing { found, presented }, here, line);
         if is_foreign || ending.is_empty() {
             return answered.await;
         }
@@ -401,18 +404,9 @@ impl Gateway {
     }
 }
 
-/// A `Host` that no site has, or none, becomes the site's own: neither a rule for one host nor the application's virtual
-/// hosts may depend on how a stranger spells it.
-fn settle_host<B>(request: &mut Request<B>, site: &SiteContext) {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    if !host.is_some_and(|host| site.site.answers_to(host)) && rule::holds(Rule::AnUnlistedHostBecomesTheSites) {
-        request.headers_mut().insert(HOST, site.host.clone());
-    }
-}
-
 /// What was found out about a request on the way.
 struct Passing<'r> {
-    matched: Matched<'r>,
+    found: Found<'r>,
     presented: Presented,
 }
 

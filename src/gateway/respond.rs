@@ -17,6 +17,7 @@ use super::error::Error;
 use super::site::SiteContext;
 use super::way_on::WayOn;
 use crate::account::SignInError;
+use crate::error_chain::ErrorChain;
 use crate::login::provider;
 use crate::login::{ExchangeError, RETRY_AFTER as RETRY_LOGIN, Refusal};
 use crate::page::{self, AttemptRefusal, Back, ErrorKind, Page};
@@ -59,7 +60,7 @@ fn answer(
     let login = way_on.login();
     let mut response = show(&shown, caller, (shown.status() == StatusCode::UNAUTHORIZED).then_some(login));
     if is_worth_a_cause(error, shown.status()) {
-        response.extensions_mut().insert(Cause(Chain(error).to_string()));
+        response.extensions_mut().insert(Cause(ErrorChain(error).to_string()));
     }
     let headers = response.headers_mut();
     if let Error::MethodNotAllowed { allow } = error
@@ -139,7 +140,7 @@ fn page<'p>(
         Error::Upstream(error) => kind(match error {
             upstream::Error::Framing(_) | upstream::Error::ClientGone => ErrorKind::BadRequest,
             upstream::Error::ClientSilent => ErrorKind::RequestTimeout,
-            upstream::Error::TooSlow { .. } => ErrorKind::GatewayTimeout,
+            upstream::Error::TooSlow { .. } | upstream::Error::Late { .. } => ErrorKind::GatewayTimeout,
             upstream::Error::Full { retry_after, .. } => ErrorKind::Overloaded(whole_seconds(*retry_after).max(1)),
             upstream::Error::Unreachable { .. }
             | upstream::Error::BrokenAnswer { .. }
@@ -256,7 +257,7 @@ fn own_headers(response: &mut Response<AnswerBody>, referrer: &'static str) {
 
 /// Says to the operator what no page says: the cause, under the request's id.
 fn log(error: &Error, caller: &Caller) {
-    let (id, chain) = (caller.id, Chain(error));
+    let (id, chain) = (caller.id, ErrorChain(error));
     match error {
         Error::UnknownHost { host } => tracing::warn!(
             request_id = %id, host = %Cut(host),
@@ -317,20 +318,5 @@ fn is_warning(cause: &ExchangeError) -> bool {
         ExchangeError::Provider(provider::Error::Unavailable { .. } | provider::Error::Busy { .. })
         | ExchangeError::SignIn(SignInError::Blocked(_)) => true,
         ExchangeError::Provider(_) | ExchangeError::SignIn(_) | ExchangeError::Session(_) => false,
-    }
-}
-
-/// An error and its causes on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
     }
 }

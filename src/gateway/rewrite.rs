@@ -59,9 +59,7 @@ impl Rewrite {
     /// # Errors
     /// It could be read in different ways, or what would come of it is no path.
     pub(super) fn apply(&self, uri: &Uri, readings: &Readings<'_>) -> Result<Uri, Error> {
-        if !readings.others.is_empty() && rule::holds(Rule::AnUncertainPathIsNotRewritten) {
-            return Err(Error::NotRewritable);
-        }
+        refuse_uncertain(readings)?;
         let path = with_letters_decoded(uri.path());
         let Some(rewritten) = self.rewritten(&path) else { return Ok(uri.clone()) };
         let target = match uri.query() {
@@ -71,13 +69,19 @@ impl Rewrite {
         let is_path = target.starts_with('/') && !target.starts_with("//");
         let target = PathAndQuery::try_from(target).ok().filter(|_| is_path).ok_or(Error::NotRewritable)?;
         // What was no segment of its own may be one by now, as `..` is.
-        let is_certain = request_path::read(target.path()).is_ok_and(|readings| readings.others.is_empty());
-        if !is_certain && rule::holds(Rule::AnUncertainPathIsNotRewritten) {
-            return Err(Error::NotRewritable);
-        }
+        refuse_uncertain(&request_path::read(target.path()).map_err(|_| Error::NotRewritable)?)?;
         let mut parts = uri.clone().into_parts();
         parts.path_and_query = Some(target);
         Uri::from_parts(parts).map_err(|_| Error::NotRewritable)
+    }
+
+    /// Where it leads by what it says itself, whatever comes of a path.
+    pub(super) fn place(&self) -> &str {
+        match self {
+            Rewrite::Prefix { to, .. } if to.is_empty() => "/",
+            Rewrite::Prefix { to, .. } => to,
+            Rewrite::Pattern { to, .. } => to.split('$').next().unwrap_or_default(),
+        }
     }
 
     fn rewritten(&self, path: &str) -> Option<String> {
@@ -96,6 +100,14 @@ impl Rewrite {
             },
         }
     }
+}
+
+/// Neither what is rewritten nor what comes of it is a path that servers would read in different ways.
+fn refuse_uncertain(readings: &Readings<'_>) -> Result<(), Error> {
+    if !readings.others.is_empty() && rule::holds(Rule::AnUncertainPathIsNotRewritten) {
+        return Err(Error::NotRewritable);
+    }
+    Ok(())
 }
 
 /// Decodes what means the same decoded (RFC 3986, 6.2.2.2), so that no other spelling goes past a rewrite.

@@ -26,6 +26,9 @@ use crate::http::request_end::RequestEnd;
 /// How long a client may leave an answer unread before it is given up.
 pub(super) const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a client may take for what has not left us when its connection ends: up to 64 KiB, where TLS is spoken.
+const LAST_BYTES: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5 * 60) };
+
 /// How long to go on reading from a client that was answered in the middle of its request. Closed at once, the system
 /// would answer the rest with a reset, at which clients throw the answer away unread (RFC 9112, 9.6).
 const LINGER: Duration = Duration::from_secs(10);
@@ -46,6 +49,8 @@ pub(super) struct ClientIo {
     keep_alive: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     unread: IdleLimit,
+    /// Nothing more is written.
+    is_ending: bool,
     departure: Departure,
     linger: Option<Pin<Box<Sleep>>>,
     lingered: usize,
@@ -71,6 +76,7 @@ impl ClientIo {
             keep_alive: limits.keep_alive,
             timer: None,
             unread: IdleLimit::new(UNREAD_TIMEOUT),
+            is_ending: false,
             departure: Departure::default(),
             linger: None,
             lingered: 0,
@@ -122,6 +128,20 @@ impl ClientIo {
         }
         ready!(self.unread.poll_silence(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
+    }
+
+    /// Has the client told that nothing follows, after all that does.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(ended) = Pin::new(&mut self.stream).poll_shutdown(cx) {
+            return Poll::Ready(ended);
+        }
+        if !self.is_ending {
+            self.is_ending = true;
+            self.unread.set(LAST_BYTES);
+            self.unread.heard();
+        }
+        ready!(self.unread.poll_silence(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read the end of its answer")))
     }
 
     /// Whether more of a request may be on its way that has been answered, though nothing lies there at this moment.
@@ -207,7 +227,7 @@ impl Write for ClientIo {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.linger.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            ready!(self.poll_end(cx))?;
         }
         // There its half alone is closed: what the client still sends is for the upstream.
         if self.activity.phase().0 == Phase::Upgraded {
@@ -227,5 +247,54 @@ impl Write for ClientIo {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.poll_written(cx, written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig};
+    use tokio::net::UnixStream;
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    use super::super::crowd::Crowd;
+    use super::super::tests::settings;
+    use super::super::transport::Transport;
+    use super::*;
+
+    /// Regression: whoever read nothing of the end held its connection for ever.
+    #[tokio::test]
+    async fn who_does_not_take_the_last_bytes_is_given_up() {
+        let issued = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(issued.signing_key.serialize_der()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(issued.cert.der().clone()).unwrap();
+        let provider = || Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let server = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+        let server = server.with_no_client_auth().with_single_cert(vec![issued.cert.der().clone()], key).unwrap();
+        let client = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+        let client = client.with_root_certificates(roots).with_no_client_auth();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (ours, _unread) = tokio::try_join!(
+            TlsAcceptor::from(Arc::new(server)).accept(Transport::Unix(ours)),
+            TlsConnector::from(Arc::new(client)).connect(ServerName::try_from("a.example").unwrap(), theirs),
+        )
+        .unwrap();
+        let limits = settings(1).limits;
+        let place = Arc::new(Crowd::default()).admit(None, &limits).unwrap();
+        let (activity, end) = (Activity::sequential(), RequestEnd::default());
+        let mut client = ClientIo::new(Socket::tls(ours), activity, end, &limits, Connected::alone(place));
+        poll_fn(|cx| {
+            while Pin::new(&mut client).poll_write(cx, &[0; 16 * 1024]).is_ready() {}
+            Poll::Ready(())
+        })
+        .await;
+        let began = Instant::now();
+        let ended = poll_fn(|cx| Pin::new(&mut client).poll_shutdown(cx)).await.unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
+        assert!(began.elapsed() >= LAST_BYTES, "{:?}", began.elapsed());
     }
 }

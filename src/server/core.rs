@@ -240,6 +240,12 @@ impl Connected {
         Connected { place, open: Arc::clone(open) }
     }
 
+    /// On a core that nobody watches.
+    #[cfg(test)]
+    pub(super) fn alone(place: Place) -> Self {
+        Connected::new(place, &Arc::new(Open { count: AtomicUsize::new(0), none: Notify::new() }))
+    }
+
     /// Whose it is, by what a balancer says; false where that client has too many, which has been told then.
     pub(super) fn belongs_to(&mut self, client: Remote, limits: &Limits) -> bool {
         let admitted = self.place.belongs_to(client, limits);

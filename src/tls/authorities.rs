@@ -1,7 +1,6 @@
 //! Who vouches for clients, and which of their certificates have been revoked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +19,7 @@ use super::acceptor::{NoTickets, Tickets};
 use super::client;
 use super::revocation_lists::RevocationList;
 use crate::clock::Timestamp;
+use crate::error_chain::ErrorChain;
 use crate::http::client_certificate::ClientAuth;
 use crate::rule::{self, Rule};
 
@@ -190,7 +190,7 @@ impl Authorities {
                     held.contents = contents;
                     changes.push(AuthorityChange::Taken(held.files.ca.clone()));
                 }
-                Err(error) => drop(faults.insert(held.files.ca.clone(), in_full(&error))),
+                Err(error) => drop(faults.insert(held.files.ca.clone(), ErrorChain(&error).to_string())),
             }
         }
         let is_new = |(path, fault): &(&PathBuf, &String)| held.faults.get(*path) != Some(fault);
@@ -200,13 +200,6 @@ impl Authorities {
         changes.extend(outdated.difference(&held.told).map(|(path, _)| AuthorityChange::RunOut(path.clone())));
         held.told = outdated;
         changes
-    }
-}
-
-fn in_full(error: &AuthorityError) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
     }
 }
 
@@ -221,7 +214,7 @@ impl Contents {
             let now = read(path).and_then(|now| if now == *before { Ok(now) } else { check(&now).map(|()| now) });
             match now {
                 Ok(now) => *before = now,
-                Err(error) => drop(faults.insert(path.clone(), in_full(&error))),
+                Err(error) => drop(faults.insert(path.clone(), ErrorChain(&error).to_string())),
             }
         };
         take(&files.ca, &mut self.ca, &|text| roots(&files.ca, text).map(drop));

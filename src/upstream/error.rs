@@ -45,6 +45,12 @@ pub enum Error {
         /// Which of its endpoints.
         endpoint: String,
     },
+    /// The route's own time was over before an endpoint could be asked.
+    #[error("the route's time was over before upstream {upstream} could be asked")]
+    Late {
+        /// Which upstream.
+        upstream: Arc<str>,
+    },
     /// The connection broke before the answer's head, or the head was nonsense.
     #[error("upstream {upstream} at {endpoint} broke off or answered nonsense")]
     BrokenAnswer {

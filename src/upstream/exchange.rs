@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::admission::{Admission, Admitted};
 use super::balance::{Affinity, Balance, Group, InFlight, Tried};
@@ -43,7 +44,22 @@ pub(super) struct Answered {
 #[derive(Debug, Default)]
 pub(super) struct Busy {
     _admitted: Admitted,
-    _in_flight: Option<InFlight>,
+    in_flight: Option<InFlight>,
+}
+
+impl Busy {
+    /// What counts it at its endpoint alone.
+    pub(super) fn at_its_endpoint(self) -> Option<InFlight> {
+        self.in_flight
+    }
+}
+
+/// One endpoint's answer.
+struct Got {
+    response: Response<Incoming>,
+    lease: Lease,
+    in_flight: Option<InFlight>,
+    at: usize,
 }
 
 /// What a request asks of its upstream.
@@ -91,7 +107,7 @@ impl Upstream {
         let target =
             |at: &super::Member| Target::new(at.endpoint.clone(), &settings, common.names, Arc::clone(&counts));
         let targets = settings.members.iter().map(target).collect();
-        let balance = Balance::new(&settings, Arc::clone(&group), seed);
+        let balance = Balance::new(&settings, Arc::clone(&group), common.places, seed);
         let admission = Admission::new(&settings, Arc::clone(&group));
         Upstream { settings, targets, balance, admission, group }
     }
@@ -101,24 +117,47 @@ impl Upstream {
         self.balance.affinity(headers, visitor)
     }
 
-    /// One request and its answer's head. A kept connection may be closed under our hands: a request of which not a
-    /// byte was sent goes out again on another, and one that does no harm twice, or that the upstream says it has not
-    /// looked at, once more on a fresh one (RFC 9110, 9.2.2; RFC 9113, 8.7).
+    /// One request and its answer's head, once there is room for it.
     pub(super) async fn exchange(
+        &self,
+        request: Request<RequestBody>,
+        progress: &Progress,
+        asking: Asking,
+    ) -> Result<Answered, Error> {
+        let admitted = match asking.patience.until {
+            Some(until) => timeout_at(until, self.admission.enter()).await.map_err(|_| self.late())??,
+            None => self.admission.enter().await?,
+        };
+        if self.targets.len() > 1 {
+            self.group.budget.note(Instant::now());
+        }
+        let (mut poor, until) = (None, asking.patience.until);
+        let got = self.answer_of_some(request, progress, asking, &mut poor).await;
+        // That one endpoint said it could not is better than that another said nothing, while there is time to say so.
+        let has_time = || until.is_none_or(|until| Instant::now() < until);
+        let Got { response, lease, in_flight, at } = got.or_else(|error| poor.filter(|_| has_time()).ok_or(error))?;
+        Ok(Answered { response, lease, busy: Busy { _admitted: admitted, in_flight }, at })
+    }
+
+    /// A kept connection may be closed under our hands: a request of which not a byte was sent goes out again on another,
+    /// and one that does no harm twice, or that the upstream says it has not looked at, once more on a fresh one (RFC 9110,
+    /// 9.2.2; RFC 9113, 8.7). `poor`: the last answer that was as good as none, and that another endpoint is asked after.
+    async fn answer_of_some(
         &self,
         mut request: Request<RequestBody>,
         progress: &Progress,
         asking: Asking,
-    ) -> Result<Answered, Error> {
+        poor: &mut Option<Got>,
+    ) -> Result<Got, Error> {
         let Asking { switches, affinity, patience } = asking;
-        let admitted = self.admission.enter().await?;
-        if self.targets.len() > 1 {
-            self.group.budget.note();
-        }
         let mut course = Course { affinity, tried: Tried::new(), retries: 0 };
         let (mut wanted, mut unsent_before) =
             (Wanted { is_reusable: true, switches, connect_timeout: patience.connect }, false);
         loop {
+            // What nobody waits for any more is not begun.
+            if patience.until.is_some_and(|until| until <= Instant::now()) {
+                return Err(self.late());
+            }
             let Way { mut channel, target, at, is_reused, in_flight } =
                 self.way(wanted, patience.until, &mut course).await?;
             let may_go_elsewhere = self.targets.len() > 1 && !self.settings.retries.statuses.is_empty();
@@ -142,7 +181,7 @@ impl Upstream {
                     // Who waits for the rest of a body owes no answer yet.
                     ClientSide::Owing | ClientSide::Silent => Error::ClientSilent,
                     ClientSide::Done | ClientSide::Sending | ClientSide::Broken => {
-                        // That a route's own time is over says nothing of the endpoint.
+                        // That the time for all of it is over says nothing of the endpoint.
                         if Instant::now() >= progress.last().max(sent) + patience.head {
                             channel.retire();
                             self.balance.failed(at);
@@ -157,13 +196,10 @@ impl Upstream {
                     let keep_alive = spare::kept_by_upstream(response.headers(), self.settings.keep_alive);
                     let lease = channel.lease(&target.pool, keep_alive, progress);
                     self.note(at, response.status());
-                    match self.once_more(&response, spare, at, &mut course) {
-                        Some(again) => request = again,
-                        None => {
-                            let busy = Busy { _admitted: admitted, _in_flight: in_flight };
-                            return Ok(Answered { response, lease, busy, at });
-                        }
-                    }
+                    let again = self.once_more(&response, spare, at, &mut course);
+                    let got = Got { response, lease, in_flight, at };
+                    let Some(again) = again else { return Ok(got) };
+                    (request, *poor) = (again, Some(got));
                     continue;
                 }
                 Err(error) => error,
@@ -199,9 +235,8 @@ impl Upstream {
         let is_none = self.settings.retries.statuses.contains(&response.status());
         let spare = spare.filter(|spare| is_none && spare.is_harmless)?;
         course.tried.push(at);
-        // Where there is nobody else, this answer is better than none.
-        let has_another = self.targets.len() > course.tried.len();
-        (has_another && self.may_retry(course)).then_some(spare.request)
+        // Where there is nobody else who may know better, this answer is it.
+        (self.balance.has_another(&course.tried) && self.may_retry(course)).then_some(spare.request)
     }
 
     /// Notes down what an endpoint's answer says of it: one that got no answer itself is as bad as one that gives none.
@@ -226,6 +261,10 @@ impl Upstream {
         }
     }
 
+    fn late(&self) -> Error {
+        Error::Late { upstream: Arc::clone(&self.settings.name) }
+    }
+
     /// A kept connection, or else a fresh one, to the endpoint that the request belongs to; if it takes none, to another.
     async fn way(&self, wanted: Wanted, until: Option<Instant>, course: &mut Course) -> Result<Way<'_>, Error> {
         let mut failure = None;
@@ -234,13 +273,19 @@ impl Upstream {
             let in_flight = self.balance.begin(at);
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             let wanted = wanted.within(left);
-            match target.channel(wanted).await {
+            let source = match target.channel(wanted).await {
                 Ok((channel, is_reused)) => return Ok(Way { channel, target, at, is_reused, in_flight }),
-                Err(source) => failure = Some((target, source)),
-            }
+                Err(source) => source,
+            };
             // That there was no time left says nothing of the endpoint.
-            if until.is_none_or(|until| Instant::now() < until) {
-                self.balance.failed(at);
+            let is_late = until.is_some_and(|until| until <= Instant::now());
+            if is_late && source.kind() == io::ErrorKind::TimedOut {
+                return Err(self.late());
+            }
+            self.balance.failed(at);
+            failure = Some((target, source));
+            if is_late {
+                break;
             }
             course.tried.push(at);
             if course.tried.len() == self.targets.len() || !self.may_retry(course) {

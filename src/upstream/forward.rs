@@ -18,7 +18,7 @@ use super::exchange::{Answered, Asking, Patience, Upstream};
 use super::outgoing::{self, Forwarding, Visitor};
 use super::permit::Permit;
 use super::upgrade::Tunnel;
-use super::{Error, Groups, Names, Settings, Timeouts, expect};
+use super::{Error, Groups, Names, Places, Settings, Timeouts, expect};
 use crate::http::hop_by_hop::Hop;
 use crate::http::request_end::RequestEnd;
 use crate::http::strip::StripList;
@@ -53,6 +53,8 @@ pub struct Common<'a> {
     pub counts: &'a ConnectionCounts,
     /// How endpoints stand.
     pub groups: &'a Groups,
+    /// What sticky cookies call them.
+    pub places: &'a Places,
     /// Where their names lead.
     pub names: &'a Names,
     /// Which forwarding header upstreams get.
@@ -129,16 +131,17 @@ impl Upstreams {
         let Answered { mut response, lease, busy, at } = answered;
         outgoing::accept(&mut response, &asked, is_head)?;
         let has_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let client_upgrade = client_upgrade.filter(|_| has_switched);
         let half_closed = patience.idle;
         let until = until.filter(|_| !is_stream_of_events(response.headers()));
-        let tunnel = client_upgrade.map(|client| Tunnel::new(client, hyper::upgrade::on(&mut response), half_closed));
-        let body = |incoming| match has_switched {
-            true => ResponseBody::switched(incoming, lease),
-            false => ResponseBody::new(incoming, lease, busy, until),
-        };
         let cookie = upstream.balance.cookie(at, affinity, visitor.proto == "https");
-        Ok(Answer { response: response.map(body), tunnel, cookie })
+        if !has_switched {
+            let response = response.map(|incoming| ResponseBody::new(incoming, lease, busy, until));
+            return Ok(Answer { response, tunnel: None, cookie });
+        }
+        let switched = hyper::upgrade::on(&mut response);
+        let tunnel = client_upgrade.map(|client| Tunnel::new(client, switched, half_closed, busy.at_its_endpoint()));
+        let response = response.map(|incoming| ResponseBody::switched(incoming, lease));
+        Ok(Answer { response, tunnel, cookie })
     }
 
     /// Makes a request's head as it would go on. Nothing is sent.

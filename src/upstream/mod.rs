@@ -32,7 +32,7 @@ use std::time::Duration;
 use crate::tls::Outgoing;
 
 pub use self::admission::Limit;
-pub use self::balance::{Affinity, Ejection, EndpointState, GroupState, Groups, HashOn, Policy};
+pub use self::balance::{Affinity, Ejection, EndpointState, GroupState, Groups, HashOn, Places, Policy};
 pub use self::body::{RelayError, ResponseBody};
 pub use self::counts::{ConnectionCounts, Connections};
 pub use self::dialer::{Spoken, reach};

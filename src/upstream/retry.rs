@@ -1,8 +1,7 @@
 //! Sending a request once more, to another endpoint: how often, for what, and how much of that there may be.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -31,6 +30,8 @@ pub struct Retries {
 pub(crate) struct Budget {
     requests: AtomicU64,
     spent: AtomicU64,
+    /// When the first request came.
+    begun: OnceLock<Instant>,
     account: Mutex<Account>,
 }
 
@@ -46,7 +47,8 @@ struct Account {
 
 impl Budget {
     /// A request comes.
-    pub(crate) fn note(&self) {
+    pub(crate) fn note(&self, now: Instant) {
+        self.begun.get_or_init(|| now);
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -64,7 +66,10 @@ impl Budget {
         let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
         let earned = requests.saturating_sub(account.requests) as f64 * f64::from(percent) / 100.0;
         let balance = match account.at {
-            None => earned + RESERVE,
+            None => {
+                let begun = self.begun.get().map_or(Duration::ZERO, |begun| now.saturating_duration_since(*begun));
+                Account { balance: RESERVE, ..Account::default() }.after(begun, earned)
+            }
             Some(at) => account.after(now.saturating_duration_since(at), earned),
         };
         let may = balance >= 1.0;
@@ -111,7 +116,7 @@ mod tests {
     fn where_all_fails_an_upstream_gets_a_fifth_more_and_not_a_multiple() {
         let (budget, mut now, mut retries) = (Budget::default(), Instant::now(), 0);
         for _ in 0..10_000 {
-            budget.note();
+            budget.note(now);
             now += Duration::from_millis(1);
             retries += usize::from(budget.spend(20, now));
         }
@@ -123,8 +128,17 @@ mod tests {
     fn what_was_saved_up_long_ago_is_no_reason_for_a_storm() {
         let (budget, now) = (Budget::default(), Instant::now());
         assert!(budget.spend(20, now));
-        (0..1_000_000).for_each(|_| budget.note());
+        (0..1_000_000).for_each(|_| budget.note(now));
         // A million requests in an hour: some 278 in a second, a fifth of ten seconds of them, and the reserve's.
+        let storm = spend_all(&budget, 20, now + 3600 * SECOND);
+        assert!((600..=700).contains(&storm), "{storm}");
+    }
+
+    /// Regression: the first outage of a process had all that was ever earned.
+    #[test]
+    fn nor_is_what_was_saved_up_before_the_first_retry() {
+        let (budget, now) = (Budget::default(), Instant::now());
+        (0..1_000_000).for_each(|_| budget.note(now));
         let storm = spend_all(&budget, 20, now + 3600 * SECOND);
         assert!((600..=700).contains(&storm), "{storm}");
     }

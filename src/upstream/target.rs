@@ -35,6 +35,8 @@ pub(super) struct Target {
     /// What the endpoint chose HTTP/1.1, the last time it had the choice.
     speaks_http_1: Rc<Cell<bool>>,
     keep_alive: Duration,
+    /// Longest wait for a connection of whoever is in no hurry.
+    connect_timeout: Duration,
 }
 
 /// A connection, and at which address.
@@ -78,6 +80,7 @@ impl Target {
             opening: Rc::default(),
             speaks_http_1: Rc::default(),
             keep_alive: settings.keep_alive,
+            connect_timeout: settings.connect_timeout,
         }
     }
 
@@ -133,11 +136,11 @@ impl Target {
     async fn join_opening(&self, patience: Duration) -> io::Result<()> {
         let joined = self.opening.borrow().clone();
         let opening = joined.unwrap_or_else(|| {
-            let opening = self.open(patience).shared();
+            // Others who join may be more patient than whoever comes first.
+            let opening = self.open(patience.max(self.connect_timeout)).shared();
             self.opening.replace(Some(opening.clone()));
             opening
         });
-        // Who opens it may be more patient.
         match timeout(patience, opening).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(io::Error::new(error.kind(), error)),

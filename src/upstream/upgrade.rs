@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::balance::InFlight;
 use super::farewell::{self, End, Farewell, Frames};
 use crate::clock::{Clock, Timestamp};
 use crate::http::idle::IdleLimit;
@@ -32,11 +33,18 @@ pub struct Tunnel {
     upstream: OnUpgrade,
     /// How long one side may be silent after the other has closed its half.
     half_closed: Duration,
+    /// Counts it at its endpoint, for as long as it lasts.
+    in_flight: Option<InFlight>,
 }
 
 impl Tunnel {
-    pub(super) fn new(client: OnUpgrade, upstream: OnUpgrade, half_closed: Duration) -> Self {
-        Tunnel { client, upstream, half_closed }
+    pub(super) fn new(
+        client: OnUpgrade,
+        upstream: OnUpgrade,
+        half_closed: Duration,
+        in_flight: Option<InFlight>,
+    ) -> Self {
+        Tunnel { client, upstream, half_closed, in_flight }
     }
 
     /// Joins the client's connection with the upstream's, once both have switched. A side that closes its half ends
@@ -47,6 +55,7 @@ impl Tunnel {
     }
 
     async fn join(self, heard: Heard, over: impl Future<Output = Farewell>) {
+        let _in_flight = self.in_flight;
         let mut over = pin!(over);
         let mut switching = pin!(async { futures_util::try_join!(self.client, self.upstream) });
         let (switched, early) = tokio::select! {

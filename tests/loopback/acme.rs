@@ -282,3 +282,45 @@ fn an_authority_that_does_not_answer_holds_up_nothing() {
     events().wait_for(1, &["ERROR", "the authority does not answer as it should", &nowhere.to_string()]);
     proxy.stop();
 }
+
+/// Regression: whoever was restarted again and again asked as often, until the authority locked the name out.
+#[test]
+fn a_proxy_that_starts_again_and_again_does_not_ask_as_often() {
+    let whims = Whims { refuses: Some(("rateLimited", "too many orders")), ..Whims::default() };
+    let (ca, _upstream, mut proxy) = begun("", whims);
+    looks_at(&ca, &proxy);
+    proxy.until_metric("menshen_certificate_orders_total{outcome=\"failed\"} 1");
+    for _ in 0..3 {
+        proxy.restart();
+        proxy.advance(Duration::from_secs(600));
+        proxy.reload().unwrap();
+    }
+    ca.be(Whims::default());
+    looks_at(&ca, &proxy);
+    proxy.advance(Duration::from_secs(901));
+    until_shown(&ca, &proxy, SITE);
+    assert_eq!(ca.orders(), [SITE; 2], "soon after whatever may have mended it, and not at once");
+}
+
+#[test]
+fn an_authority_is_told_whom_it_may_write_to_by_now() {
+    let (ca, _upstream, proxy) = begun("contact = [\"mailto:old@shop.example\"]", Whims::default());
+    looks_at(&ca, &proxy);
+    until_shown(&ca, &proxy, SITE);
+    proxy.rewrite(|text| text.replace("mailto:old@", "mailto:new@"));
+    proxy.reload().unwrap();
+    proxy.advance(61 * DAY);
+    ca.until_fetched(2);
+    assert_eq!(ca.accounts(), [serde_json::json!(["mailto:new@shop.example"])]);
+}
+
+#[test]
+fn an_authority_that_has_begun_anew_gets_a_new_account() {
+    let (ca, _upstream, proxy) = begun("", Whims::default());
+    looks_at(&ca, &proxy);
+    until_shown(&ca, &proxy, SITE);
+    ca.forget_accounts();
+    proxy.advance(61 * DAY);
+    ca.until_fetched(2);
+    assert_eq!(ca.accounts().len(), 2);
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::support::{Proxy, SITE, Setup, Upstream, events, eventually, nobody_listens};
+use crate::support::{Proxy, SITE, Setup, Upstream, events, eventually, nobody_listens, read_head};
 
 /// An upstream whose answers bear its name.
 fn named(name: &'static str) -> Upstream {
@@ -81,6 +81,26 @@ fn a_cookie_leads_a_browser_back_and_never_reaches_the_application() {
     let there = if first.text() == "a" { &a } else { &b };
     there.next();
     assert_eq!(there.next().header("cookie"), Some("shop=1"));
+}
+
+/// Regression: one cookie for all led away from the endpoint of whichever was asked before.
+#[test]
+fn each_upstream_has_a_cookie_of_its_own() {
+    let (a, b, blog) = (named("a"), named("b"), named("blog"));
+    let endpoints = format!("endpoints = [\"http://{}\", \"http://{}\"]", a.address(), blog.address());
+    let another = format!("[upstreams.blog]\nbalance = \"sticky\"\n{endpoints}");
+    let setup = Setup::new().upstream("balance = \"sticky\"").section(&another);
+    let setup = setup.section("[[routes]]\npath = \"/blog/*\"\nupstream = \"blog\"");
+    let proxy = setup.before_all(&addresses(&[&a, &b]));
+    let set = |target: &str, sent: &str| {
+        let answer = proxy.connect().get(target, &[sent]).answer();
+        answer.header("set-cookie").map(|cookie| cookie.split(';').next().unwrap().to_owned())
+    };
+    let (of_mall, of_blog) = (set("/", "X-A: b").unwrap(), set("/blog/", "X-A: b").unwrap());
+    assert!(of_mall.starts_with("menshen_endpoint_mall="), "{of_mall}");
+    assert!(of_blog.starts_with("menshen_endpoint_blog="), "{of_blog}");
+    let both = format!("Cookie: {of_mall}; {of_blog}");
+    assert_eq!((set("/", &both), set("/blog/", &both)), (None, None), "both lead back");
 }
 
 #[test]
@@ -177,6 +197,32 @@ fn where_all_answer_so_their_answer_is_passed_on() {
     assert_eq!((answer.status, answer.text().as_str()), (503, "full"));
     assert!(both.iter().all(|upstream| upstream.next().line() == "GET / HTTP/1.1"), "each was asked");
     assert!(both.iter().all(|upstream| upstream.try_next().is_none()), "once");
+}
+
+/// Regression: the answer was given up for an endpoint that took no connection.
+#[test]
+fn what_one_says_is_better_than_that_another_says_nothing() {
+    let (full, gone) = (Upstream::scripted(|_| answer(503, "full")), nobody_listens());
+    let hangs_up = Upstream::serving(|mut stream, connection, _| drop(read_head(&mut stream, connection)));
+    let setup = || Setup::new().upstream("ejection.failures = 0\nretries.statuses = [\"503\"]");
+    for proxy in [setup().before_all(&[full.address(), gone]), setup().before_all(&addresses(&[&full, &hangs_up]))] {
+        let answers: Vec<String> = (0..2).map(|_| text(&proxy)).collect();
+        let asked = std::iter::from_fn(|| full.try_next()).count();
+        assert_eq!(answers.iter().filter(|answer| *answer == "full").count(), asked, "{answers:?}");
+        assert!(asked > 0);
+    }
+}
+
+/// Regression: the answer was taken up again when there was no time left to pass it on, and broken off at once.
+#[test]
+fn a_route_whose_time_is_over_says_so_whatever_one_endpoint_has_said() {
+    let full = Upstream::scripted(|_| answer(503, "full"));
+    let holds = Upstream::serving(|mut stream, connection, _| while read_head(&mut stream, connection).is_some() {});
+    let setup = Setup::without_routes().route_of("path = \"/*\"\ntimeout = \"100ms\"");
+    let setup = setup.upstream("ejection.failures = 0\nretries.statuses = [\"503\"]");
+    let proxy = setup.before_all(&addresses(&[&full, &holds]));
+    let statuses = [(); 4].map(|()| proxy.connect().get("/", &[]).answer().status);
+    assert_eq!(statuses, [504; 4]);
 }
 
 #[test]

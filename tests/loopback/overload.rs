@@ -148,3 +148,21 @@ fn who_has_waited_for_room_has_the_whole_time_for_the_answer() {
     finish(next());
     assert_eq!(second.answer().text(), "ok");
 }
+
+/// Regression: it counted from when there was room, and what was sent then was sent for nobody.
+#[test]
+fn a_routes_time_goes_on_while_its_request_waits_for_room() {
+    let (upstream, next) = held();
+    let limits = "max_requests = 1\npending_timeout = \"1m\"";
+    let proxy = Setup::new().monitored().upstream(limits).route_of("path = \"/soon\"\ntimeout = \"100ms\"");
+    let proxy = proxy.before(&upstream);
+    let mut first = proxy.connect();
+    first.get("/first", &[]);
+    let one = next();
+    assert_eq!(proxy.connect().get("/soon", &[]).answer().status, 504);
+    proxy.until_metric("menshen_upstream_waiting{upstream=\"mall\"} 0");
+    finish(one);
+    assert_eq!(first.answer().text(), "ok");
+    assert_eq!(upstream.next().line(), "GET /first HTTP/1.1");
+    upstream.saw_nothing();
+}

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use menshen::admin::Operation;
 
-use crate::support::{Connection, PAGE, SCRIPT, Setup, Upstream, events};
+use crate::support::{Authority, Connection, PAGE, SCRIPT, SITE, Setup, Upstream, events};
 
 #[test]
 fn a_changed_configuration_counts_from_the_next_request_on() {
@@ -95,6 +95,27 @@ fn what_counts_only_after_a_restart_is_told_and_left() {
     assert_eq!(told, ["server.listen", "server.cores", "store.cache"]);
     assert_eq!(proxy.reload().unwrap().need_a_restart, told, "it is still so");
     assert_eq!(proxy.browser().visit("/").status, 200);
+}
+
+/// Regression: visitors were sent on to https, where nobody listened before the next restart.
+#[test]
+fn tls_comes_and_goes_with_a_restart_alone() {
+    let upstream = Upstream::hello();
+    let authority = Authority::new();
+    authority.issue("site", &[SITE]);
+    let setup = Setup::new().origin(&format!("https://{SITE}")).section(&authority.section(&["site"]));
+    let proxy = setup.server("listen_tls = [\"127.0.0.1:0\"]").before(&upstream);
+    proxy.rewrite(|text| text.replace("listen_tls = [\"127.0.0.1:0\"]", "trusted_proxies = [\"127.0.0.1\"]"));
+    let told = proxy.reload().unwrap_err().to_string();
+    assert!(told.contains("server.listen_tls names no address any more"), "{told}");
+    assert_eq!(proxy.connect().get("/", &[PAGE]).answer().status, 308, "all is as it was");
+    let plain = Setup::new().before(&upstream);
+    plain.rewrite(|text| {
+        let text = text.replace("listen = [", "listen_tls = [\"127.0.0.1:0\"]\nlisten = [");
+        format!("{text}\n{}", authority.section(&["site"]))
+    });
+    let told = plain.reload().unwrap_err().to_string();
+    assert!(told.contains("server.listen_tls names the first address"), "{told}");
 }
 
 #[test]

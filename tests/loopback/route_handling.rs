@@ -178,6 +178,38 @@ fn no_other_path_leads_to_what_the_application_has_at_ours() {
     assert_eq!(proxy.connect().get("/api/goods", &[]).answer().status, 200);
 }
 
+/// Regression: a public prefix that is cut off led to everything else that is guarded.
+#[test]
+fn no_other_path_leads_past_a_guard() {
+    let upstream = Upstream::hello();
+    let proxy = Setup::without_routes()
+        .route_of("path = \"/*\"\naccess = \"required\"")
+        .route_of("path = \"/v2/*\"\naccess = \"public\"\n[routes.rewrite]\nprefix = \"/v2\"")
+        .route_of("path = \"/s/*\"\naccess = \"public\"\n[routes.rewrite]\npattern = \"^/s/([a-z]+)-\"\nto = \"/$1/\"")
+        .route_of("path = \"/admin/*\"\naccess = \"required\"")
+        .before(&upstream);
+    for target in ["/v2/admin/users", "/v2/admin", "/s/admin-users", "/v2/%61dmin/"] {
+        assert_eq!(proxy.connect().get(target, &[SCRIPT]).answer().status, 401, "{target}");
+    }
+    upstream.saw_nothing();
+    for (target, given) in [("/v2/goods", "/goods"), ("/s/goods-1", "/goods/1")] {
+        assert_eq!(proxy.connect().get(target, &[SCRIPT]).answer().status, 200, "{target}");
+        assert_eq!(upstream.next().line(), format!("GET {given} HTTP/1.1"));
+    }
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    while upstream.try_next().is_some() {}
+    let answer = browser.visit("/v2/admin/users");
+    assert_eq!(
+        (answer.status, answer.header("cache-control")),
+        (200, Some("private")),
+        "and no cache for anybody else"
+    );
+    let seen = upstream.next();
+    assert_eq!(seen.line(), "GET /admin/users HTTP/1.1");
+    assert_eq!(seen.header("authorization"), None, "the route is public: nobody's identity goes there");
+}
+
 /// Regression: whoever listed it in `Connection` had it taken out.
 #[test]
 fn a_field_that_a_route_puts_in_is_taken_out_by_no_connection() {
@@ -192,4 +224,19 @@ fn a_field_that_a_route_puts_in_is_taken_out_by_no_connection() {
     assert_eq!(received.all("x-read-only"), ["1"]);
     assert_eq!(received.all("x-beside"), ["ours"], "the client's own goes no further");
     assert_eq!((received.header("x-gone"), received.header("connection")), (None, None));
+}
+
+/// Regression: a cache had it for whoever asked.
+#[test]
+fn an_answer_of_a_guarded_route_is_kept_by_no_cache_for_others() {
+    let upstream = Upstream::hello();
+    let lines = "path = \"/internal\"\naccess = \"required\"\n[routes.answer]\ntext = \"internal\"\n\
+                 [routes.response_headers]\nset = { Cache-Control = \"public, max-age=3600\" }";
+    let proxy = Setup::new().route_of(lines).before(&upstream);
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let answer = browser.visit("/internal");
+    assert_eq!(answer.text(), "internal");
+    let kept = answer.header("cache-control").unwrap();
+    assert!(kept.contains("private") && !kept.contains("public"), "{kept}");
 }

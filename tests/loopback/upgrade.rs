@@ -47,6 +47,18 @@ fn switched_with(proxy: &Proxy, fields: &[&str]) -> Connection {
     client
 }
 
+/// Regression: what had been upgraded was no load, and one endpoint could get all of it.
+#[test]
+fn what_is_upgraded_counts_for_whom_has_least_to_do() {
+    let both = [echo(), echo()];
+    let addresses = [both[0].address(), both[1].address()];
+    let proxy = Setup::new().upstream("balance = \"least_request\"").before_all(&addresses);
+    let clients: Vec<Connection> = (0..16).map(|_| switched(&proxy)).collect();
+    let each = both.each_ref().map(|upstream| std::iter::from_fn(|| upstream.try_next()).count());
+    assert_eq!(each, [8, 8]);
+    drop(clients);
+}
+
 #[test]
 fn bytes_pass_both_ways_until_the_client_leaves() {
     let upstream = echo();

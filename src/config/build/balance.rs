@@ -5,7 +5,7 @@ use http::header::HeaderName;
 use crate::config::error::{Findings, Remark};
 use crate::config::parse::{name, status};
 use crate::config::read;
-use crate::config::section::Section;
+use crate::config::section::{Given, Section};
 use crate::upstream::{Ejection, HashOn, Limit, Policy, Retries};
 
 /// A word of `balance`.
@@ -17,16 +17,35 @@ enum Word {
     Sticky,
 }
 
-/// Which endpoint a request goes to. `endpoints`: how many there are.
-pub(super) fn policy(section: &Section<'_>, endpoints: usize, log: &mut Findings) -> Option<Policy> {
+/// Which endpoint of the upstream `called` a request goes to, and which cookie's name is written for that. `endpoints`: how
+/// many there are.
+pub(super) fn policy(
+    section: &Section<'_>,
+    called: &str,
+    endpoints: usize,
+    log: &mut Findings,
+) -> (Option<Policy>, Option<Given<String>>) {
     let words = [Word::RoundRobin, Word::LeastRequest, Word::Hash, Word::Sticky];
     let balance = section.value("balance", log, read::choice(&words));
     let hash_on = section.value("hash_on", log, read::text(hash_on));
-    let cookie = section.value("sticky_cookie", log, read::text(name::cookie));
-    let balance = balance?;
+    let cookie = section.optional("sticky_cookie", log, read::text(name::cookie));
+    let written = cookie.clone().flatten();
+    let policy = || {
+        Some(match balance.as_ref()?.value {
+            Word::RoundRobin => Policy::RoundRobin,
+            Word::LeastRequest => Policy::LeastRequest,
+            Word::Hash => Policy::Hash(hash_on.as_ref()?.value.clone()),
+            Word::Sticky => {
+                let written = cookie.as_ref()?.as_ref().map(|given| given.value.clone());
+                Policy::Sticky(written.unwrap_or_else(|| format!("menshen_endpoint_{called}")))
+            }
+        })
+    };
+    let policy = policy();
+    let Some(balance) = balance else { return (policy, written) };
     for (key, written, word) in [
         ("hash_on", hash_on.as_ref().filter(|given| !given.is_default()).map(|given| &given.spot), Word::Hash),
-        ("sticky_cookie", cookie.as_ref().filter(|given| !given.is_default()).map(|given| &given.spot), Word::Sticky),
+        ("sticky_cookie", written.as_ref().map(|given| &given.spot), Word::Sticky),
     ] {
         if let Some(spot) = written.filter(|_| balance.value != word) {
             let remark = Remark::new("balance does not ask for it").so("nothing of it is ever used");
@@ -38,12 +57,7 @@ pub(super) fn policy(section: &Section<'_>, endpoints: usize, log: &mut Findings
         let remark = Remark::new("there is one endpoint").so("there is nothing to choose from");
         log.warn(&balance.spot, remark.fix("name more of them in endpoints, or remove this key"));
     }
-    Some(match balance.value {
-        Word::RoundRobin => Policy::RoundRobin,
-        Word::LeastRequest => Policy::LeastRequest,
-        Word::Hash => Policy::Hash(hash_on?.value),
-        Word::Sticky => Policy::Sticky(cookie?.value),
-    })
+    (policy, written)
 }
 
 fn hash_on(text: &str) -> Result<HashOn, Remark> {

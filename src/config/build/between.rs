@@ -15,7 +15,7 @@ use crate::config::section::Many;
 use crate::gateway::Access;
 use crate::http::path_pattern::PathPattern;
 use crate::server::ListenAt;
-use crate::upstream::{Endpoint, Place};
+use crate::upstream::{Endpoint, Place, Policy, Settings};
 
 /// How long QQ's authorization codes live.
 const CODE_LIFETIME: Duration = Duration::from_secs(10 * 60);
@@ -190,6 +190,44 @@ impl Parts<'_> {
                 let remark = remark.so("one would overwrite the other, and nobody would stay logged in");
                 log.error(written, remark.fix("give one of them another name"));
             }
+        }
+        self.sticky_cookies(log);
+    }
+
+    fn sticky_cookies(&self, log: &mut Findings) {
+        let upstreams = || self.upstreams.into_iter().flatten();
+        let named = |known: &'_ upstreams::Known| match &known.settings {
+            Some(Settings { balance: Policy::Sticky(name), .. }) => Some(name.clone()),
+            Some(_) | None => None,
+        };
+        let sessions = self.session.cookie.iter();
+        let sessions: Vec<_> = sessions.chain(self.identities.iter().flat_map(|identity| &identity.cookies)).collect();
+        for (at, upstream) in upstreams().enumerate() {
+            let Some(name) = named(upstream) else { continue };
+            let before = upstreams().take(at).find(|other| named(other).as_ref() == Some(&name));
+            let (written, says, so) = if let Some(other) = before {
+                let written = upstream.cookie.as_ref().or(other.cookie.as_ref());
+                let says =
+                    format!("leads to endpoints of both upstreams.{} and upstreams.{}", other.name, upstream.name);
+                (written, says, "each would lead browsers away from the other's endpoint")
+            } else if let Some(session) = sessions.iter().find(|session| session.value == name) {
+                let says =
+                    format!("is a cookie of the session's, and leads to an endpoint of upstreams.{}", upstream.name);
+                (
+                    upstream.cookie.as_ref().or(Some(session)),
+                    says,
+                    "one would overwrite the other, and nobody would stay logged in",
+                )
+            } else {
+                continue;
+            };
+            let spot = written.map_or(&upstream.spot, |written| &written.spot);
+            log.error(
+                spot,
+                Remark::new(says)
+                    .so(so)
+                    .fix("give one of them another name: each upstream has its own if none is given"),
+            );
         }
     }
 

@@ -79,6 +79,12 @@ fn rewrite(section: &Section<'_>, log: &mut Findings) -> Option<Option<Rewrite>>
                 log.error(&to.spot, remark.fix("begin it with a slash; the query always goes on as it is"));
                 return None;
             }
+            if let Some(group) = missing_group(&pattern.value, &to.value) {
+                let remark = Remark::new(format!("the pattern has no group {group:?}"));
+                let remark = remark.so("nothing would stand in its place");
+                log.error(&to.spot, remark.fix("\"${1}_x\" for the first group and then _x, \"$$\" for a dollar sign"));
+                return None;
+            }
             Some(Some(Rewrite::Pattern { pattern: pattern.value, to: to.value }))
         }
         (None, Some(_), None) => {
@@ -97,6 +103,30 @@ fn rewrite(section: &Section<'_>, log: &mut Findings) -> Option<Option<Rewrite>>
             None
         }
     }
+}
+
+/// A group that a replacement names and its pattern does not have. `$1_x` names the group `1_x`.
+fn missing_group(pattern: &Regex, to: &str) -> Option<String> {
+    let mut rest = to;
+    while let Some((_, after)) = rest.split_once('$') {
+        if let Some(after) = after.strip_prefix('$') {
+            rest = after;
+            continue;
+        }
+        let name = match after.strip_prefix('{') {
+            Some(braced) => braced.split('}').next().unwrap_or_default(),
+            None => after.split(|char: char| !char.is_ascii_alphanumeric() && char != '_').next().unwrap_or_default(),
+        };
+        let is_there = match name.parse::<usize>() {
+            Ok(number) => number < pattern.captures_len(),
+            Err(_) => pattern.capture_names().flatten().any(|known| known == name),
+        };
+        if !is_there && !name.is_empty() {
+            return Some(name.to_owned());
+        }
+        rest = after;
+    }
+    None
 }
 
 /// Without its last slash; nothing for the whole path.
@@ -179,7 +209,8 @@ fn address(text: &str) -> Result<String, Remark> {
         ["http", "https"].contains(&scheme) && !host.is_empty() && !host.contains(['{', '@', '\\'])
     });
     let is_sound = text == "/" || path.or(host).unwrap_or_default();
-    let is_header = HeaderValue::from_str(text).is_ok() && text.is_ascii() && !text.contains(' ');
+    // Browsers take a tab out, wherever it stands.
+    let is_header = text.bytes().all(|byte| byte.is_ascii_graphic());
     (is_sound && is_header).then(|| text.to_owned()).ok_or_else(|| {
         Remark::expected("an address such as \"https://www.meiduo.site{target}\", or a path such as \"/new{target}\"")
             .so("visitors could be led to another host than you mean")

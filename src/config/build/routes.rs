@@ -13,6 +13,7 @@ use crate::config::suggest;
 use crate::config::tree::quoted;
 use crate::gateway::{Access, NullOrigin, RouteSettings};
 use crate::http::path_pattern::PathPattern;
+use crate::upstream::Endpoint;
 
 /// What is known of one route.
 pub(super) struct Known {
@@ -72,6 +73,7 @@ fn to_the_only(upstreams: &[upstreams::Known], identities: &[identities::Known],
         methods: Vec::new(),
         access: Access::Optional,
         upstream: 0,
+        application: 0,
         identity,
         ignore_case: false,
         null_origin: NullOrigin::IsForeign,
@@ -128,6 +130,7 @@ fn one(
             methods: matcher.methods.clone(),
             access: access?,
             upstream: upstream?,
+            application: application(upstream?, upstreams?),
             identity: identity.as_ref()?.at,
             ignore_case: matcher.ignore_case,
             null_origin: if null_origin.as_ref()?.value { NullOrigin::IsOwn } else { NullOrigin::IsForeign },
@@ -194,6 +197,13 @@ fn upstream(section: &Section<'_>, upstreams: Option<&[upstreams::Known]>, log: 
         return None;
     };
     position(&written, names().collect(), "upstreams", log)
+}
+
+/// The first upstream that shares an endpoint with this one.
+fn application(upstream: usize, upstreams: &[upstreams::Known]) -> usize {
+    let Some(ours) = upstreams.get(upstream) else { return upstream };
+    let is_ours = |endpoint: &Given<Endpoint>| ours.endpoints.iter().any(|our| our.value.place == endpoint.value.place);
+    upstreams.iter().position(|other| other.endpoints.iter().any(is_ours)).unwrap_or(upstream)
 }
 
 fn identity(section: &Section<'_>, identities: &[identities::Known], log: &mut Findings) -> Option<Identity> {

@@ -16,6 +16,8 @@ pub(super) struct Known {
     pub(super) name: String,
     pub(super) settings: Option<Settings>,
     pub(super) endpoints: Vec<Given<Endpoint>>,
+    /// The name that is written for its sticky cookie.
+    pub(super) cookie: Option<Given<String>>,
     pub(super) spot: Spot,
 }
 
@@ -37,7 +39,7 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
     }
     let members = members(section, log);
     let endpoints: Vec<_> = members.iter().map(endpoint).collect();
-    let policy = balance::policy(section, members.len(), log);
+    let (policy, cookie) = balance::policy(section, &name, members.len(), log);
     let slow_start = section.value("slow_start", log, read::duration);
     let limit = balance::limit(section, log);
     let ejection = balance::ejection(&section.section("ejection"), log);
@@ -75,7 +77,7 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
             tls: tls?,
         })
     };
-    Known { settings: settings(), name, endpoints, spot: section.own_spot() }
+    Known { settings: settings(), name, endpoints, cookie, spot: section.own_spot() }
 }
 
 fn endpoint(member: &Given<Member>) -> Given<Endpoint> {

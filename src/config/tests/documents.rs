@@ -58,6 +58,7 @@ const CHINESE: Words = Words {
     required: "**必填**",
     derived: |text| match text {
         "none" => "无",
+        "menshen_endpoint_ and the upstream's name" => "menshen_endpoint_ 加上游名称",
         "no limit" => "不限",
         "nothing" => "空",
         "that of its upstream" => "上游的设置",

@@ -2,15 +2,15 @@
 
 mod fields;
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request};
 
 use super::caller::{Caller, Kind};
 use super::error::Error;
 use super::policy::{self, Clearance, Decision};
 use super::{
-    Access, Gateway, Here, NullOrigin, OwnPath, Passing, RouteSettings, method, origin, own, respond, settle_host,
-    transport, upstream,
+    Access, Found, Gateway, Here, NullOrigin, OwnPath, Passing, RouteSettings, method, origin, own, respond,
+    settle_host, transport, upstream,
 };
 use crate::http::peer::Peer;
 use crate::http::{hop_by_hop, request_path};
@@ -66,14 +66,15 @@ impl Gateway {
         if !also.is_empty() {
             told.push(("also read as", also.join("  ")));
         }
-        if self.shared.own_paths.is_shadowed(&readings) {
-            return Err(Error::NotFound);
-        }
-        let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let matched = method::find(&site.routes, host, &readings, request.method())?;
+        let found = self.find_route(&request, &readings, site)?;
+        let matched = found.matched;
         told.push(("route", route(matched.route)));
         if matched.access != matched.route.access {
-            told.push(("access", format!("{}: another reading of the path is guarded so", access(matched.access))));
+            let why = match found.rewritten {
+                Some(_) => "another reading of the path, or the path that is sent, is guarded so",
+                None => "another reading of the path is guarded so",
+            };
+            told.push(("access", format!("{}: {why}", access(matched.access))));
         }
         told.push(("call", call(&caller, &request).to_owned()));
         let null = NullOrigin::by(matched.route, &readings);
@@ -108,7 +109,7 @@ impl Gateway {
         match decision {
             Decision::Allow(_) if matched.route.handling.answer.is_some() => Ok(()),
             Decision::Allow(clearance) => {
-                let passing = Passing { matched, presented };
+                let passing = Passing { found, presented };
                 self.tell_outgoing(request, &sent, clearance, passing, here, told).await
             }
             Decision::Login | Decision::Unauthorized | Decision::ForeignOrigin => Ok(()),
@@ -125,7 +126,7 @@ impl Gateway {
         here: Here<'_>,
         told: &mut Explanation,
     ) -> Result<(), Error> {
-        let Passing { matched, presented } = passing;
+        let Passing { found: Found { matched, rewritten }, presented } = passing;
         let handling = &matched.route.handling;
         let fields = match clearance.identity().zip(presented.session()) {
             Some((identity, proof)) => {
@@ -136,8 +137,8 @@ impl Gateway {
             None => None,
         };
         self.strip_claims(&mut request, clearance.identity(), here);
-        if let Some(rewrite) = &handling.rewrite {
-            *request.uri_mut() = self.rewritten(rewrite, request.uri())?;
+        if let Some(rewritten) = rewritten {
+            *request.uri_mut() = rewritten;
             told.push(("path sent", request.uri().path().to_owned()));
         }
         handling.request_fields.apply_to_request(request.headers_mut());

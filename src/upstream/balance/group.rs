@@ -76,6 +76,9 @@ impl Groups {
                     |endpoint: &String| settings.members.iter().any(|kept| kept.endpoint.to_string() == *endpoint);
                 let mut standings = group.standings.lock().unwrap_or_else(PoisonError::into_inner);
                 standings.retain(|endpoint, _| is_kept(endpoint));
+                if settings.ejection.is_none() {
+                    standings.values().for_each(|standing| standing.let_back());
+                }
                 if settings.health.is_none() {
                     // Nobody asks any more, and nobody would ever find it well again.
                     standings.values().for_each(|standing| standing.forget_checks());

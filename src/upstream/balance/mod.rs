@@ -1,6 +1,7 @@
 //! Which endpoint of an upstream a request goes to.
 
 mod group;
+mod places;
 mod standing;
 mod turns;
 
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::group::Group;
 pub use self::group::{EndpointState, GroupState, Groups};
+pub use self::places::Places;
 pub(crate) use self::standing::{InFlight, Standing};
 use super::{Settings, Visitor};
 use crate::http::cookie;
@@ -82,14 +84,17 @@ struct Member {
     weight: u32,
     /// Its name as a number.
     number: u64,
+    /// What a sticky cookie calls it.
+    place: u64,
 }
 
 impl Balance {
     /// `seed` tells the cores' dice apart.
-    pub(super) fn new(settings: &Settings, group: Arc<Group>, seed: u64) -> Self {
+    pub(super) fn new(settings: &Settings, group: Arc<Group>, places: &Places, seed: u64) -> Self {
         let member = |member: &super::Member| {
             let name = member.endpoint.to_string();
-            Member { number: turns::number(name.as_bytes()), standing: group.standing(&name), weight: member.weight }
+            let (number, place) = (turns::number(name.as_bytes()), places.of(&settings.name, &name));
+            Member { number, place, standing: group.standing(&name), weight: member.weight }
         };
         let members: Vec<Member> = settings.members.iter().map(member).collect();
         let weights: Vec<u32> = members.iter().map(|member| member.weight).collect();
@@ -151,8 +156,14 @@ impl Balance {
         picked.or_else(|| self.in_turn(is_in)).or_else(|| self.in_turn(is_new))
     }
 
+    /// Whether some endpoint that a request has not been to is in.
+    pub(super) fn has_another(&self, tried: &Tried) -> bool {
+        let now = Instant::now();
+        self.members.iter().enumerate().any(|(at, member)| !tried.contains(&at) && member.standing.is_in(now))
+    }
+
     fn named(&self, place: u64) -> Option<usize> {
-        self.members.iter().position(|member| member.number == place)
+        self.members.iter().position(|member| member.place == place)
     }
 
     fn drawn_to(&self, key: u64, may: impl Fn(usize) -> bool) -> Option<usize> {
@@ -175,10 +186,17 @@ impl Balance {
         Some(if load(second) < load(first) { second } else { first })
     }
 
-    /// The first that may be, from a place in the schedule on.
-    fn from(&self, start: usize, may: impl Fn(usize) -> bool) -> Option<usize> {
-        let start = start % self.schedule.len().max(1);
-        self.schedule.iter().cycle().skip(start).take(self.schedule.len()).copied().find(|at| may(*at))
+    /// The one whose turn it is among those that may be: what one that may not would have had, all others share.
+    fn from(&self, turn: usize, may: impl Fn(usize) -> bool) -> Option<usize> {
+        let planned = self.schedule.get(turn.checked_rem(self.schedule.len())?).copied()?;
+        if may(planned) {
+            return Some(planned);
+        }
+        // Asked once: some of it is by lot.
+        let others: Vec<usize> = self.schedule.iter().copied().filter(|at| may(*at)).collect();
+        // Not by the turn itself: its rests by two numbers that have a common divisor go together.
+        let at = (turns::mixed(turn as u64) as usize).checked_rem(others.len())?;
+        others.get(at).copied()
     }
 
     /// Whether one that has come back lately gets this request.
@@ -203,7 +221,7 @@ impl Balance {
     /// An endpoint answered.
     pub(super) fn succeeded(&self, at: usize) {
         let Some(member) = self.members.get(at).filter(|_| self.members.len() > 1) else { return };
-        if member.standing.succeeded() {
+        if member.standing.succeeded(Instant::now) {
             let (upstream, endpoint) = (&self.upstream, &member.standing.endpoint);
             tracing::info!(%upstream, endpoint, "an endpoint that was left out answers again");
         }
@@ -231,16 +249,15 @@ impl Balance {
         matches!(&self.policy, Policy::Sticky(cookie) if cookie.as_bytes() == name)
     }
 
-    /// The cookie that leads back to where a request went, if it did not come with it. The name of the endpoint cannot be
-    /// read off it.
+    /// The cookie that leads back to where a request went, if it did not come with it.
     pub(super) fn cookie(&self, at: usize, affinity: Affinity, is_secure: bool) -> Option<HeaderValue> {
         let Policy::Sticky(name) = &self.policy else { return None };
-        let number = self.members.get(at)?.number;
-        if affinity.place == Some(number) {
+        let place = self.members.get(at)?.place;
+        if affinity.place == Some(place) {
             return None;
         }
         let secure = if is_secure { "; Secure" } else { "" };
-        HeaderValue::try_from(format!("{name}={number:016x}; Path=/; HttpOnly; SameSite=Lax{secure}")).ok()
+        HeaderValue::try_from(format!("{name}={place:016x}; Path=/; HttpOnly; SameSite=Lax{secure}")).ok()
     }
 }
 

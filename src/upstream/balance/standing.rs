@@ -93,13 +93,15 @@ impl Standing {
         self.ejected.load(Ordering::Relaxed)
     }
 
-    /// It answered. Whether it had been put out before.
-    pub(super) fn succeeded(&self) -> bool {
+    /// It answered. Whether it had been put out before, and is back: what it was asked before that says nothing new.
+    pub(super) fn succeeded(&self, now: impl FnOnce() -> Instant) -> bool {
         // Read first: as long as all is well, no core takes this from another's cache.
         if self.failures.load(Ordering::Relaxed) != 0 {
             self.failures.store(0, Ordering::Relaxed);
         }
-        self.times.load(Ordering::Relaxed) != 0 && self.times.swap(0, Ordering::Relaxed) != 0
+        self.times.load(Ordering::Relaxed) != 0
+            && self.out_until.load(Ordering::Relaxed) <= self.millis(now())
+            && self.times.swap(0, Ordering::Relaxed) != 0
     }
 
     /// It did not answer, or as a gateway that got no answer. Whether that is once too often.
@@ -122,6 +124,12 @@ impl Standing {
     /// Whether a health check has ever said how it is.
     pub(crate) fn is_checked(&self) -> bool {
         self.is_checked.load(Ordering::Relaxed)
+    }
+
+    /// Nobody is left out for failing any more.
+    pub(super) fn let_back(&self) {
+        self.out_until.store(0, Ordering::Relaxed);
+        self.times.store(0, Ordering::Relaxed);
     }
 
     /// Nobody knows better than that it is well.
@@ -170,19 +178,21 @@ mod tests {
         assert_eq!([(); 3].map(|()| standing.failed(&EJECTION)), [false, false, true]);
         assert_eq!(standing.put_out(&EJECTION, now), TIME);
         assert!(!standing.is_in(now + TIME / 2) && standing.is_in(now + TIME));
+        assert!(!standing.succeeded(|| now), "an answer to what it was asked before");
         assert!(standing.failed(&EJECTION), "one try");
         assert_eq!(standing.put_out(&EJECTION, now), TIME * 2);
-        assert!(standing.succeeded() && !standing.succeeded(), "it is told once");
+        let back = || now + TIME * 2;
+        assert!(standing.succeeded(back) && !standing.succeeded(back), "it is told once");
         assert!(!standing.failed(&EJECTION), "it has all its tries again");
         assert_eq!(standing.ejected(), 2);
     }
 
     #[test]
     fn who_answers_in_between_does_not_fail_in_a_row() {
-        let standing = Standing::new("a".into());
+        let (standing, now) = (Standing::new("a".into()), Instant::now());
         for _ in 0..10 {
             assert!(!standing.failed(&EJECTION) && !standing.failed(&EJECTION));
-            standing.succeeded();
+            standing.succeeded(|| now);
         }
     }
 

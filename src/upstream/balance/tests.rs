@@ -1,6 +1,7 @@
 use http::header::COOKIE;
 
 use super::*;
+use crate::secret::Secret;
 use crate::upstream::{Endpoint, HostHeader, Member, Retries};
 
 const SLOW: Duration = Duration::from_secs(10);
@@ -30,7 +31,11 @@ fn settings(balance: Policy, weights: &[u32]) -> Settings {
 }
 
 fn balance(policy: Policy, weights: &[u32]) -> Balance {
-    Balance::new(&settings(policy, weights), Arc::default(), 1)
+    on_core(policy, weights, Arc::default(), 1)
+}
+
+fn on_core(policy: Policy, weights: &[u32], group: Arc<Group>, seed: u64) -> Balance {
+    Balance::new(&settings(policy, weights), group, &Places::new(&Secret::new(vec![7; 32])), seed)
 }
 
 fn picks(balance: &Balance, affinity: Affinity, times: usize) -> Vec<usize> {
@@ -50,9 +55,20 @@ fn visitor(address: &str, user: Option<[u8; 16]>) -> Visitor {
 #[test]
 fn in_turn_each_comes_by_its_weight_whichever_core_asks() {
     let group = Arc::<Group>::default();
-    let cores = [1, 2].map(|seed| Balance::new(&settings(Policy::RoundRobin, &[2, 1]), Arc::clone(&group), seed));
+    let cores = [1, 2].map(|seed| on_core(Policy::RoundRobin, &[2, 1], Arc::clone(&group), seed));
     let both: Vec<usize> = (0..6).map(|at| picks(&cores[at % 2], Affinity::default(), 1)[0]).collect();
     assert_eq!(both, [0, 1, 0, 0, 1, 0]);
+}
+
+/// Regression: the next in the list had all of it, and broke down in its turn.
+#[test]
+fn what_one_that_is_out_would_have_had_all_others_share() {
+    let balance = balance(Policy::RoundRobin, &[1, 1, 1, 1]);
+    (0..2).for_each(|_| balance.failed(1));
+    let mut shares = [0; 4];
+    picks(&balance, Affinity::default(), 3000).into_iter().for_each(|at| shares[at] += 1);
+    assert_eq!(shares[1], 0);
+    assert!(shares.iter().filter(|share| **share != 0).all(|share| (900..1100).contains(share)), "{shares:?}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Calls to QQ. Their addresses hold the secret, the code and the token, so no address is ever printed, sent to another
 //! host or tried twice.
 
-use std::error::Error as _;
 use std::io;
 
 use reqwest::header::HeaderMap;
@@ -13,6 +12,7 @@ use url::Url;
 use super::Settings;
 use super::answer::Members;
 use super::errors::{Fault, Step};
+use crate::error_chain::ErrorChain;
 use crate::login::provider::ProviderId;
 use crate::rule::{self, Rule};
 use crate::units::ByteSize;
@@ -154,15 +154,7 @@ fn is_local(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// The error and its causes in one line, without the address.
 fn chain(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(": ");
-        line.push_str(&error.to_string());
-        cause = error.source();
-    }
-    line
+    ErrorChain(&error.without_url()).to_string()
 }
 
 #[cfg(test)]

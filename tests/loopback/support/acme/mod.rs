@@ -58,7 +58,8 @@ struct Inner {
     /// Where the proxy is, in plain text and by TLS.
     looks_at: Option<(SocketAddr, SocketAddr)>,
     nonces: Vec<String>,
-    accounts: Vec<jws::Key>,
+    /// Those that are known no more are nothing.
+    accounts: Vec<Option<jws::Key>>,
     contacts: Vec<Value>,
     orders: Vec<Order>,
     /// Certificates that were fetched.
@@ -143,6 +144,11 @@ impl AcmeServer {
         assert!(!waited.timed_out(), "the authority was not asked: {}", super::events().text());
     }
 
+    /// Knows nobody any more.
+    pub fn forget_accounts(&self) {
+        self.state.inner.lock().unwrap().accounts.iter_mut().for_each(|account| *account = None);
+    }
+
     /// The names of all orders, as they were placed.
     pub fn orders(&self) -> Vec<String> {
         self.state.inner.lock().unwrap().orders.iter().map(|order| order.name.clone()).collect()
@@ -202,7 +208,7 @@ impl State {
             return Err(("badNonce", "not one of ours".to_owned()));
         }
         let (account, key) = match signed.account(&self.url("/account/")) {
-            Some(number) => (Some(number), inner.accounts.get(number).cloned()),
+            Some(number) => (Some(number), inner.accounts.get(number).cloned().flatten()),
             None => (None, signed.key.clone().filter(|_| path == "/account")),
         };
         let key = key.ok_or(("accountDoesNotExist", "nobody we know".to_owned()))?;
@@ -213,6 +219,9 @@ impl State {
             return self.new_account(key, &signed.payload);
         }
         let account = account.ok_or(("unauthorized", "no account".to_owned()))?;
+        if let Some(number) = number("/account/") {
+            return self.change_account(number, account, &signed.payload);
+        }
         if path == "/order" {
             return self.new_order(account, &signed.payload);
         }
@@ -236,9 +245,17 @@ impl State {
             return Err(("userActionRequired", "the terms are not accepted".to_owned()));
         }
         let mut inner = self.inner.lock().unwrap();
-        inner.accounts.push(key);
+        inner.accounts.push(Some(key));
         inner.contacts.push(payload["contact"].clone());
         Ok(self.made(&format!("/account/{}", inner.accounts.len() - 1), &json!({ "status": "valid" })))
+    }
+
+    fn change_account(&self, number: usize, account: usize, payload: &Value) -> Result<Response<String>, Problem> {
+        if number != account {
+            return Err(("unauthorized", "another's account".to_owned()));
+        }
+        self.inner.lock().unwrap().contacts[number] = payload["contact"].clone();
+        Ok(Response::new(json!({ "status": "valid" }).to_string()))
     }
 
     fn new_order(&self, account: usize, payload: &Value) -> Result<Response<String>, Problem> {

@@ -1,5 +1,7 @@
 //! Host, path and method → route. Pure.
 
+mod rewritten;
+
 use std::cmp::Reverse;
 
 use http::Method;
@@ -188,17 +190,27 @@ impl Routes {
     pub fn find(&self, host: &str, readings: &Readings<'_>, method: &Method) -> Option<Matched<'_>> {
         let asked = Asked { host, method, scheme: self.scheme };
         let route = self.first(&readings.usual, asked)?;
+        let strictest = self.by_other_readings(readings, asked).map(|route| route.access).fold(route.access, Ord::max);
+        Some(Matched { route, access: strictest })
+    }
+
+    /// What guards a path beside the route that takes it.
+    fn by_other_readings<'a>(
+        &'a self,
+        readings: &'a Readings<'_>,
+        asked: Asked<'a>,
+    ) -> impl Iterator<Item = &'a RouteSettings> {
         let others = readings.others.iter().filter(|_| rule::holds(Rule::TheStrictestReadingGuards));
-        let others = others.filter_map(|reading| self.first(reading, asked));
-        let all = || std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
+        let others = others.filter_map(move |reading| self.first(reading, asked));
+        let all = move || std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
         // Where a backend takes `/Admin/` for `/admin/`, another spelling of a route is as guarded as the route.
         let folded = all().filter(|_| rule::holds(Rule::CaseIsFoldedWhereBackendsDo));
-        let folded = folded.filter_map(|reading| self.first_ignoring_case(reading, asked));
+        let folded = folded.filter_map(move |reading| self.first_ignoring_case(reading, asked));
         // Nor do some look at a last slash.
         let twins = all().filter(|_| rule::holds(Rule::ALastSlashGoesRoundNoRoute));
-        let twins = twins.flat_map(|reading| self.twins_of(reading, asked));
-        let strictest = others.chain(folded).chain(twins).map(|route| route.access).fold(route.access, Ord::max);
-        Some(Matched { route, access: strictest })
+        others.chain(folded).chain(
+            twins.flat_map(move |reading| self.twins_of(reading, asked).filter(move |twin| asked.may_take(twin))),
+        )
     }
 
     /// Every method that some route names.
@@ -225,7 +237,7 @@ impl Routes {
             twin.route.path.matches(path) || folded.is_some_and(|(pattern, path)| pattern.matches(path))
         });
         let routes = matching.map(|twin| &twin.route);
-        routes.filter(move |twin| asked.may_take(twin) && !self.is_spelt_out(twin.path.literal(), asked))
+        routes.filter(move |twin| asked.is_host(twin) && !self.is_spelt_out(twin.path.literal(), asked))
     }
 
     /// Whether the route that takes this very spelling is for it.
@@ -244,8 +256,11 @@ struct Asked<'r> {
 
 impl Asked<'_> {
     fn may_take(self, route: &RouteSettings) -> bool {
-        let is_host = route.host.as_deref().is_none_or(|host| same_authority(host, self.host, self.scheme));
-        is_host && self.is_method(route)
+        self.is_host(route) && self.is_method(route)
+    }
+
+    fn is_host(self, route: &RouteSettings) -> bool {
+        route.host.as_deref().is_none_or(|host| same_authority(host, self.host, self.scheme))
     }
 
     /// A HEAD asks for what a GET would get (RFC 9110, 9.3.2), so a route for GET guards it too.
@@ -271,13 +286,14 @@ mod tests {
     use crate::gateway::NullOrigin;
     use crate::http::request_path;
 
-    fn route(path: &str, methods: &[Method], access: Access) -> RouteSettings {
+    pub(super) fn route(path: &str, methods: &[Method], access: Access) -> RouteSettings {
         RouteSettings {
             host: None,
             path: PathPattern::parse(path).unwrap(),
             methods: methods.to_vec(),
             access,
             upstream: 0,
+            application: 0,
             identity: 0,
             ignore_case: false,
             null_origin: NullOrigin::IsForeign,

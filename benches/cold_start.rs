@@ -16,6 +16,7 @@ use std::sync::Arc;
 use menshen::app::App;
 use menshen::clock::{Clock, Timestamp};
 use menshen::config::Config;
+use menshen::master_key::MasterKey;
 use menshen::random;
 use menshen::server::{Inherited, Speaks};
 use menshen::store::sled::{Settings, SledStore};
@@ -35,6 +36,8 @@ fn main() {
     let settings = Settings { path: folder.path().join("store"), cache: ByteSize::mib(1024) };
 
     let store = Arc::new(SledStore::open(&settings).unwrap());
+    // A store without one is taken for one whose key is lost.
+    MasterKey::open_or_create(&settings.path.join("master.key"), false).unwrap();
     let began = Instant::now();
     runtime.block_on(fill(&store, bindings));
     println!("{bindings} bindings made in {:.1} s", began.elapsed().as_secs_f64());

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::faults::{FAULTS, Fault, Ledger};
 
@@ -26,9 +27,15 @@ pub(super) struct Application {
 struct Endpoint {
     at: SocketAddr,
     ledger: Arc<Ledger>,
-    running: Mutex<Option<AbortHandle>>,
+    running: Mutex<Option<Running>>,
     /// While it is stopped: an address at which nobody listens.
     held: Mutex<Option<TcpSocket>>,
+}
+
+/// An endpoint that answers, and what ends it.
+struct Running {
+    all: JoinHandle<()>,
+    end: oneshot::Sender<()>,
 }
 
 /// How long the body of a request's answer is.
@@ -53,11 +60,14 @@ impl Application {
     /// meanwhile would answer in its place.
     pub(super) fn stop(&self, which: usize) {
         let endpoint = &self.endpoints[which];
-        if let Some(running) = endpoint.running.lock().unwrap().take() {
-            endpoint.ledger.stops();
-            running.abort();
-            let _around = self.around.enter();
-            *endpoint.held.lock().unwrap() = Some(self.around.block_on(hold(endpoint.at)));
+        if let Some(Running { all, end }) = endpoint.running.lock().unwrap().take() {
+            endpoint.ledger.stops(true);
+            end.send(()).unwrap();
+            *endpoint.held.lock().unwrap() = Some(self.around.block_on(async {
+                all.await.unwrap();
+                hold(endpoint.at).await
+            }));
+            endpoint.ledger.stops(false);
         }
     }
 
@@ -70,7 +80,9 @@ impl Application {
                 let socket = held.unwrap_or_else(|| self.around.block_on(hold(endpoint.at)));
                 let _around = self.around.enter();
                 let listener = socket.listen(1024).unwrap();
-                *running = Some(self.around.spawn(serve(listener, Arc::clone(&endpoint.ledger))).abort_handle());
+                let (end, ended) = oneshot::channel();
+                let all = self.around.spawn(serve(listener, ended, Arc::clone(&endpoint.ledger)));
+                *running = Some(Running { all, end });
             }
         }
     }
@@ -89,15 +101,21 @@ async fn hold(at: SocketAddr) -> TcpSocket {
     panic!("{at} is not free");
 }
 
-async fn serve(listener: TcpListener, ledger: Arc<Ledger>) {
-    // All of them end with it.
+/// Until it is told to end: then it is gone, with everything that it works on.
+async fn serve(listener: TcpListener, mut ended: oneshot::Receiver<()>, ledger: Arc<Ledger>) {
     let mut connections = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = &mut ended => break,
+        };
+        let Ok((stream, _)) = accepted else { continue };
         let ledger = Arc::clone(&ledger);
         connections.spawn(async move { converse(stream, &ledger).await.ok() });
         while connections.try_join_next().is_some() {}
     }
+    drop(listener);
+    connections.shutdown().await;
 }
 
 /// A request that is being worked on: if it is dropped before it is done, that is the endpoint's end.

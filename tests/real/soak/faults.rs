@@ -75,9 +75,27 @@ struct Books {
     met: BTreeMap<(Fault, Met), usize>,
     /// Those that are under way.
     open: BTreeSet<u64>,
-    /// Those that were under way when an endpoint was stopped: it may have had them in its queue, and never seen them.
+    /// Whether an endpoint is being stopped.
+    is_stopping: bool,
+    /// Those that were under way while an endpoint was stopped: it may have had them in its queue, and never seen them.
     stopped: BTreeSet<u64>,
-    failed: Vec<(u64, Fault, Met)>,
+    failed: Vec<Failed>,
+}
+
+/// A request that met what no fault of its own explains.
+#[derive(Debug, Clone)]
+pub(super) struct Failed {
+    number: u64,
+    fault: Fault,
+    met: Met,
+    /// What the proxy answered, which quotes the id that its log has.
+    pub(super) page: String,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "request {}, whose fault was {:?}, met {:?}: {:?}", self.number, self.fault, self.met, self.page)
+    }
 }
 
 /// What there was of everything.
@@ -94,6 +112,9 @@ impl Ledger {
         books.next += 1;
         let number = books.next;
         books.open.insert(number);
+        if books.is_stopping {
+            books.stopped.insert(number);
+        }
         // One in twenty has a fault.
         let fault = if number.is_multiple_of(20) {
             FAULTS[usize::try_from(number / 20).unwrap() % FAULTS.len()]
@@ -108,27 +129,28 @@ impl Ledger {
         self.books().stopped.insert(number);
     }
 
-    /// An endpoint is stopped now.
-    pub(super) fn stops(&self) {
+    /// An endpoint is being stopped from now on, or is gone.
+    pub(super) fn stops(&self, is_stopping: bool) {
         let mut books = self.books();
+        books.is_stopping = is_stopping;
         let open = books.open.clone();
         books.stopped.extend(open);
     }
 
-    /// What became of a request.
-    pub(super) fn met(&self, number: u64, fault: Fault, met: Met) {
+    /// What became of a request, and what came in place of its answer.
+    pub(super) fn met(&self, number: u64, fault: Fault, (met, page): (Met, String)) {
         let mut books = self.books();
         books.open.remove(&number);
         *books.met.entry((fault, met)).or_default() += 1;
         if !fault.explains(met) {
-            books.failed.push((number, fault, met));
+            books.failed.push(Failed { number, fault, met, page });
         }
     }
 
     /// Those that failed, and no fault explains it.
-    pub(super) fn left_over(&self) -> Vec<(u64, Fault, Met)> {
+    pub(super) fn left_over(&self) -> Vec<Failed> {
         let books = self.books();
-        books.failed.iter().filter(|(number, _, _)| !books.stopped.contains(number)).copied().collect()
+        books.failed.iter().filter(|failed| !books.stopped.contains(&failed.number)).cloned().collect()
     }
 
     pub(super) fn told(&self) -> Told {

@@ -84,7 +84,10 @@ fn every_request_that_fails_is_joined_with_a_fault_and_none_is_left_over() {
     let told = ledger.told();
     println!("{told}; {turn} turns in {long:?}; {} KiB more since the first quarter", grown / 1024);
     let left_over = ledger.left_over();
-    assert!(left_over.is_empty(), "{} left over, such as {:?}", left_over.len(), &left_over[..left_over.len().min(20)]);
+    for failed in left_over.iter().take(20) {
+        println!("left over: {failed}; the proxy's log: {:?}", log_of(&proxy, &failed.page));
+    }
+    assert!(left_over.is_empty(), "{} left over", left_over.len());
     assert!(told.whole > 20 * seconds as usize, "{told}");
     assert!(grown <= GROWTH, "{grown} bytes more");
 }
@@ -102,6 +105,16 @@ fn renew(authority: &CertifiedIssuer<'static, KeyPair>, folder: &Path) {
     // The proxy may look in between: what does not fit together is not taken.
     fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
     fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
+}
+
+/// The lines of the proxy's log about the request whose id a page quotes.
+fn log_of(proxy: &Proxy, page: &str) -> Vec<String> {
+    let is_of_it = |line: &&str| {
+        let id = line.split_once("request_id").map(|(_, rest)| rest.trim_start_matches(|c: char| !c.is_alphanumeric()));
+        let id = id.and_then(|rest| rest.split(|c: char| !c.is_alphanumeric()).next());
+        id.is_some_and(|id| !id.is_empty() && page.contains(id))
+    };
+    proxy.program.said().lines().filter(is_of_it).map(str::to_owned).collect()
 }
 
 /// Bytes resident.

@@ -130,16 +130,19 @@ fn asking(number: u64, fault: Fault) -> Request<String> {
     Request::get(target).header("host", SITE).body(String::new()).unwrap()
 }
 
-async fn met(answered: hyper::Result<Response<Incoming>>, number: u64) -> Met {
-    let Ok(response) = answered else { return Met::Nothing };
-    if response.status() != StatusCode::OK {
-        return Met::Status(response.status().as_u16());
-    }
+/// What a visitor met, and what was there to read if it was no page of the application's.
+async fn met(answered: hyper::Result<Response<Incoming>>, number: u64) -> (Met, String) {
+    let Ok(response) = answered else { return (Met::Nothing, String::new()) };
+    let status = response.status();
     let mut body = Box::pin(response.into_body());
-    let mut length = 0;
+    let (mut length, mut page) = (0, Vec::new());
     while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        let Ok(frame) = frame else { return Met::Broken };
+        let Ok(frame) = frame else { return (Met::Broken, String::new()) };
         let data = frame.into_data().unwrap_or_else(|_| Bytes::new());
+        if status != StatusCode::OK {
+            page.extend_from_slice(&data);
+            continue;
+        }
         let is_foreign = data.iter().any(|byte| *byte != LETTER);
         assert!(
             !is_foreign,
@@ -148,5 +151,10 @@ async fn met(answered: hyper::Result<Response<Incoming>>, number: u64) -> Met {
         );
         length += data.len();
     }
-    if length == length_of(number) { Met::Whole } else { Met::Broken }
+    let met = match status {
+        StatusCode::OK if length == length_of(number) => Met::Whole,
+        StatusCode::OK => Met::Broken,
+        other => Met::Status(other.as_u16()),
+    };
+    (met, String::from_utf8_lossy(&page).into_owned())
 }

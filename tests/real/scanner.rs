@@ -17,8 +17,9 @@ const OF_THE_TESTS_CERTIFICATE: [&str; 6] = [
     "DNS_CAArecord",
 ];
 
-/// What it finds of itself.
-const OF_THE_SCANNER: [&str; 1] = ["engine_problem"];
+/// What it finds of itself. Its client leaves with the handshake: where the ticket has not come by then, it has none to come
+/// back with, and calls that a problem of the connection. That tickets are taken again, other tests show.
+const OF_THE_SCANNER: [&str; 2] = ["engine_problem", "sessionresumption_ticket"];
 
 #[test]
 fn a_scanner_finds_nothing_above_low_on_default_settings() {
@@ -50,7 +51,8 @@ fn a_scanner_finds_nothing_above_low_on_default_settings() {
         .filter(|finding| !matches!(finding["severity"].as_str(), Some("OK" | "INFO" | "LOW")))
         .filter(|finding| {
             let id = finding["id"].as_str().unwrap();
-            !OF_THE_TESTS_CERTIFICATE.iter().chain(&OF_THE_SCANNER).any(|known| id.starts_with(known))
+            let could_not_look = finding["severity"] == "WARN" && OF_THE_SCANNER.contains(&id);
+            !could_not_look && !OF_THE_TESTS_CERTIFICATE.iter().any(|known| id.starts_with(known))
         })
         .collect();
     assert!(serious.is_empty(), "{serious:#?}\n{said}");

@@ -80,6 +80,9 @@ struct Standing {
     failures: u32,
     /// Not before that.
     next: Timestamp,
+    /// Not before that either, whatever may have been mended: the authority has said that we come too often.
+    #[serde(default)]
+    closed_until: Timestamp,
     /// By lot, so that not everybody comes at the same time.
     lot: u16,
 }
@@ -134,7 +137,8 @@ impl Acme {
         for name in &settings.names {
             self.show(settings, name, certificates, true).await;
             let standing = self.standing(settings, name).await;
-            self.note(settings, name, Standing { next: standing.next.min(soon), ..standing });
+            let next = standing.next.min(soon.max(standing.closed_until));
+            self.note(settings, name, Standing { next, ..standing });
         }
     }
 
@@ -256,6 +260,7 @@ impl Standing {
     fn fail(&mut self, now: Timestamp, is_limit: bool) {
         self.failures = self.failures.saturating_add(1);
         self.next = now.plus(schedule::pause(self.failures, self.lot, is_limit));
+        self.closed_until = if is_limit { self.next } else { Timestamp::default() };
     }
 }
 

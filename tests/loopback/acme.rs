@@ -286,10 +286,14 @@ fn an_authority_that_does_not_answer_holds_up_nothing() {
 /// Regression: whoever was restarted again and again asked as often, until the authority locked the name out.
 #[test]
 fn a_proxy_that_starts_again_and_again_does_not_ask_as_often() {
-    let whims = Whims { refuses: Some(("rateLimited", "too many orders")), ..Whims::default() };
+    let whims = Whims { refuses: Some(("unauthorized", "not today")), ..Whims::default() };
     let (ca, _upstream, mut proxy) = begun("", whims);
     looks_at(&ca, &proxy);
-    proxy.until_metric("menshen_certificate_orders_total{outcome=\"failed\"} 1");
+    // Four failures: the next try would be an hour after the last.
+    for (failures, pause) in [(1, 76), (2, 376), (3, 1501), (4, 0)] {
+        proxy.until_metric(&format!("menshen_certificate_orders_total{{outcome=\"failed\"}} {failures}"));
+        proxy.advance(Duration::from_secs(pause));
+    }
     for _ in 0..3 {
         proxy.restart();
         proxy.advance(Duration::from_secs(600));
@@ -299,7 +303,27 @@ fn a_proxy_that_starts_again_and_again_does_not_ask_as_often() {
     looks_at(&ca, &proxy);
     proxy.advance(Duration::from_secs(901));
     until_shown(&ca, &proxy, SITE);
-    assert_eq!(ca.orders(), [SITE; 2], "soon after whatever may have mended it, and not at once");
+    assert_eq!(ca.orders(), [SITE; 5], "soon after whatever may have mended it, and not at once");
+}
+
+/// Regression: a start or a reload brought the next try forward to within fifteen minutes.
+#[test]
+fn an_authority_that_says_it_is_asked_too_often_is_left_alone_whatever_starts_anew() {
+    let whims = Whims { refuses: Some(("rateLimited", "too many orders")), ..Whims::default() };
+    let (ca, _upstream, mut proxy) = begun("", whims);
+    looks_at(&ca, &proxy);
+    proxy.until_metric("menshen_certificate_orders_total{outcome=\"failed\"} 1");
+    for _ in 0..2 {
+        proxy.restart();
+        proxy.advance(Duration::from_secs(1000));
+        proxy.reload().unwrap();
+        proxy.advance(Duration::from_secs(780));
+    }
+    ca.be(Whims::default());
+    looks_at(&ca, &proxy);
+    proxy.advance(Duration::from_secs(1000));
+    until_shown(&ca, &proxy, SITE);
+    assert_eq!(ca.orders(), [SITE; 2], "not within the hour");
 }
 
 #[test]

@@ -63,25 +63,13 @@ fn allowed(routes: &Routes, host: &str, readings: &Readings<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gateway::NullOrigin;
+    use crate::gateway::route::tests as routes;
     use crate::gateway::{Access, RouteSettings};
-    use crate::http::path_pattern::PathPattern;
     use crate::http::request_path;
 
     fn route(path: &str, methods: &[&str]) -> RouteSettings {
-        RouteSettings {
-            host: None,
-            path: PathPattern::parse(path).unwrap(),
-            methods: methods.iter().map(|name| name.parse().unwrap()).collect(),
-            access: Access::Optional,
-            upstream: 0,
-            application: 0,
-            identity: 0,
-            ignore_case: false,
-            null_origin: NullOrigin::IsForeign,
-            websocket_origins: Vec::new(),
-            handling: std::sync::Arc::default(),
-        }
+        let methods: Vec<Method> = methods.iter().map(|name| name.parse().unwrap()).collect();
+        routes::route(path, &methods, Access::Optional)
     }
 
     #[test]

@@ -133,7 +133,9 @@ impl Upstreams {
         let has_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let half_closed = patience.idle;
         let until = until.filter(|_| !is_stream_of_events(response.headers()));
-        let cookie = upstream.balance.cookie(at, affinity, visitor.proto == "https");
+        // Nobody is led back to who says that another one should be asked.
+        let leads_back = !settings.retries.statuses.contains(&response.status());
+        let cookie = leads_back.then(|| upstream.balance.cookie(at, affinity, visitor.proto == "https")).flatten();
         if !has_switched {
             let response = response.map(|incoming| ResponseBody::new(incoming, lease, busy, until));
             return Ok(Answer { response, tunnel: None, cookie });

@@ -104,6 +104,15 @@ fn each_upstream_has_a_cookie_of_its_own() {
 }
 
 #[test]
+fn nobody_is_led_back_to_an_endpoint_that_says_another_one_should_be_asked() {
+    let both = [0, 1].map(|_| Upstream::scripted(|_| answer(503, "full")));
+    let setup = Setup::new().upstream("balance = \"sticky\"\nretries.statuses = [\"503\"]");
+    let proxy = setup.before_all(&addresses(&[&both[0], &both[1]]));
+    let answer = proxy.connect().get("/", &[]).answer();
+    assert_eq!((answer.status, answer.header("set-cookie")), (503, None));
+}
+
+#[test]
 fn a_sticky_cookie_is_set_on_no_answer_that_may_be_kept() {
     let kept = b"HTTP/1.1 200 OK\r\nCache-Control: public, max-age=60\r\nContent-Length: 2\r\n\r\nok";
     let (a, b) = (Upstream::scripted(|_| kept.to_vec()), Upstream::scripted(|_| kept.to_vec()));

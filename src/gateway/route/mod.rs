@@ -279,14 +279,14 @@ fn folded(pattern: &PathPattern) -> Option<PathPattern> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::gateway::NullOrigin;
     use crate::http::request_path;
 
-    pub(super) fn route(path: &str, methods: &[Method], access: Access) -> RouteSettings {
+    pub(in crate::gateway) fn route(path: &str, methods: &[Method], access: Access) -> RouteSettings {
         RouteSettings {
             host: None,
             path: PathPattern::parse(path).unwrap(),

@@ -1,6 +1,5 @@
 //! Asking where a name leads: the servers of the machine, or those of the configuration, and the machine's own list.
 
-use std::error::Error as _;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +10,8 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::{ResolverBuilder, TokioResolver};
 use tokio::net::lookup_host;
 use tokio::time::Instant;
+
+use crate::error_chain::ErrorChain;
 
 /// What the machine goes by; read anew when one of them has changed.
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
@@ -70,7 +71,7 @@ impl Lookup {
                         None => "it has no address".to_owned(),
                     }
                 }
-                Err(error) => told(&error),
+                Err(error) => ErrorChain(&error).to_string(),
             },
             Err(why) => why,
         };
@@ -97,7 +98,7 @@ impl Lookup {
             (options.positive_max_ttl, options.negative_max_ttl) = (Some(LONGEST), Some(SHORTEST));
             builder.build()
         });
-        let resolver = resolver.map_err(|error| told(&error))?;
+        let resolver = resolver.map_err(|error| ErrorChain(&error).to_string())?;
         *made = Some((said, resolver.clone()));
         Ok(resolver)
     }
@@ -113,12 +114,5 @@ impl Lookup {
         };
         let config = ResolverConfig::from_parts(None, Vec::new(), self.servers.iter().map(server).collect());
         Ok(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()))
-    }
-}
-
-fn told(error: &hickory_resolver::net::NetError) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
     }
 }

@@ -192,6 +192,11 @@ impl Proxy {
     /// Starts it; requests are answered when this returns.
     pub(crate) fn start(layout: Layout) -> Self {
         let program = layout.serve();
+        Proxy::of(layout, program)
+    }
+
+    /// One that runs already.
+    pub(crate) fn of(layout: Layout, program: Program) -> Self {
         let address = address_of(&program);
         Proxy { address, host: layout.host, program, qq: layout.qq, folder: layout.folder }
     }

@@ -1,4 +1,4 @@
-//! Cold start: how long until the proxy answers, on a store of many users.
+//! A store of many users: how long until the proxy answers on it, and how long it takes to find one of them.
 //!
 //! `cargo bench --bench cold_start -- [bindings]`, a million if left out: filling them in takes some minutes.
 
@@ -12,6 +12,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use menshen::app::App;
 use menshen::clock::{Clock, Timestamp};
@@ -29,6 +30,9 @@ const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 /// Writers at the same time: the store commits them in groups.
 const WRITERS: u64 = 512;
 
+/// Users who are looked up, one after another, from all over the store.
+const LOOK_UPS: u64 = 200_000;
+
 fn main() {
     let bindings = std::env::args().skip(1).find_map(|argument| argument.parse::<u64>().ok()).unwrap_or(1_000_000);
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -40,7 +44,8 @@ fn main() {
     MasterKey::open_or_create(&settings.path.join("master.key"), false).unwrap();
     let began = Instant::now();
     runtime.block_on(fill(&store, bindings));
-    println!("{bindings} bindings made in {:.1} s", began.elapsed().as_secs_f64());
+    let took = began.elapsed().as_secs_f64();
+    println!("{bindings} bindings made in {took:.1} s, {:.0} a second", bindings as f64 / took);
     runtime.block_on(store.close());
     drop(store);
 
@@ -50,6 +55,9 @@ fn main() {
     let found = runtime.block_on(store.find_user(&identity(bindings / 2))).unwrap();
     assert!(found.is_some());
     println!("opened in {:.2} s, first user found after {:.2} s", opened.as_secs_f64(), began.elapsed().as_secs_f64());
+    let times = runtime.block_on(look_up(&store, bindings));
+    let at = |part: f64| times[(times.len() as f64 * part) as usize].as_nanos() as f64 / 1000.0;
+    println!("a user is found in {:.1} µs (p50), {:.1} µs (p99), {:.1} µs (p99.9)", at(0.5), at(0.99), at(0.999));
     runtime.block_on(store.close());
     drop(store);
 
@@ -105,6 +113,19 @@ async fn fill(store: &Arc<SledStore>, bindings: u64) {
         });
     }
     writers.join_all().await;
+}
+
+/// How long each took, the shortest first.
+async fn look_up(store: &SledStore, bindings: u64) -> Vec<Duration> {
+    let mut times = Vec::new();
+    for at in 0..LOOK_UPS {
+        let identity = identity(at.wrapping_mul(0x9e37_79b9_7f4a_7c15) % bindings);
+        let began = Instant::now();
+        assert!(store.find_user(&identity).await.unwrap().is_some());
+        times.push(began.elapsed());
+    }
+    times.sort_unstable();
+    times
 }
 
 /// Openids are as good as random: so are these, and they can be made again.

@@ -45,9 +45,17 @@ fn remove_targeted(headers: &mut HeaderMap) {
     }
 }
 
+/// With `_` for `-` too, which some take for the same.
 fn is_targeted(name: &HeaderName) -> bool {
-    let name = name.as_str().replace('_', "-");
-    name.ends_with("-cache-control") || ["surrogate-control", "edge-control", "x-accel-expires"].contains(&&*name)
+    const FAMILY: &str = "-cache-control";
+    let name = name.as_str().as_bytes();
+    let is = |name: &[u8], listed: &str| {
+        let is_byte = |(theirs, ours): (&u8, u8)| *theirs == ours || (*theirs == b'_' && ours == b'-');
+        name.len() == listed.len() && name.iter().zip(listed.bytes()).all(is_byte)
+    };
+    let end = name.len().checked_sub(FAMILY.len()).and_then(|at| name.get(at..));
+    end.is_some_and(|end| is(end, FAMILY))
+        || ["surrogate-control", "edge-control", "x-accel-expires"].iter().any(|listed| is(name, listed))
 }
 
 /// Whether a cache may answer with it again without asking: it names a lifetime, or gives a reason to guess one

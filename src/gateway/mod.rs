@@ -264,12 +264,12 @@ impl Gateway {
         let here = Here { site, caller, now };
         let answered = match own {
             // Whoever watches us asks without TLS.
-            Some(OwnPath::Health) => self.answer_own(OwnPath::Health, &request, here, line).await,
+            Some(OwnPath::Health) => Box::pin(self.answer_own(OwnPath::Health, &request, here, line)).await,
             _ if transport::is_sent_on(site, caller) => Ok(transport::over_tls(request.uri(), site, line)),
             _ if transport::is_misdirected(site, caller) => Err(Error::Misdirected),
             _ if self.is_too_long(request.uri()) => Err(Error::TargetTooLong),
             _ if !method::has_form(request.method(), request.uri()) => Err(Error::TargetForm),
-            Some(own) => self.answer_own(own, &request, here, line).await,
+            Some(own) => Box::pin(self.answer_own(own, &request, here, line)).await,
             None => self.pass(request, here, line).await,
         };
         match answered {
@@ -309,11 +309,13 @@ impl Gateway {
         let decision = policy::decide(matched, proof, here.caller, || is_own(request.headers()), is_navigation);
         note(line, matched, proof, &decision);
         let is_foreign = matches!(decision, Decision::ForeignOrigin);
-        let answered = self.carry_out(decision, request, Passing { found, presented }, here, line);
+        let passing = Passing { found, presented };
         if is_foreign || ending.is_empty() {
-            return answered.await;
+            return self.carry_out(decision, request, passing, here, line).await;
         }
-        own::logout::follow(&self.shared, here, &ending, answered).await
+        // Seldom: every connection has room for the future of a request, also while it idles.
+        let answered = self.carry_out(decision, request, passing, here, line);
+        Box::pin(own::logout::follow(&self.shared, here, &ending, answered)).await
     }
 
     async fn carry_out(

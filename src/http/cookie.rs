@@ -38,29 +38,73 @@ fn pair(item: &[u8]) -> Option<(&[u8], &[u8])> {
 /// Takes the cookies that are ours out of what travels on, and whatever a lenient parser could take for one of them. All
 /// others keep their bytes; a field that would be empty goes.
 pub fn remove_ours(headers: &mut HeaderMap, is_ours: impl Fn(&[u8]) -> bool) {
-    let mut items = headers.get_all(COOKIE).iter().flat_map(|field| Items(Some(field.as_bytes())));
-    if !items.any(|item| names_ours(item, &is_ours)) {
+    let mut fields = headers.get_all(COOKIE).iter();
+    let (Some(first), second) = (fields.next(), fields.next()) else { return };
+    // Browsers send one (RFC 6265, 5.4).
+    if second.is_none() {
+        match without(first, &is_ours) {
+            Left::All => {}
+            Left::Some(kept) => drop(headers.insert(COOKIE, kept)),
+            Left::Nothing => drop(headers.remove(COOKIE)),
+        }
         return;
     }
-    let kept: Vec<HeaderValue> = headers.get_all(COOKIE).iter().filter_map(|field| without(field, &is_ours)).collect();
+    let left: Vec<Left> = headers.get_all(COOKIE).iter().map(|field| without(field, &is_ours)).collect();
+    if left.iter().all(|left| matches!(left, Left::All)) {
+        return;
+    }
+    let kept = |(field, left): (&HeaderValue, Left)| match left {
+        Left::All => Some(field.clone()),
+        Left::Some(kept) => Some(kept),
+        Left::Nothing => None,
+    };
+    let kept: Vec<HeaderValue> = headers.get_all(COOKIE).iter().zip(left).filter_map(kept).collect();
     headers.remove(COOKIE);
     for field in kept {
         headers.append(COOKIE, field);
     }
 }
 
-fn without(field: &HeaderValue, is_ours: impl Fn(&[u8]) -> bool) -> Option<HeaderValue> {
-    let mut kept: Vec<u8> = Vec::with_capacity(field.len());
+/// What is left of a field.
+enum Left {
+    /// Nothing of it is ours.
+    All,
+    Some(HeaderValue),
+    Nothing,
+}
+
+fn without(field: &HeaderValue, is_ours: impl Fn(&[u8]) -> bool) -> Left {
+    let mut kept: Option<Vec<u8>> = None;
+    let mut length = 0;
     for item in Items(Some(field.as_bytes())) {
-        if names_ours(item, &is_ours) {
-            continue;
+        match (&mut kept, names_ours(item, &is_ours)) {
+            (None, true) => {
+                let mut before = Vec::with_capacity(field.len());
+                // Without the semicolon that parted it.
+                let end = length.max(1) - 1;
+                before.extend_from_slice(from_first(field.as_bytes().get(..end).unwrap_or_default()));
+                kept = Some(before);
+            }
+            (Some(kept), false) if kept.is_empty() => kept.extend_from_slice(item.trim_ascii_start()),
+            (Some(kept), false) => {
+                kept.push(b';');
+                kept.extend_from_slice(item);
+            }
+            (None, false) | (Some(_), true) => {}
         }
-        if !kept.is_empty() {
-            kept.push(b';');
-        }
-        kept.extend_from_slice(if kept.is_empty() { item.trim_ascii_start() } else { item });
+        length += item.len() + 1;
     }
-    if kept.trim_ascii().is_empty() { None } else { HeaderValue::from_maybe_shared(Bytes::from(kept)).ok() }
+    let Some(kept) = kept else { return Left::All };
+    if from_first(&kept).is_empty() {
+        return Left::Nothing;
+    }
+    HeaderValue::from_maybe_shared(Bytes::from(kept)).map_or(Left::Nothing, Left::Some)
+}
+
+/// A field from its first item on that is not empty.
+fn from_first(field: &[u8]) -> &[u8] {
+    let first = field.iter().position(|byte| !b"; \t".contains(byte));
+    first.and_then(|first| field.get(first..)).unwrap_or_default()
 }
 
 /// Whether an item names a cookie of ours, be it where only some parsers would look for a name: behind a comma, a quote,
@@ -159,6 +203,9 @@ mod tests {
             ("a=\"m=2\"; b=3", Some("b=3")),
             ("b=3; a=m=2", Some("b=3")),
             ("a=1&m=2", None),
+            (";; m=1", None),
+            ("m=1; ;", None),
+            (" ; a=1; m=2", Some("a=1")),
             ("a=m; xm=1; m.x=1; a=m,b", Some("a=m; xm=1; m.x=1; a=m,b")),
         ];
         for (before, after) in cases {

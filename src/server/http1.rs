@@ -27,6 +27,9 @@ use crate::http::peer::Peer;
 use crate::http::request_end::RequestEnd;
 use crate::rule::{self, Rule};
 
+/// How many header fields hyper takes unless it is told otherwise.
+const HYPERS_MAX_HEADERS: usize = 100;
+
 /// Serves one client until it leaves, misbehaves, or the server drains and its present request is answered.
 pub(super) async fn serve<H: Handler>(
     socket: Socket,
@@ -71,9 +74,13 @@ pub(super) async fn serve<H: Handler>(
     });
     // No `pipeline_flush`: where bytes follow a request that ends its connection, hyper would close without having sent
     // the answer.
-    let connection = http1::Builder::new()
+    let mut builder = http1::Builder::new();
+    // Told its own default, hyper would fill as much memory with nothing for each head.
+    if limits.headers != HYPERS_MAX_HEADERS {
+        builder.max_headers(limits.headers);
+    }
+    let connection = builder
         .header_read_timeout(None)
-        .max_headers(limits.headers)
         .max_buf_size(limits.header_bytes.as_usize())
         .serve_connection(io, service)
         .with_upgrades();

@@ -243,7 +243,8 @@ impl CoreSessions {
             Standing::Good => Some(proof),
             Standing::Revoked => None,
             Standing::Stale => {
-                let fresh = self.shared.refresh(presented, &proof).await?;
+                // Seldom: every connection has room for the future of a request, also while it idles.
+                let fresh = Box::pin(self.shared.refresh(presented, &proof)).await?;
                 self.seen.borrow_mut().insert(presented.into(), Arc::clone(&fresh));
                 Some(fresh)
             }

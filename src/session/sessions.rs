@@ -326,8 +326,9 @@ impl Sessions {
             }
             return Ok(Some(ready));
         }
-        let making = Arc::clone(self).make_headers(Arc::clone(proof), identity, now);
-        self.control.spawn(making).await.map_err(|_| Error::GoingDown)?
+        // The future itself lies there, not in every request's.
+        let making = self.control.spawn(Arc::clone(self).make_headers(Arc::clone(proof), identity, now));
+        making.await.map_err(|_| Error::GoingDown)?
     }
 
     async fn make_headers(

@@ -325,7 +325,12 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        match Pin::new(&mut self.incoming).poll_frame(cx) {
+        let this = &mut *self;
+        let polled = match &mut this.lease {
+            Some(lease) => lease.poll_frame(&mut this.incoming, cx),
+            None => Pin::new(&mut this.incoming).poll_frame(cx),
+        };
+        match polled {
             Poll::Ready(Some(Ok(_))) if self.until.is_some_and(|until| until <= Instant::now()) => {
                 self.lease = None;
                 Poll::Ready(Some(Err(RelayError::TooLong)))

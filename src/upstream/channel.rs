@@ -1,15 +1,20 @@
 //! What a request goes out on, and its answer comes in on.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::Either;
 use http::{Request, Response};
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 
 use super::body::{Progress, RequestBody};
+use super::driver::Driver;
 use super::pool::{self, Connection, Pool};
 use super::shared::Stream;
 use super::version_2;
@@ -20,7 +25,7 @@ use crate::http::idle::IdleLimit;
 #[derive(Debug)]
 pub(super) enum Channel {
     /// HTTP/1.1.
-    Alone(Connection),
+    Alone(Box<Connection>),
     /// HTTP/2.
     Shared(Stream),
 }
@@ -37,6 +42,21 @@ impl Channel {
                 request.body_mut().tell(stream.asked());
                 Either::Right(stream.sender.try_send_request(request))
             }
+        }
+    }
+
+    /// What has come of a request that was sent here: moves the connection's bytes, where nobody else does.
+    pub(super) fn poll_answer(
+        &mut self,
+        mut answer: Pin<&mut impl Future<Output = Sent>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Sent> {
+        match self {
+            Channel::Alone(connection) if connection.driver.is_here() => {
+                connection.driver.poll(cx);
+                connection.driver.look(cx, |cx| answer.as_mut().poll(cx))
+            }
+            Channel::Alone(_) | Channel::Shared(_) => answer.poll(cx),
         }
     }
 
@@ -93,6 +113,28 @@ impl Lease {
         match self {
             Lease::Alone(lease) => lease.silence(),
             Lease::Shared(stream) => &mut stream.silence,
+        }
+    }
+
+    /// A piece of the answer's body: moves the connection's bytes, where nobody else does.
+    pub(super) fn poll_frame(
+        &mut self,
+        incoming: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self {
+            Lease::Alone(lease) if lease.driver().is_here() => {
+                let mut look = |driver: &Driver, cx: &mut Context<'_>| {
+                    driver.look(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx))
+                };
+                let seen = look(lease.driver(), cx);
+                if seen.is_ready() {
+                    return seen;
+                }
+                lease.driver_mut().poll(cx);
+                look(lease.driver(), cx)
+            }
+            Lease::Alone(_) | Lease::Shared(_) => Pin::new(incoming).poll_frame(cx),
         }
     }
 

@@ -11,10 +11,10 @@ use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::counts::{OfOne, Open};
+use super::counts::OfOne;
+use super::driver::Driver;
 use super::names::{Name, Names};
 use super::pool::Connection;
 use super::shared::Shared;
@@ -48,7 +48,7 @@ pub(super) struct Dialer {
 #[derive(Debug)]
 pub(super) enum Opened {
     /// One request at a time.
-    Http1(Connection),
+    Http1(Box<Connection>),
     /// Many at once, and at which address.
     Http2(Rc<Shared>, Option<IpAddr>),
 }
@@ -92,14 +92,12 @@ impl Dialer {
             let shared = Shared::over(stream, open, is_tls, self.idle_timeout).await.map_err(no_http_2)?;
             return Ok(Opened::Http2(shared, peer));
         }
+        let is_full = stream.is_full();
         let handshake = http1::Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(io::Error::other)?;
-        let task = tokio::task::spawn_local(async move {
-            // What goes wrong here reaches whoever waits for the answer.
-            let _ = connection.with_upgrades().await;
-        });
-        let running = Running { task: Some(task.abort_handle()), _open: open };
-        Ok(Opened::Http1(Connection { sender, silence: IdleLimit::new(self.idle_timeout), running, peer }))
+        let (driver, silence) =
+            (Driver::new(connection.with_upgrades(), is_full, open), IdleLimit::new(self.idle_timeout));
+        Ok(Opened::Http1(Box::new(Connection { sender, silence, driver, peer })))
     }
 }
 
@@ -206,27 +204,4 @@ fn watch(stream: &TcpStream, unconfirmed: Duration) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(unconfirmed))?;
     Ok(())
-}
-
-/// What moves a connection's bytes. Dropped, the connection is closed at once: left to itself, hyper would still send the
-/// rest of a request whose answer nobody waits for.
-#[derive(Debug)]
-pub(super) struct Running {
-    task: Option<AbortHandle>,
-    _open: Open,
-}
-
-impl Running {
-    /// Leaves the connection to end by itself, as one that is handed over to another protocol.
-    pub(super) fn leave_alone(&mut self) {
-        self.task = None;
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
 }

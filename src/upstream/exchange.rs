@@ -1,6 +1,5 @@
 //! One request to one upstream, and its answer's head: on which connection, and what if that breaks.
 
-use std::future::Future;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -164,15 +163,17 @@ impl Upstream {
             let spare = if is_reused || may_go_elsewhere { Spare::of(&request, channel.is_shared()) } else { None };
             let sent = Instant::now();
             let mut answer = pin!(channel.send(request));
-            let silence = channel.silence();
-            silence.set(patience.idle);
-            let answered = poll_fn(|cx| match answer.as_mut().poll(cx) {
+            channel.silence().set(patience.idle);
+            let answered = poll_fn(|cx| match channel.poll_answer(answer.as_mut(), cx) {
                 Poll::Ready(answer) => Poll::Ready(Some(answer)),
                 // A long upload is not a slow answer, and neither is a long wait for room: the time runs from what was sent
                 // last.
                 Poll::Pending => {
                     let late = progress.last().max(sent) + patience.head;
-                    silence.poll_until(cx, patience.until.map_or(late, |until| late.min(until))).map(|()| None)
+                    channel
+                        .silence()
+                        .poll_until(cx, patience.until.map_or(late, |until| late.min(until)))
+                        .map(|()| None)
                 }
             });
             let answered = answered.await;

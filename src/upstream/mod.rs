@@ -6,6 +6,7 @@ mod body;
 mod channel;
 mod counts;
 mod dialer;
+mod driver;
 mod endpoint;
 mod error;
 mod exchange;

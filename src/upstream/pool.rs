@@ -9,19 +9,19 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
 use super::body::{ClientSide, Progress, RequestBody};
-use super::dialer::Running;
+use super::driver::Driver;
 use crate::http::idle::IdleLimit;
 use crate::rule::{self, Rule};
 
 /// Longest wait for a connection to be ready again once all has been said on it.
 const TAIL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection, and the one timer of all the requests it serves.
+/// A connection, and the one timer of all the requests it serves. Boxed once for all of them: it goes from hand to hand.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) sender: SendRequest<RequestBody>,
     pub(super) silence: IdleLimit,
-    pub(super) running: Running,
+    pub(super) driver: Driver,
     /// At which address.
     pub(super) peer: Option<IpAddr>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Pool {
 
 #[derive(Debug)]
 struct Unused {
-    connection: Connection,
+    connection: Box<Connection>,
     expires: Instant,
 }
 
@@ -45,18 +45,20 @@ impl Pool {
     }
 
     /// A connection that is still open and has not been unused for too long.
-    pub(super) fn take(&self) -> Option<Connection> {
+    pub(super) fn take(&self) -> Option<Box<Connection>> {
         let mut unused = self.unused.borrow_mut();
         let now = Instant::now();
-        while let Some(newest) = unused.pop() {
-            if newest.expires > now && newest.connection.sender.is_ready() {
-                return Some(newest.connection);
+        while let Some(Unused { mut connection, expires }) = unused.pop() {
+            // Nobody has looked at it while it was unused: the other end may have closed it.
+            connection.driver.poll_once();
+            if expires > now && connection.sender.is_ready() {
+                return Some(connection);
             }
         }
         None
     }
 
-    pub(super) fn put(&self, mut connection: Connection, keep_alive: Duration) {
+    pub(super) fn put(&self, mut connection: Box<Connection>, keep_alive: Duration) {
         let mut unused = self.unused.borrow_mut();
         if unused.len() < self.max && !connection.sender.is_closed() {
             connection.silence.heard();
@@ -71,25 +73,33 @@ impl Pool {
     /// Closes what has been unused for too long, or leads where nobody is to be led any more.
     pub(super) fn prune(&self, is_right: impl Fn(Option<IpAddr>) -> bool) {
         let now = Instant::now();
-        let is_kept = |unused: &Unused| {
-            let connection = &unused.connection;
-            unused.expires > now && !connection.sender.is_closed() && is_right(connection.peer)
-        };
-        self.unused.borrow_mut().retain(is_kept);
+        self.unused.borrow_mut().retain_mut(|Unused { connection, expires }| {
+            connection.driver.poll_once();
+            *expires > now && !connection.sender.is_closed() && is_right(connection.peer)
+        });
     }
 }
 
 /// A connection in use. Dropped, it is closed, which cancels whatever the upstream is doing.
 #[derive(Debug)]
 pub(super) struct Lease {
-    connection: Connection,
+    connection: Box<Connection>,
     pool: Rc<Pool>,
     keep_alive: Duration,
     request: Progress,
 }
 
 impl Lease {
-    pub(super) fn new(connection: Connection, pool: Rc<Pool>, keep_alive: Duration, request: Progress) -> Self {
+    pub(super) fn new(
+        mut connection: Box<Connection>,
+        pool: Rc<Pool>,
+        keep_alive: Duration,
+        request: Progress,
+    ) -> Self {
+        // What is left of the request does not wait for somebody to read the answer.
+        if request.client_side() != ClientSide::Done || connection.driver.holds_back() {
+            connection.driver.send_away();
+        }
         Lease { connection, pool, keep_alive, request }
     }
 
@@ -98,9 +108,19 @@ impl Lease {
         &mut self.connection.silence
     }
 
+    /// What moves its bytes.
+    pub(super) fn driver(&self) -> &Driver {
+        &self.connection.driver
+    }
+
+    /// What moves its bytes.
+    pub(super) fn driver_mut(&mut self) -> &mut Driver {
+        &mut self.connection.driver
+    }
+
     /// The connection speaks another protocol from here on.
     pub(super) fn hand_over(mut self) {
-        self.connection.running.leave_alone();
+        self.connection.driver.leave_alone();
     }
 
     /// The answer has ended well: the connection may serve another request, unless this one has not ended yet. What is
@@ -111,9 +131,12 @@ impl Lease {
         if request.client_side() != ClientSide::Done && rule::holds(Rule::AKeptConnectionHasSaidAll) {
             return;
         }
+        // Whoever has used it is not to be woken for what comes on it from now on.
+        connection.driver.poll_once();
         if connection.sender.is_ready() {
             pool.put(connection, keep_alive);
         } else if !connection.sender.is_closed() {
+            connection.driver.send_away();
             tokio::task::spawn_local(async move {
                 if let Ok(Ok(())) = tokio::time::timeout(TAIL_TIMEOUT, connection.sender.ready()).await {
                     pool.put(connection, keep_alive);

@@ -1,6 +1,7 @@
 //! Kept connections to the upstream: when one serves again, and when it must not.
 
 use std::io::Write;
+use std::sync::{Mutex, mpsc};
 
 use crate::support::{Setup, Upstream, nobody_listens, read_body, read_head, read_request};
 
@@ -55,6 +56,72 @@ fn a_connection_that_the_upstream_has_closed_is_not_used_again() {
         let post = "POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 2\r\n\r\nhi";
         assert_eq!(client.send(post).answer().text(), "ok");
         assert_eq!(upstream.next().connection, connection);
+    }
+}
+
+#[test]
+fn a_kept_connection_that_the_upstream_closes_is_closed_though_nobody_asks_for_anything() {
+    let upstream = Upstream::serving(|mut stream, connection, _| {
+        read_request(&mut stream, &mut Vec::new(), connection).unwrap();
+        stream.write_all(OK).unwrap();
+    });
+    let proxy = Setup::new().monitored().upstream("keep_alive = \"10m\"").before(&upstream);
+    assert_eq!(proxy.connect().get("/", &[]).answer().text(), "ok");
+    proxy.until_metric("menshen_upstream_connections{upstream=\"mall\"} 0");
+}
+
+/// What comes on a kept connection unasked is nobody's answer, also if it comes late.
+#[test]
+fn what_an_upstream_says_unasked_on_a_kept_connection_ends_it() {
+    let (answered, is_answered) = mpsc::channel();
+    let is_answered = Mutex::new(is_answered);
+    let upstream = Upstream::serving(move |mut stream, connection, seen| {
+        let mut buffer = Vec::new();
+        while let Some(request) = read_request(&mut stream, &mut buffer, connection) {
+            let is_first = request.line() == "GET /first HTTP/1.1";
+            seen.send(request).unwrap();
+            stream.write_all(OK).unwrap();
+            if is_first {
+                is_answered.lock().unwrap().recv().unwrap();
+                stream.write_all(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 7\r\n\r\nforeign").unwrap();
+            }
+        }
+    });
+    let proxy = Setup::new().monitored().one_core().upstream("keep_alive = \"10m\"").before(&upstream);
+    assert_eq!(proxy.connect().get("/first", &[]).answer().text(), "ok");
+    answered.send(()).unwrap();
+    proxy.until_metric("menshen_upstream_connections{upstream=\"mall\"} 0");
+    let post = "POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: 2\r\n\r\nhi";
+    assert_eq!(proxy.connect().send(post).answer().text(), "ok");
+    assert_eq!([upstream.next().connection, upstream.next().connection], [0, 1]);
+}
+
+/// An application that answers before it has read everything, and a client that reads the answer when it has sent all.
+#[test]
+fn an_upload_goes_on_while_nobody_reads_the_answer() {
+    const LARGE: usize = 8 << 20;
+    let upstream = Upstream::serving(|mut stream, connection, seen| {
+        for _ in 0..2 {
+            let mut request = read_head(&mut stream, connection).unwrap();
+            let mut answering = stream.try_clone().unwrap();
+            let answering = std::thread::spawn(move || {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LARGE}\r\n\r\n");
+                answering.write_all(head.as_bytes()).unwrap();
+                answering.write_all(&vec![b'a'; LARGE]).unwrap();
+            });
+            request.body = read_body(&mut stream, LARGE);
+            seen.send(request).unwrap();
+            answering.join().unwrap();
+        }
+    });
+    let proxy = Setup::new().one_core().upstream("keep_alive = \"10m\"").before(&upstream);
+    for _ in 0..2 {
+        let mut client = proxy.connect();
+        client.send(format!("POST / HTTP/1.1\r\nHost: www.meiduo.site\r\nContent-Length: {LARGE}\r\n\r\n"));
+        client.send("u".repeat(LARGE));
+        let seen = upstream.next();
+        assert_eq!((seen.connection, seen.body.len()), (0, LARGE), "all of it has arrived, on the same connection");
+        assert_eq!(client.answer().body.len(), LARGE);
     }
 }
 

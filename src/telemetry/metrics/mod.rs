@@ -123,22 +123,21 @@ impl CoreMetrics {
 
     /// A request is done with.
     pub fn count(&self, served: &Served<'_>) {
-        let mut requests = lock(&self.0);
+        let mut guard = lock(&self.0);
+        let requests = &mut *guard;
         let name = served.route.unwrap_or(NOWHERE);
-        if !requests.routes.contains_key(name) {
-            requests.routes.insert(name.into(), Route::default());
-        }
-        if let Some(route) = requests.routes.get_mut(name) {
-            route.count((served.decision, served.status), 1);
-            route.duration.add(served.duration);
-        }
+        let route = match requests.routes.get_mut(name) {
+            Some(route) => route,
+            None => requests.routes.entry(name.into()).or_default(),
+        };
+        route.count((served.decision, served.status), 1);
+        route.duration.add(served.duration);
         if let Some((upstream, duration)) = served.upstream {
-            if !requests.upstreams.contains_key(upstream) {
-                requests.upstreams.insert(upstream.into(), Histogram::default());
-            }
-            if let Some(histogram) = requests.upstreams.get_mut(upstream) {
-                histogram.add(duration);
-            }
+            let histogram = match requests.upstreams.get_mut(upstream) {
+                Some(histogram) => histogram,
+                None => requests.upstreams.entry(upstream.into()).or_default(),
+            };
+            histogram.add(duration);
         }
         requests.broken += u64::from(served.is_broken);
     }

@@ -42,8 +42,9 @@ pub(super) async fn serve<H: Handler>(
     let activity = Activity::sequential();
     let request_end = RequestEnd::default();
     let io = ClientIo::new(socket, activity.clone(), request_end.clone(), limits, connected);
-    // Whether the server drains: a first request that comes all the same is the only one.
-    let is_last = Cell::new(false);
+    // Whether the server drains: a first request that comes all the same is the only one. It may be here by now, and answered
+    // before anybody looks again.
+    let is_last = Cell::new(*draining.borrow());
     let is_last = &is_last;
     let service = service_fn(|mut request: Request<Incoming>| {
         let answering = Answering::new(&activity);

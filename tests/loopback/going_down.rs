@@ -36,6 +36,34 @@ fn websockets_are_told_that_we_go_away_and_hold_up_nothing() {
     assert_eq!(upstream.next().body, FROM_CLIENT);
 }
 
+/// Regression: where a connection's first bytes say what is spoken on it, an answer of ours was given before anybody had
+/// looked whether it is the last.
+#[test]
+fn a_first_request_that_comes_while_we_go_down_is_told_that_it_is_the_last() {
+    let (go_on, told) = std::sync::mpsc::channel::<()>();
+    let told = std::sync::Mutex::new(told);
+    let upstream = Upstream::serving(move |mut stream, connection, seen| {
+        if let Some(request) = read_request(&mut stream, &mut Vec::new(), connection) {
+            seen.send(request).unwrap();
+            told.lock().unwrap().recv().unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        }
+    });
+    let mut proxy = Setup::new().one_core().server("h2c = true").server_drain("1h").before(&upstream);
+    let (mut held, mut fresh) = (proxy.connect(), proxy.connect());
+    held.get("/held", &[]);
+    upstream.next();
+    let (address, stop) = (proxy.address, proxy.stopping());
+    thread::scope(|scope| {
+        scope.spawn(stop);
+        eventually(|| TcpStream::connect(address).is_err());
+        let answer = fresh.get("/.menshen/health", &[]).answer();
+        assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+        go_on.send(()).unwrap();
+        assert_eq!(held.answer().text(), "ok");
+    });
+}
+
 #[test]
 fn in_the_middle_of_a_frame_nothing_is_said() {
     let upstream = Upstream::serving(|mut stream, connection, _| {

@@ -129,8 +129,11 @@ fn row(route: &RouteSettings, config: &Config) -> (String, String) {
         Access::Optional => format!("optional, identity {identity:?} where there is a session"),
         Access::Required => format!("required, identity {identity:?}"),
     };
-    let upstream = config.upstreams.get(route.upstream).map(destination).unwrap_or_default();
-    (what, format!("-> {upstream}; {access}"))
+    let whereto = match &route.handling.answer {
+        Some(answer) => answer.told(None),
+        None => config.upstreams.get(route.upstream).map(destination).unwrap_or_default(),
+    };
+    (what, format!("-> {whereto}; {access}"))
 }
 
 fn destination(upstream: &upstream::Settings) -> String {
@@ -188,6 +191,18 @@ mod tests {
             assert!(text.contains(line), "{line}\n{text}");
         }
         assert!(text.find("/orders/*").unwrap() < text.find("  /*").unwrap(), "{text}");
+    }
+
+    #[test]
+    fn a_route_that_answers_by_itself_is_summed_up_with_its_answer() {
+        let routes = "[[routes]]\npath = \"/old/*\"\nredirect.to = \"/new{target}\"\n\
+            [[routes]]\npath = \"/shut/*\"\nmaintenance = true\n[[routes]]\npath = \"/ok\"\nanswer.status = 204\n";
+        let (_, text) = check(&format!("{QUIET}\n{routes}"), false);
+        for line in
+            ["-> 302: to /new{target}; ", "-> 503: a page of ours, the site is being worked on; ", "-> 204: the"]
+        {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
     }
 
     #[test]

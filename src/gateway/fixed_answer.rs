@@ -53,13 +53,28 @@ impl FixedAnswer {
                 Ok(response)
             }
             FixedAnswer::Redirect { status, to } => {
-                // `OPTIONS *` asks for no path.
-                let asked = target.path_and_query().map(|target| target.as_str());
-                let asked = asked.filter(|asked| asked.starts_with('/')).unwrap_or("/");
-                let to = HeaderValue::try_from(to.replace(TARGET, asked)).map_err(|_| Error::NotRewritable)?;
+                let to = HeaderValue::try_from(led_to(to, target)).map_err(|_| Error::NotRewritable)?;
                 Ok(respond::redirect(*status, to))
             }
             FixedAnswer::Maintenance { retry_after } => Ok(respond::maintenance(*retry_after, caller)),
         }
     }
+
+    /// What it is, for operators: whatever is asked for, or what is answered to whoever asks for `target`.
+    pub fn told(&self, target: Option<&Uri>) -> String {
+        match self {
+            FixedAnswer::Text { status, .. } => format!("{}: the route's own text", status.as_u16()),
+            FixedAnswer::Redirect { status, to } => {
+                let to = target.map_or_else(|| to.clone(), |target| led_to(to, target));
+                format!("{}: to {to}", status.as_u16())
+            }
+            FixedAnswer::Maintenance { .. } => "503: a page of ours, the site is being worked on".to_owned(),
+        }
+    }
+}
+
+/// The address of a redirect. `OPTIONS *` asks for no path.
+fn led_to(to: &str, target: &Uri) -> String {
+    let asked = target.path_and_query().map(|target| target.as_str());
+    to.replace(TARGET, asked.filter(|asked| asked.starts_with('/')).unwrap_or("/"))
 }

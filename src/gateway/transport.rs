@@ -43,10 +43,14 @@ pub(super) fn over_tls(target: &Uri, site: &SiteContext, line: &mut Option<Box<L
     if let Some(line) = line {
         line.decision = "over-tls";
     }
-    let path = target.path_and_query().map_or("/", |target| target.as_str());
-    let there =
-        HeaderValue::try_from(format!("{}{}", site.site.origin, if path.starts_with('/') { path } else { "/" }));
+    let there = HeaderValue::try_from(address(target, site));
     respond::redirect(StatusCode::PERMANENT_REDIRECT, there.unwrap_or(HeaderValue::from_static("/")))
+}
+
+/// What was asked for, on the site's own host and with TLS.
+pub(super) fn address(target: &Uri, site: &SiteContext) -> String {
+    let path = target.path_and_query().map_or("/", |target| target.as_str());
+    format!("{}{}", site.site.origin, if path.starts_with('/') { path } else { "/" })
 }
 
 /// Tells a browser to come over TLS from now on (RFC 6797), unless the application has said so in its own words.

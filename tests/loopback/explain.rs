@@ -73,6 +73,25 @@ fn the_answer_that_is_foretold_is_the_answer_that_comes() {
 }
 
 #[test]
+fn what_a_route_answers_by_itself_is_foretold() {
+    let upstream = Upstream::hello();
+    let route = |path: &str, lines: &str| format!("[[routes]]\npath = \"{path}\"\n{lines}\n");
+    let setup = setup().section(&route("/old/*", "redirect.to = \"/new{target}\"\nredirect.status = 308"));
+    let setup = setup.section(&route("/shut/*", "maintenance = true")).section(&route("/ok", "answer.status = 204"));
+    let proxy = setup.before(&upstream);
+    for (target, said) in [
+        ("/old/a?b=c", "308: to /new/old/a?b=c"),
+        ("/shut/", "503: a page of ours, the site is being worked on"),
+        ("/ok", "204: the route's own text"),
+    ] {
+        let status = proxy.connect().get(target, &[]).answer().status;
+        let told = explain(&proxy, &["GET", target]);
+        assert_eq!(finding(&told, "answer"), Some(said), "{told}");
+        assert!(said.starts_with(&status.to_string()), "{status}");
+    }
+}
+
+#[test]
 fn what_the_parser_does_not_take_is_foretold_to_the_byte() {
     let upstream = Upstream::hello();
     let proxy = setup().section("[limits]\nheader_bytes = \"8KiB\"\ntarget_bytes = \"4KiB\"").before(&upstream);

@@ -39,7 +39,7 @@ impl Gateway {
         told.push(("site", site.site.origin.to_string()));
         told.push(("client", caller.client.text().to_owned()));
         if own != Some(OwnPath::Health) && transport::is_sent_on(site, &caller) {
-            told.push(("answer", format!("308, to {}", site.site.origin)));
+            told.push(("answer", format!("308: to {}", transport::address(request.uri(), site))));
             return Ok(());
         }
         if own != Some(OwnPath::Health) && transport::is_misdirected(site, &caller) {
@@ -103,9 +103,9 @@ impl Gateway {
             let ended = !matches!(decision, Decision::ForeignOrigin);
             told.push(("logout", logout(ends_sessions && ended, if ended { &ending } else { &[] })));
         }
-        let is_ours = matched.route.handling.answer.is_some() && matches!(decision, Decision::Allow(_));
-        let foretold = if is_ours { "the route's own" } else { answer(&decision, matched.access) };
-        told.push(("answer", foretold.to_owned()));
+        let ours = matched.route.handling.answer.as_ref().filter(|_| matches!(decision, Decision::Allow(_)));
+        let foretold = ours.map(|ours| ours.told(Some(&target)));
+        told.push(("answer", foretold.unwrap_or_else(|| answer(&decision, matched.access).to_owned())));
         match decision {
             Decision::Allow(_) if matched.route.handling.answer.is_some() => Ok(()),
             Decision::Allow(clearance) => {

@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
 use super::in_flight::UnderWay;
@@ -49,6 +51,21 @@ impl AnswerBody {
         AnswerBody { content: Content::Relayed(body), line: None, under_way: None, is_over: false }
     }
 
+    /// Takes away what no client would take for the answer's: hyper does so in HTTP/1.1 alone, and in HTTP/2 the stream would
+    /// be malformed. The answer to HEAD has no content, of whatever length it says it would be (RFC 9110, 9.3.2); nor have
+    /// 204, 205 and 304.
+    pub(super) fn suit(response: &mut Response<AnswerBody>, is_head: bool) {
+        let status = response.status();
+        let has_none = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
+        if !(is_head || has_none) {
+            return;
+        }
+        let Content::Own(text) = &mut response.body_mut().content else { return };
+        if let Some(text) = text.take().filter(|_| !has_none) {
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+        }
+    }
+
     /// Has its request be under way for as long as it goes out.
     pub(super) fn counted(mut self, under_way: Option<UnderWay>) -> Self {
         self.under_way = under_way;
@@ -59,6 +76,12 @@ impl AnswerBody {
     pub fn logged(mut self, line: Box<Line>) -> Self {
         self.line = Some(line);
         self
+    }
+}
+
+impl Default for AnswerBody {
+    fn default() -> Self {
+        AnswerBody::own("")
     }
 }
 

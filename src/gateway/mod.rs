@@ -206,6 +206,7 @@ impl Gateway {
         let caller = Caller::of(&request, self.request_id(), peer, &self.shared.trusted_proxies);
         let mut line = self.begin_line(&request, &caller, now);
         let under_way = self.begin(&request);
+        let is_head = request.method() == Method::HEAD;
         let answered = match &under_way {
             Ok(_) => unwind::caught(self.answer(request, &caller, now, &mut line)).await,
             Err(Full) => Ok(Err(Failed::nowhere(Error::Crowded))),
@@ -220,6 +221,7 @@ impl Gateway {
                 response
             }
         };
+        AnswerBody::suit(&mut response, is_head);
         let under_way = under_way.unwrap_or_default();
         match line {
             Some(mut line) => {

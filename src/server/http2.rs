@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -48,6 +48,7 @@ pub(super) async fn serve<H: Handler>(
 ) {
     let (activity, remote) = (Activity::multiplexed(), peer.remote);
     let io = ClientIo::new(socket, activity.clone(), RequestEnd::default(), limits, connected);
+    let most_fields = limits.headers;
     let (peer, streams) = (Rc::new(peer), Streams::new(UNREAD_TIMEOUT));
     let service = service_fn(|mut request: Request<Incoming>| {
         let stream = streams.begin(Answering::new(&activity));
@@ -55,7 +56,15 @@ pub(super) async fn serve<H: Handler>(
         version_2::settle(&mut request);
         let (present, peer) = (slot.present(), Rc::clone(&peer));
         async move {
-            let mut response = present.handler.handle(request, &peer).await;
+            // Of HTTP/2 hyper counts the bytes alone.
+            let mut response = if request.headers().len() > most_fields {
+                present.handler.unreadable();
+                let mut refused = Response::new(H::Body::default());
+                *refused.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                refused
+            } else {
+                present.handler.handle(request, &peer).await
+            };
             if let Some(handshake) = handshake {
                 handshake.settle(&mut response);
             }

@@ -101,11 +101,11 @@ pub struct Terms {
 /// Answers requests, on one core.
 pub trait Handler: 'static {
     /// What answers are made of.
-    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + 'static;
+    type Body: http_body::Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Default + 'static;
 
     /// Answers one request. Dropped when the client goes away.
     fn handle(&self, request: Request<Incoming>, peer: &Peer) -> impl Future<Output = Response<Self::Body>>;
 
-    /// A client sent what is no request as we speak it. The parser has answered, with 400, 414 or 431.
+    /// A client sent what is no request as we speak it. It has been answered, with 400, 414 or 431.
     fn unreadable(&self);
 }

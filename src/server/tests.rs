@@ -20,6 +20,7 @@ use crate::units::ByteSize;
 /// Has nothing to say, and panics at `/panic`.
 struct Panicky;
 
+#[derive(Default)]
 struct Nothing;
 
 impl Body for Nothing {

@@ -170,6 +170,10 @@ pub(super) fn accept<B>(response: &mut Response<B>, asked: &Hop, is_head: bool) 
         // The chunks are what counted; a length beside them would cut or stretch the body (RFC 9112, 6.3).
         response.headers_mut().remove(CONTENT_LENGTH);
     }
+    if response.status() == StatusCode::NO_CONTENT {
+        // It has no content, and no length of any (RFC 9110, 8.6): in HTTP/2 the stream would be malformed.
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
     let has_body = !is_head && !matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     // An answer that ends with its connection cannot be told from one that was cut off. Said in chunks it would claim
     // to be whole, so it ends with the client's connection too.

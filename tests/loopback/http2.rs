@@ -108,6 +108,54 @@ fn many_requests_on_one_connection_are_served_at_once() {
     assert!(answers.iter().all(|answer| answer.as_ref().unwrap().body == "ok"));
 }
 
+/// Regression: answers of ours came with their text, which is a stream that breaks off.
+#[test]
+fn what_has_no_content_comes_without_any() {
+    let upstream = Upstream::scripted(|_| b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\nabc".to_vec());
+    let authority = Authority::new();
+    let route = |path, lines| format!("[[routes]]\npath = \"{path}\"\n{lines}\n");
+    let setup = secure(&authority)
+        .section(&route("/required/*", "upstream = \"mall\"\naccess = \"required\""))
+        .section(&route("/text", "answer.text = \"hello\""))
+        .section(&route("/reset", "answer.status = 205"))
+        .section(&route("/maintenance", "maintenance = true"));
+    let proxy = setup.before(&upstream);
+    let client = client(&proxy, &authority);
+    let own = ["/.menshen/health", "/qq/login/", "/.menshen/userinfo", "/required/", "/text", "/maintenance", "/a%2fb"];
+    for path in own {
+        let told = |method: Method| {
+            let (client, request) = (client.clone(), get(path).method(method).body(sent("")).unwrap());
+            let answer = wait(async move { client.begun(request).await.unwrap() });
+            (answer.status(), answer.headers().get("content-length").cloned())
+        };
+        let answer = client.ask(get(path).method("HEAD").body(sent("")).unwrap()).unwrap();
+        assert_eq!(answer.body.len(), 0, "{path}");
+        // A login is begun by GET alone.
+        if path != "/qq/login/" {
+            assert_eq!(told(Method::HEAD), told(Method::GET), "{path}");
+        }
+    }
+    for (method, path) in [("GET", "/"), ("HEAD", "/"), ("GET", "/reset"), ("HEAD", "/reset")] {
+        let answer = client.ask(get(path).method(method).body(sent("")).unwrap()).unwrap();
+        assert_eq!(answer.body.len(), 0, "{method} {path}: {}", answer.status);
+    }
+}
+
+#[test]
+fn there_are_no_more_fields_by_http_2_than_by_http_1() {
+    let (authority, upstream) = (Authority::new(), Upstream::hello());
+    let proxy = secure(&authority).section("[limits]\nheaders = 20").before(&upstream);
+    let client = client(&proxy, &authority);
+    let status = |count: usize| {
+        let fields = (0..count).fold(get("/"), |request, at| request.header(format!("x-field-{at}"), "x"));
+        client.ask(fields.body(sent("")).unwrap()).unwrap().status
+    };
+    // The name of the site is one of them.
+    assert_eq!((status(19), status(20), status(300)), (200, 431, 431));
+    assert_eq!(status(0), 200, "the connection goes on");
+    assert_eq!(std::iter::from_fn(|| upstream.try_next()).count(), 2);
+}
+
 #[test]
 fn a_request_that_does_not_name_one_site_goes_nowhere() {
     let (authority, upstream) = (Authority::new(), Upstream::hello());

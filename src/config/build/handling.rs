@@ -241,6 +241,12 @@ fn text(section: &Section<'_>, log: &mut Findings) -> Option<Option<FixedAnswer>
         (None, None) if status.is_default() && content_type.is_none() => return Some(None),
         (None, None) => (Bytes::new(), plain),
     };
+    if [204, 205, 304].contains(&status.value) && !body.is_empty() {
+        let remark = Remark::new(format!("an answer of status {} has no content", status.value));
+        let remark = remark.so("the text would go to nobody");
+        log.error(&status.spot, remark.fix("200 for an answer with a text, or leave out text and file"));
+        return None;
+    }
     let content_type = content_type.map_or(usual, |given| given.value);
     Some(Some(FixedAnswer::Text { status: status_code, content_type, body, retry_after: None }))
 }

@@ -21,6 +21,8 @@ pub struct AnswerBody {
     under_way: Option<UnderWay>,
     /// Whether the last of it has been asked for, whatever came of that.
     is_over: bool,
+    /// What it breaks off with, as soon as what came before has been handed to the client.
+    failing: Option<RelayError>,
 }
 
 /// Nobody took the rest of an answer.
@@ -43,12 +45,13 @@ impl AnswerBody {
             line: None,
             under_way: None,
             is_over: false,
+            failing: None,
         }
     }
 
     /// An upstream's.
     pub fn relayed(body: ResponseBody) -> Self {
-        AnswerBody { content: Content::Relayed(body), line: None, under_way: None, is_over: false }
+        AnswerBody { content: Content::Relayed(body), line: None, under_way: None, is_over: false, failing: None }
     }
 
     /// Takes away what no client would take for the answer's: hyper does so in HTTP/1.1 alone, and in HTTP/2 the stream would
@@ -99,9 +102,19 @@ impl Body for AnswerBody {
     type Error = RelayError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, RelayError>>> {
-        let frame = match &mut self.content {
-            Content::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Content::Relayed(body) => Pin::new(body).poll_frame(cx),
+        let frame = match (self.failing.take(), &mut self.content) {
+            (Some(error), _) => Poll::Ready(Some(Err(error))),
+            (None, Content::Own(text)) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            (None, Content::Relayed(body)) => match Pin::new(body).poll_frame(cx) {
+                // hyper forgets with an error whatever it has yet to send, the head too, and the client could take it for a
+                // request that nobody has looked at. Told that nothing has come, it sends what there is.
+                Poll::Ready(Some(Err(error))) => {
+                    self.failing = Some(error);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                polled @ (Poll::Ready(_) | Poll::Pending) => polled,
+            },
         };
         // Nothing is asked for after trailers.
         self.is_over = match &frame {

@@ -84,6 +84,9 @@ fn an_answer_with_a_head_without_end_is_502() {
     assert_eq!(proxy.connect().get("/", &[]).answer().status, 502);
 }
 
+const LENGTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
+const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n";
+
 /// A client's connection whose answer breaks off after `begun`, in an orderly way or by a reset.
 fn broken_off(head: &'static str, by_reset: bool, version: &str) -> Connection {
     let upstream = Upstream::serving(move |mut stream, connection, seen| {
@@ -108,8 +111,6 @@ fn broken_off(head: &'static str, by_reset: bool, version: &str) -> Connection {
 
 #[test]
 fn an_answer_that_breaks_off_breaks_off_for_the_client_too() {
-    const LENGTH: &str = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n";
-    const CHUNKED: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n";
     const TO_THE_END: &str = "HTTP/1.1 200 OK\r\n\r\n";
     for by_reset in [false, true] {
         assert_eq!(broken_off(LENGTH, by_reset, "HTTP/1.1").rest(), b"");
@@ -119,6 +120,24 @@ fn an_answer_that_breaks_off_breaks_off_for_the_client_too() {
     }
     assert!(broken_off(TO_THE_END, true, "HTTP/1.1").was_reset());
     assert!(!broken_off(TO_THE_END, false, "HTTP/1.1").was_reset(), "that is how such an answer ends");
+}
+
+/// Regression: an answer that broke off together with its head was no answer at all, to whoever had asked.
+#[test]
+fn what_has_come_of_an_answer_that_breaks_off_reaches_the_client() {
+    for head in [LENGTH, CHUNKED] {
+        for _ in 0..20 {
+            let upstream = Upstream::serving(move |mut stream, connection, _| {
+                read_head(&mut stream, connection).unwrap();
+                stream.write_all(head.as_bytes()).unwrap();
+            });
+            let proxy = Setup::new().one_core().before(&upstream);
+            let mut client = proxy.connect();
+            client.get("/", &[]).until_closed();
+            let text = String::from_utf8_lossy(client.rest()).into_owned();
+            assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{head:?}: {text:?}");
+        }
+    }
 }
 
 #[test]

@@ -56,10 +56,9 @@ impl Fault {
             Fault::None | Fault::SendsMore => met == Met::Whole,
             Fault::StallsInItsHead => met == Met::Status(504),
             Fault::Leaves | Fault::AnswersNonsense => met == Met::Status(502),
-            // The proxy may have seen the end before the head has left: the visitor's connection ends without a word.
-            Fault::ClosesInTheMiddle | Fault::ResetsAfterItsHead => {
-                matches!(met, Met::Broken | Met::Nothing | Met::Status(502))
-            }
+            Fault::ClosesInTheMiddle => met == Met::Broken,
+            // The proxy may have seen the reset, and not the head.
+            Fault::ResetsAfterItsHead => matches!(met, Met::Broken | Met::Status(502)),
             Fault::IsTooBusy => met == Met::Status(503),
         }
     }

@@ -54,9 +54,10 @@ impl Gateway {
             line.upstream = self.upstreams.name(&permit).map(Arc::clone);
         }
         let course = Course { visitor: &visitor, affinity, timeouts: handling.timeouts };
-        let Answer { response, tunnel, cookie } = self.upstreams.forward(request, &permit, course).await?;
+        let Answer { response, tunnel, endpoint, retries, cookie } =
+            self.upstreams.forward(request, &permit, course).await?;
         if let Some(line) = line {
-            line.answered = Some(Instant::now());
+            (line.answered, line.endpoint, line.retries) = (Some(Instant::now()), endpoint, retries);
         }
         if let Some(tunnel) = tunnel {
             let is_by_session = fields.is_some() || matched.access == Access::Required;

@@ -42,6 +42,10 @@ pub struct Line {
     pub status: u16,
     /// The upstream's name, where one was asked.
     pub upstream: Option<Arc<str>>,
+    /// The endpoint whose answer it is.
+    pub endpoint: Option<Arc<str>>,
+    /// How many times another endpoint was asked after one that did not answer as it should.
+    pub retries: usize,
     /// When the upstream's answer had come.
     pub answered: Option<Instant>,
     /// Who was logged in.
@@ -77,6 +81,8 @@ impl Line {
             decision: "none",
             status: 0,
             upstream: None,
+            endpoint: None,
+            retries: 0,
             answered: None,
             user: None,
             cause: None,
@@ -152,6 +158,10 @@ impl Finished<'_> {
         object.text("decision", line.decision);
         object.number("status", line.status.into());
         object.some("upstream", line.upstream.as_deref());
+        object.some("endpoint", line.endpoint.as_deref());
+        if line.retries > 0 {
+            object.number("retries", line.retries as u64);
+        }
         if let Some(answered) = line.answered {
             object.millis("upstream_ms", answered - line.began);
         }
@@ -180,7 +190,8 @@ impl Finished<'_> {
         );
         let user = line.user.as_ref().map(|user| &*user.id);
         let cause = self.cause();
-        for (name, value) in [("upstream", line.upstream.as_deref()), ("user", user)] {
+        let (upstream, endpoint) = (line.upstream.as_deref(), line.endpoint.as_deref());
+        for (name, value) in [("upstream", upstream), ("endpoint", endpoint), ("user", user)] {
             let _ = value.map(|value| write!(text, " {name}={}", value.escape_debug()));
         }
         for (name, value) in [("cause", cause.as_deref()), ("broken", line.broken.as_deref())] {

@@ -37,6 +37,8 @@ pub(super) struct Answered {
     pub(super) busy: Busy,
     /// Which endpoint it came from, by its place.
     pub(super) at: usize,
+    /// How many times another endpoint was asked.
+    pub(super) retries: usize,
 }
 
 /// What counts a request as under way, until the last byte of its answer.
@@ -59,6 +61,7 @@ struct Got {
     lease: Lease,
     in_flight: Option<InFlight>,
     at: usize,
+    retries: usize,
 }
 
 /// What a request asks of its upstream.
@@ -134,8 +137,9 @@ impl Upstream {
         let got = self.answer_of_some(request, progress, asking, &mut poor).await;
         // That one endpoint said it could not is better than that another said nothing, while there is time to say so.
         let has_time = || until.is_none_or(|until| Instant::now() < until);
-        let Got { response, lease, in_flight, at } = got.or_else(|error| poor.filter(|_| has_time()).ok_or(error))?;
-        Ok(Answered { response, lease, busy: Busy { _admitted: admitted, in_flight }, at })
+        let Got { response, lease, in_flight, at, retries } =
+            got.or_else(|error| poor.filter(|_| has_time()).ok_or(error))?;
+        Ok(Answered { response, lease, busy: Busy { _admitted: admitted, in_flight }, at, retries })
     }
 
     /// A kept connection may be closed under our hands: a request of which not a byte was sent goes out again on another,
@@ -198,7 +202,7 @@ impl Upstream {
                     let lease = channel.lease(&target.pool, keep_alive, progress);
                     self.note(at, response.status());
                     let again = self.once_more(&response, spare, at, &mut course);
-                    let got = Got { response, lease, in_flight, at };
+                    let got = Got { response, lease, in_flight, at, retries: course.retries };
                     let Some(again) = again else { return Ok(got) };
                     (request, *poor) = (again, Some(got));
                     continue;

@@ -42,6 +42,10 @@ pub struct Answer {
     pub response: Response<ResponseBody>,
     /// To be opened if both sides switch protocols.
     pub tunnel: Option<Tunnel>,
+    /// Which endpoint it is from.
+    pub endpoint: Option<Arc<str>>,
+    /// How many times another endpoint was asked after one that did not answer as it should.
+    pub retries: usize,
     /// A cookie that leads the browser back to the same endpoint, for an answer that nobody keeps.
     pub cookie: Option<HeaderValue>,
 }
@@ -128,7 +132,8 @@ impl Upstreams {
         let asking = Asking { switches: asked.upgrade.is_some(), affinity, patience };
         // Large: every connection of a client has room for the future of one request, also while it idles.
         let answered = Box::pin(upstream.exchange(request, &progress, asking)).await?;
-        let Answered { mut response, lease, busy, at } = answered;
+        let Answered { mut response, lease, busy, at, retries } = answered;
+        let endpoint = upstream.balance.endpoint(at);
         outgoing::accept(&mut response, &asked, is_head)?;
         let has_switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let half_closed = patience.idle;
@@ -138,12 +143,12 @@ impl Upstreams {
         let cookie = leads_back.then(|| upstream.balance.cookie(at, affinity, visitor.proto == "https")).flatten();
         if !has_switched {
             let response = response.map(|incoming| ResponseBody::new(incoming, lease, busy, until));
-            return Ok(Answer { response, tunnel: None, cookie });
+            return Ok(Answer { response, tunnel: None, endpoint, retries, cookie });
         }
         let switched = hyper::upgrade::on(&mut response);
         let tunnel = client_upgrade.map(|client| Tunnel::new(client, switched, half_closed, busy.at_its_endpoint()));
         let response = response.map(|incoming| ResponseBody::switched(incoming, lease));
-        Ok(Answer { response, tunnel, cookie })
+        Ok(Answer { response, tunnel, endpoint, retries, cookie })
     }
 
     /// Makes a request's head as it would go on. Nothing is sent.

@@ -6,7 +6,9 @@ use std::io::Write;
 use menshen::demo::qq::{Effect, Endpoint, Switch, WireFault};
 use serde_json::Value;
 
-use crate::support::{CLIENT_SECRET, Log, PAGE, SCRIPT, Setup, Upstream, events, read_body, read_head, reset};
+use crate::support::{
+    CLIENT_SECRET, Log, PAGE, SCRIPT, Setup, Upstream, events, nobody_listens, read_body, read_head, reset,
+};
 
 fn names(line: &Value) -> BTreeSet<&str> {
     line.as_object().unwrap().keys().map(String::as_str).collect()
@@ -72,8 +74,27 @@ fn an_answer_that_the_client_did_not_wait_for_is_said_to_be_broken() {
 }
 
 #[test]
+fn a_line_names_the_endpoint_that_answered_and_how_many_did_not() {
+    let (gone, upstream) = (nobody_listens(), Upstream::hello());
+    let setup = Setup::new().one_core().log("access = true\nlevel = \"error\"").upstream("ejection.failures = 0");
+    let mut proxy = setup.before_all(&[gone, upstream.address()]);
+    for _ in 0..4 {
+        assert_eq!(proxy.connect().get("/", &[]).answer().status, 200);
+    }
+    proxy.stop();
+    let lines = proxy.log.objects();
+    let endpoint = upstream.address().to_string();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    // The dead one's turn comes first each time, as the one that answers has had the last.
+    for line in lines {
+        assert_eq!((line["endpoint"].as_str(), line["retries"].as_u64()), (Some(endpoint.as_str()), Some(1)), "{line}");
+    }
+}
+
+#[test]
 fn each_request_has_its_line_with_what_was_decided() {
     let upstream = Upstream::hello();
+    let endpoint = upstream.address().to_string();
     let mut proxy = Setup::new()
         .log("access = true\nlevel = \"error\"")
         .route("/user/*", "required")
@@ -125,6 +146,8 @@ fn each_request_has_its_line_with_what_was_decided() {
         assert_eq!(line.get("route").is_some(), route.is_some(), "{line}");
         assert_eq!(line["upstream"].as_str(), upstream, "{line}");
         assert_eq!(line["upstream_ms"].is_number(), upstream.is_some(), "{line}");
+        let endpoint = upstream.map(|_| endpoint.as_str());
+        assert_eq!((line["endpoint"].as_str(), line.get("retries")), (endpoint, None), "{line}");
         assert_eq!(
             (line["client"].as_str(), line["time"].as_str()),
             (Some("127.0.0.1"), Some("2027-01-15T08:00:00.000Z"))

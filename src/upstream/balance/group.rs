@@ -93,7 +93,7 @@ impl Groups {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let state = |standing: &Arc<Standing>| EndpointState {
-            endpoint: standing.endpoint.clone(),
+            endpoint: standing.endpoint.to_string(),
             is_in: standing.is_in(now),
             ejected: standing.ejected(),
             in_flight: standing.in_flight(),
@@ -113,7 +113,7 @@ impl Group {
     /// How an endpoint stands, as if nothing had been seen of it yet if it is new.
     pub(crate) fn standing(&self, endpoint: &str) -> Arc<Standing> {
         let mut all = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Standing::new(endpoint.to_owned()));
+        let new = || Arc::new(Standing::new(endpoint.into()));
         Arc::clone(all.entry(endpoint.to_owned()).or_insert_with(new))
     }
 

@@ -223,7 +223,7 @@ impl Balance {
         let Some(member) = self.members.get(at).filter(|_| self.members.len() > 1) else { return };
         if member.standing.succeeded(Instant::now) {
             let (upstream, endpoint) = (&self.upstream, &member.standing.endpoint);
-            tracing::info!(%upstream, endpoint, "an endpoint that was left out answers again");
+            tracing::info!(%upstream, %endpoint, "an endpoint that was left out answers again");
         }
     }
 
@@ -241,7 +241,12 @@ impl Balance {
         }
         let long = member.standing.put_out(ejection, now);
         let (upstream, endpoint) = (&self.upstream, &member.standing.endpoint);
-        tracing::warn!(%upstream, endpoint, ?long, "an endpoint failed several times in a row: it is left out for a while");
+        tracing::warn!(%upstream, %endpoint, ?long, "an endpoint failed several times in a row: it is left out for a while");
+    }
+
+    /// An endpoint, as an operator knows it.
+    pub(super) fn endpoint(&self, at: usize) -> Option<Arc<str>> {
+        self.members.get(at).map(|member| Arc::clone(&member.standing.endpoint))
     }
 
     /// Whether a cookie of this name is for this choice alone.

@@ -21,7 +21,7 @@ const MOST_TIMES: u32 = 10;
 #[derive(Debug)]
 pub(crate) struct Standing {
     /// As an operator knows it.
-    pub(crate) endpoint: String,
+    pub(crate) endpoint: Arc<str>,
     /// What times are counted from.
     epoch: Instant,
     in_flight: AtomicUsize,
@@ -39,7 +39,7 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    pub(super) fn new(endpoint: String) -> Self {
+    pub(super) fn new(endpoint: Arc<str>) -> Self {
         Standing {
             endpoint,
             epoch: Instant::now(),

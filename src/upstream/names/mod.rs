@@ -93,10 +93,13 @@ impl Name {
     pub(super) async fn addresses(self: &Arc<Self>) -> io::Result<Vec<IpAddr>> {
         if !self.is_known(Instant::now()) {
             let asked = self.on.spawn(Arc::clone(self).ask());
-            match self.found.load().is_some() {
+            let is_silent = self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+            match (self.found.load().is_some(), is_silent) {
+                // Where nobody has answered of late, nobody waits: the old answer is as good as any.
+                (true, true) => drop(asked),
                 // Who is not answered in time goes on by the old answer, while the question stays open.
-                true => drop(timeout(OLD_ONE_AFTER, asked).await),
-                false => drop(asked.await),
+                (true, false) => drop(timeout(OLD_ONE_AFTER, asked).await),
+                (false, _) => drop(asked.await),
             }
         }
         if let Some(found) = self.found.load_full() {

@@ -199,7 +199,7 @@ mod tests {
             [[routes]]\npath = \"/shut/*\"\nmaintenance = true\n[[routes]]\npath = \"/ok\"\nanswer.status = 204\n";
         let (_, text) = check(&format!("{QUIET}\n{routes}"), false);
         for line in
-            ["-> 302: to /new{target}; ", "-> 503: a page of ours, the site is being worked on; ", "-> 204: the"]
+            ["-> 302: to /new{target}; ", "-> 503: a page of ours, the site is being worked on; ", "-> 204: without"]
         {
             assert!(text.contains(line), "{line}\n{text}");
         }

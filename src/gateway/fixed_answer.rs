@@ -63,6 +63,7 @@ impl FixedAnswer {
     /// What it is, for operators: whatever is asked for, or what is answered to whoever asks for `target`.
     pub fn told(&self, target: Option<&Uri>) -> String {
         match self {
+            FixedAnswer::Text { status, body, .. } if body.is_empty() => format!("{}: without a text", status.as_u16()),
             FixedAnswer::Text { status, .. } => format!("{}: the route's own text", status.as_u16()),
             FixedAnswer::Redirect { status, to } => {
                 let to = target.map_or_else(|| to.clone(), |target| led_to(to, target));

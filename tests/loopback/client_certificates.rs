@@ -92,6 +92,21 @@ fn where_a_certificate_is_optional_who_has_none_comes_in_and_nobody_with_a_bad_o
 }
 
 #[test]
+fn what_is_explained_says_whether_a_certificate_comes_first() {
+    let (authority, upstream) = (Authority::new(), Upstream::hello());
+    let unasked = format!("[[sites]]\norigin = \"https://{FREE}\"\nclient_auth = \"off\"\n");
+    let asking = format!("[[sites]]\norigin = \"https://{ALIKE}\"\nclient_auth = \"optional\"\n");
+    let setup = setup(&authority, &authority, "client_auth = \"required\"").section(&unasked).section(&asking);
+    let proxy = setup.before(&upstream);
+    for (site, said) in [(SITE, Some("needed")), (ALIKE, Some("clients are asked")), (FREE, None)] {
+        let told = proxy.command(&["explain", "GET", &format!("https://{site}/")]).good();
+        let line = told.lines().find_map(|line| line.strip_prefix("certificate"));
+        assert_eq!(line.is_some(), said.is_some(), "{told}");
+        assert!(line.unwrap_or_default().trim().starts_with(said.unwrap_or_default()), "{told}");
+    }
+}
+
+#[test]
 fn the_application_is_told_what_was_verified_and_a_client_cannot_keep_it_back() {
     let (authority, upstream) = (Authority::new(), Upstream::hello());
     let proxy = setup(&authority, &authority, "client_auth = \"required\"").before(&upstream);

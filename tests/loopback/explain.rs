@@ -82,7 +82,7 @@ fn what_a_route_answers_by_itself_is_foretold() {
     for (target, said) in [
         ("/old/a?b=c", "308: to /new/old/a?b=c"),
         ("/shut/", "503: a page of ours, the site is being worked on"),
-        ("/ok", "204: the route's own text"),
+        ("/ok", "204: without a text"),
     ] {
         let status = proxy.connect().get(target, &[]).answer().status;
         let told = explain(&proxy, &["GET", target]);

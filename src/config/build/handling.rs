@@ -171,6 +171,10 @@ fn answer(route: &Section<'_>, log: &mut Findings) -> Option<Option<FixedAnswer>
     let page = maintenance.value.then(|| FixedAnswer::Maintenance { retry_after: wait.unwrap_or(MAINTENANCE) });
     let mut all = [page, redirect, text].into_iter().flatten();
     let (first, second) = (all.next(), all.next());
+    if let Some(spot) = retry_after.as_ref().map(|given| &given.spot).filter(|_| first.is_none()) {
+        let remark = Remark::new("there is no answer that it could stand on").so("the route is forwarded without it");
+        log.warn(spot, remark.fix("maintenance = true, answer.text or answer.status, or leave it out"));
+    }
     if second.is_some() {
         let remark = Remark::new("there is more than one answer").so("which of them counts would be chance");
         log.error(&route.own_spot(), remark.fix("keep one of maintenance, redirect.to and answer.text or answer.file"));
@@ -202,6 +206,11 @@ fn redirect(section: &Section<'_>, log: &mut Findings) -> Option<Option<FixedAns
 
 /// Where a redirect leads: whatever is asked for cannot make another host of it.
 fn address(text: &str) -> Result<String, Remark> {
+    if let Some((_, rest)) = text.replace(TARGET, "").split_once('{') {
+        let name = rest.split('}').next().unwrap_or_default().escape_debug().to_string();
+        let remark = Remark::new(format!("there is no placeholder {{{name}}}")).so("it would be sent as it is written");
+        return Err(remark.fix("{target} is the path and the query that were asked for"));
+    }
     let path = text.strip_prefix('/').map(|rest| !rest.is_empty() && !rest.starts_with(['/', '\\', '{']));
     let host = text.split_once("://").map(|(scheme, rest)| {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();

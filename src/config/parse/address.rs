@@ -127,6 +127,11 @@ pub(in crate::config) fn endpoint(text: &str) -> Result<Endpoint, Remark> {
     if text.starts_with('/') {
         return Err(expected().fix(quoted(&format!("unix:{text}"))));
     }
+    if let Some((scheme, _)) = text.split_once("://")
+        && !["http", "https", "h2c"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+    {
+        return Err(expected().fix("the scheme is http, https or h2c, which is HTTP/2 in plain text"));
+    }
     // To the library that reads addresses it is a scheme without hosts and ports.
     let (scheme, read) = match text.split_at_checked("h2c://".len()) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("h2c://") => (Some(Scheme::H2c), format!("http://{rest}")),

@@ -12,6 +12,7 @@ use super::{
     Access, Found, Gateway, Here, NullOrigin, OwnPath, Passing, RouteSettings, method, origin, own, respond,
     settle_host, transport, upstream,
 };
+use crate::http::client_certificate::ClientAuth;
 use crate::http::peer::Peer;
 use crate::http::{hop_by_hop, request_path};
 use crate::session::{Bearer, CoreSessions, Proof};
@@ -38,6 +39,9 @@ impl Gateway {
         let here = Here { site, caller: &caller, now };
         told.push(("site", site.site.origin.to_string()));
         told.push(("client", caller.client.text().to_owned()));
+        if let Some(certificate) = certificate(site.site.client_auth) {
+            told.push(("certificate", certificate.to_owned()));
+        }
         if own != Some(OwnPath::Health) && transport::is_sent_on(site, &caller) {
             told.push(("answer", format!("308: to {}", transport::address(request.uri(), site))));
             return Ok(());
@@ -211,6 +215,15 @@ fn logout(is_followed: bool, ending: &[std::sync::Arc<Proof>]) -> String {
         [] => "the shop's logout link, and there is no session to end".to_owned(),
         [one] => format!("the shop's logout link: session {one} would end"),
         several => format!("the shop's logout link: sessions {} would end", several.join(", ")),
+    }
+}
+
+/// What becomes of the handshake before the request, of which nothing is asked here.
+fn certificate(wanted: ClientAuth) -> Option<&'static str> {
+    match wanted {
+        ClientAuth::Off => None,
+        ClientAuth::Optional => Some("clients are asked for one; what follows is said of who has none"),
+        ClientAuth::Required => Some("needed: what follows is said of who has one, and nobody else gets any answer"),
     }
 }
 

@@ -144,7 +144,9 @@ class Peers:
         name = f"menshen-{len(cores)}"
         path = self._configured("menshen.toml", name, plain=plain, tls=tls, metrics=metrics, workers=len(cores), qq=qq,
                                 client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-        child = self.machine.start([self.tools["menshen"], "serve", "--config", path], cores, name)
+        # As our Dockerfile and unit have it.
+        command = ["env", "MIMALLOC_PURGE_DELAY=0", self.tools["menshen"], "serve", "--config", path]
+        child = self.machine.start(command, cores, name)
         self.machine.wait_for(plain, child)
         cookie, cookie_of_tls = (log_in(origin, qq) for origin in origins)
         return {

@@ -7,6 +7,10 @@ from . import load
 from .machine import CONTENDER, OTHERS, Round, cpu_seconds, resident
 
 
+# Seconds after which everything has been taken from a connection that idles.
+REST = 6
+
+
 class Measured:
     """One contender in one round: what it cost for one of whatever is counted."""
 
@@ -82,19 +86,20 @@ def latency(peers, machine, rounds, seconds):
 
 
 def memory(peers, plain, tls):
-    """KiB for each connection that idles after one request, and MiB at the start."""
-    start = peers.menshen()
-    time.sleep(1)
-    figures = {"start": resident(start["Menshen"].children) / 1024 / 1024}
-    for name, contender, count in (("plain", start["Menshen"], plain), ("tls", start["Menshen tls"], tls)):
+    """MiB at the start; KiB for each connection that idles after one request."""
+    figures = {}
+    for name, kind, count in (("plain", "Menshen", plain), ("tls", "Menshen tls", tls)):
+        # Each in a process of its own: what one has given back, another would take.
+        contender = peers.menshen()[kind]
+        time.sleep(1)
         before = resident(contender.children)
+        figures.setdefault("start", before / 1024 / 1024)
         kept = load.idle(contender, count)
-        # Whatever is given back after a moment is given back by then.
-        time.sleep(2)
+        time.sleep(REST)
         figures[name] = (resident(contender.children) - before) / 1024 / count
         for connection in kept:
             connection.close()
-    peers.machine.stop(start["Menshen"].children)
+        peers.machine.stop(contender.children)
     return figures
 
 

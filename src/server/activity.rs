@@ -35,6 +35,7 @@ struct Shared {
     /// Milliseconds since `began`, times eight, plus the phase.
     packed: AtomicU64,
     is_cut_off: AtomicBool,
+    is_at_rest: AtomicBool,
 }
 
 impl Activity {
@@ -55,6 +56,7 @@ impl Activity {
             answering: AtomicUsize::new(0),
             packed: AtomicU64::new(0),
             is_cut_off: AtomicBool::new(false),
+            is_at_rest: AtomicBool::new(false),
         }))
     }
 
@@ -96,6 +98,16 @@ impl Activity {
             (Phase::Fresh, true) => self.enter(Phase::Idle),
             (Phase::Idle, true) | (Phase::Head | Phase::Busy | Phase::Upgraded, _) => {}
         }
+    }
+
+    /// Whether nothing but the socket has to be kept until the next request.
+    pub(super) fn rest(&self, is_at_rest: bool) {
+        self.0.is_at_rest.store(is_at_rest, Ordering::Relaxed);
+    }
+
+    /// What was said by [`Activity::rest`] last.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.0.is_at_rest.load(Ordering::Relaxed)
     }
 
     /// The answer ends before its end, and only the way in which the connection ends can tell.

@@ -26,6 +26,10 @@ use crate::http::request_end::RequestEnd;
 /// How long a client may leave an answer unread before it is given up.
 pub(super) const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// After how long without a request a connection is kept by its socket alone. Most requests of a page come sooner, and whoever
+/// reads it longer has no buffers lying about for the time.
+const REST_AFTER: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(3) };
+
 /// How long a client may take for what has not left us when its connection ends: up to 64 KiB, where TLS is spoken.
 const LAST_BYTES: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(5 * 60) };
 
@@ -48,7 +52,7 @@ pub(super) struct ClientIo {
     head_timeout: Duration,
     keep_alive: Duration,
     timer: Option<Pin<Box<Sleep>>>,
-    unread: IdleLimit,
+    untaken: IdleLimit,
     /// Nothing more is written.
     is_ending: bool,
     departure: Departure,
@@ -56,6 +60,8 @@ pub(super) struct ClientIo {
     lingered: usize,
     /// Since a head has begun to arrive: what hyper says of one that it refuses.
     has_answered: bool,
+    /// Nothing has come for so long that nothing may be kept for it, as far as what is read goes.
+    is_silent: bool,
     /// Held until the socket is closed, which for an upgraded connection is long after HTTP has ended.
     _connected: Connected,
 }
@@ -75,12 +81,13 @@ impl ClientIo {
             head_timeout: limits.head_timeout,
             keep_alive: limits.keep_alive,
             timer: None,
-            unread: IdleLimit::new(UNREAD_TIMEOUT),
+            untaken: IdleLimit::new(UNREAD_TIMEOUT),
             is_ending: false,
             departure: Departure::default(),
             linger: None,
             lingered: 0,
             has_answered: false,
+            is_silent: false,
             _connected: connected,
         }
     }
@@ -97,7 +104,7 @@ impl ClientIo {
                 Phase::Head => Some((since + self.head_timeout, "the request's head took too long")),
                 // Where many requests share it, it is closed with a word (`http2`).
                 Phase::Idle if self.activity.is_multiplexed() => None,
-                Phase::Idle if !self.unread.is_running() => Some((since + self.keep_alive, "idle for too long")),
+                Phase::Idle if !self.untaken.is_running() => Some((since + self.keep_alive, "idle for too long")),
                 Phase::Idle | Phase::Busy => None,
             };
             let now = Instant::now();
@@ -106,27 +113,54 @@ impl ClientIo {
             {
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why));
             }
-            // There is a timer even while nothing can run out: hyper need not ask again once its answer is out.
-            let deadline = limit.map_or(now + self.keep_alive, |(deadline, _)| deadline);
+            // While it answers as well: hyper need not ask again once its answer is out.
+            let rest = match phase {
+                Phase::Idle if !self.activity.is_multiplexed() => Some(since + REST_AFTER),
+                Phase::Busy if !self.activity.is_multiplexed() => Some(now + REST_AFTER),
+                Phase::Fresh | Phase::Idle | Phase::Head | Phase::Busy | Phase::Upgraded => None,
+            };
+            self.is_silent = rest.is_some_and(|rest| rest <= now);
+            let limit = limit.map(|(deadline, _)| deadline);
+            let next = [limit, rest.filter(|rest| *rest > now)].into_iter().flatten().min();
+            let deadline = next.unwrap_or(now + self.keep_alive);
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-            if timer.is_elapsed() || (limit.is_some() && timer.deadline() > deadline) {
+            if timer.is_elapsed() || (next.is_some() && timer.deadline() > deadline) {
                 timer.as_mut().reset(deadline);
             }
             ready!(timer.as_mut().poll(cx));
         }
     }
 
+    /// Ready once there is something to read, or the client has used up its time.
+    pub(super) fn poll_heard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let heard = self.stream.inner().transport().poll_heard(cx);
+        if heard.is_ready() {
+            return heard;
+        }
+        Poll::Ready(Err(ready!(self.poll_patience(cx))))
+    }
+
+    /// Gives back what was read and not used.
+    pub(super) fn unread(&mut self, bytes: &[u8]) {
+        self.stream.inner_mut().unread(bytes);
+    }
+
+    /// Whether whatever there is to read lies with the system.
+    pub(super) fn is_bare(&self) -> bool {
+        self.stream.inner().is_bare()
+    }
+
     fn poll_written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.has_answered = true;
             // What was left in the buffer when its answer had ended counts as idle only now.
-            if self.unread.is_running() && self.activity.phase().0 == Phase::Idle {
+            if self.untaken.is_running() && self.activity.phase().0 == Phase::Idle {
                 self.activity.enter(Phase::Idle);
             }
-            self.unread.heard();
+            self.untaken.heard();
             return written;
         }
-        ready!(self.unread.poll_silence(cx));
+        ready!(self.untaken.poll_silence(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
     }
 
@@ -137,10 +171,10 @@ impl ClientIo {
         }
         if !self.is_ending {
             self.is_ending = true;
-            self.unread.set(LAST_BYTES);
-            self.unread.heard();
+            self.untaken.set(LAST_BYTES);
+            self.untaken.heard();
         }
-        ready!(self.unread.poll_silence(cx));
+        ready!(self.untaken.poll_silence(cx));
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read the end of its answer")))
     }
 
@@ -195,6 +229,8 @@ impl Read for ClientIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         self.departure.read(read.is_pending());
+        self.is_silent = false;
+        self.activity.rest(false);
         match read {
             Poll::Ready(result) => {
                 // The end of the stream counts as a head as well: nothing follows that the timer could end.
@@ -222,7 +258,11 @@ impl Write for ClientIo {
         {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the client has left")));
         }
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        if this.is_silent && matches!(flushed, Poll::Ready(Ok(()))) && !this.untaken.is_running() {
+            this.activity.rest(!this.request_end.is_owed());
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -84,10 +84,12 @@ pub(super) async fn serve<H: Handler>(
 ) {
     let limits = Arc::clone(&accepted.terms.limits);
     let (mut remote, mut client) = (accepted.from, Client::of(accepted.from));
+    // Each in a place of its own: of what they need nothing is kept as long as the connection lasts.
+    let settling = Box::pin(settle(accepted, &mut remote, &mut client, &mut connected));
     let settled = tokio::select! {
         biased;
         () = too_late(&mut draining) => return,
-        settled = timeout(limits.head_timeout, settle(accepted, &mut remote, &mut client, &mut connected)) => settled,
+        settled = timeout(limits.head_timeout, settling) => settled,
     };
     let too_slow = io::Error::new(io::ErrorKind::TimedOut, "the client took too long to begin");
     match settled.unwrap_or(Err(Unsettled::Client(too_slow))) {
@@ -97,7 +99,7 @@ pub(super) async fn serve<H: Handler>(
         }
         Ok(Settled { socket, tls, protocol: Protocol::Http2 }) => {
             let peer = Peer { remote, client, tls };
-            http2::serve(socket, peer, &limits, slot, draining, connected).await;
+            Box::pin(http2::serve(socket, peer, &limits, slot, draining, connected)).await;
         }
         Err(Unsettled::TurnedAway) => {}
         Err(Unsettled::Introduction(fault)) => {

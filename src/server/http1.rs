@@ -3,7 +3,9 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error as _;
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -41,12 +43,12 @@ pub(super) async fn serve<H: Handler>(
 ) {
     let activity = Activity::sequential();
     let request_end = RequestEnd::default();
-    let io = ClientIo::new(socket, activity.clone(), request_end.clone(), limits, connected);
+    let mut io = ClientIo::new(socket, activity.clone(), request_end.clone(), limits, connected);
     // Whether the server drains: a first request that comes all the same is the only one. It may be here by now, and answered
     // before anybody looks again.
     let is_last = Cell::new(*draining.borrow());
     let is_last = &is_last;
-    let service = service_fn(|mut request: Request<Incoming>| {
+    let answer = |mut request: Request<Incoming>| {
         let answering = Answering::new(&activity);
         let has_body = !request.body().is_end_stream();
         request_end.begin(has_body);
@@ -72,7 +74,7 @@ pub(super) async fn serve<H: Handler>(
             let ends_with_connection = may_end_with_connection.then(|| activity.clone());
             Ok::<_, Infallible>(response.map(|body| Answer { body, answering, ends_with_connection }))
         }
-    });
+    };
     // No `pipeline_flush`: where bytes follow a request that ends its connection, hyper would close without having sent
     // the answer.
     let mut builder = http1::Builder::new();
@@ -80,25 +82,41 @@ pub(super) async fn serve<H: Handler>(
     if limits.headers != HYPERS_MAX_HEADERS {
         builder.max_headers(limits.headers);
     }
-    let connection = builder
-        .header_read_timeout(None)
-        .max_buf_size(limits.header_bytes.as_usize())
-        .serve_connection(io, service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = begun(&mut draining) => {
-            is_last.set(true);
-            tokio::select! {
-                biased;
-                ended = connection.as_mut() => ended,
-                () = first_word(&activity) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
+    builder.header_read_timeout(None).max_buf_size(limits.header_bytes.as_usize());
+    let mut is_heard = !io.is_bare();
+    let ended = loop {
+        if !is_heard && let Err(error) = heard(&mut io, &mut draining).await {
+            tracing::debug!(peer = %peer.remote, %error, "a client's connection broke off");
+            return;
+        }
+        // In a place of its own, which is given back while nothing is said.
+        let mut connection = Box::new(builder.serve_connection(io, service_fn(&answer)).with_upgrades());
+        let used = tokio::select! {
+            biased;
+            used = used(connection.as_mut(), &activity) => used,
+            () = begun(&mut draining) => {
+                is_last.set(true);
+                tokio::select! {
+                    biased;
+                    ended = connection.as_mut() => Used::Ended(ended),
+                    () = first_word(&activity) => {
+                        Pin::new(connection.as_mut()).graceful_shutdown();
+                        Used::Ended(connection.as_mut().await)
+                    }
                 }
             }
+        };
+        match used {
+            Used::Ended(ended) => break ended,
+            Used::AtRest => match connection.into_parts() {
+                Some(parts) => {
+                    io = parts.io;
+                    io.unread(&parts.read_buf);
+                    is_heard = false;
+                    tracing::debug!(peer = %peer.remote, "nothing but its socket is kept of an idle connection");
+                }
+                None => break Ok(()),
+            },
         }
     };
     if let Err(error) = ended {
@@ -107,6 +125,33 @@ pub(super) async fn serve<H: Handler>(
         }
         log_end(peer, &error);
     }
+}
+
+/// What has become of a connection.
+enum Used {
+    /// It is over.
+    Ended(hyper::Result<()>),
+    /// Nothing but its socket has to be kept until the next request.
+    AtRest,
+}
+
+/// Ready once there is something to read, or draining has begun.
+async fn heard(io: &mut ClientIo, draining: &mut watch::Receiver<bool>) -> io::Result<()> {
+    tokio::select! {
+        biased;
+        heard = poll_fn(|cx| io.poll_heard(cx)) => heard,
+        () = begun(draining) => Ok(()),
+    }
+}
+
+/// Serves until the connection is over, or at rest.
+async fn used(connection: &mut (impl Future<Output = hyper::Result<()>> + Unpin), activity: &Activity) -> Used {
+    poll_fn(|cx| match Pin::new(&mut *connection).poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Used::Ended(ended)),
+        Poll::Pending if activity.is_at_rest() => Poll::Ready(Used::AtRest),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
 }
 
 /// hyper answers what its parser refuses by itself, without a page and past the access log: this line is its trace.

@@ -33,6 +33,16 @@ impl Socket {
         Socket { read_ahead: Bytes::new(), stream: Stream::Tls(Box::new(stream)) }
     }
 
+    /// Gives back what was read and not used, after everything else has been read.
+    pub(super) fn unread(&mut self, bytes: &[u8]) {
+        self.read_ahead = Bytes::copy_from_slice(bytes);
+    }
+
+    /// Whether whatever there is to read lies with the system: of TLS some of it may have come with the handshake.
+    pub(super) fn is_bare(&self) -> bool {
+        self.read_ahead.is_empty() && matches!(self.stream, Stream::Plain(_))
+    }
+
     /// What carries the bytes, whatever is said on top of it.
     pub(super) fn transport(&self) -> &Transport {
         match &self.stream {

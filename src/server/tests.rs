@@ -2,10 +2,10 @@
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -59,6 +59,10 @@ fn ask(stream: &mut TcpStream, path: &str) -> String {
     if stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).is_err() {
         return String::new();
     }
+    answer(stream)
+}
+
+fn answer(stream: &mut TcpStream) -> String {
     let mut piece = [0; 4096];
     let length = stream.read(&mut piece).unwrap_or(0);
     String::from_utf8_lossy(&piece[..length]).into_owned()
@@ -79,7 +83,7 @@ impl Handler for Overheard {
     fn unreadable(&self) {}
 }
 
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Written {
@@ -137,6 +141,70 @@ fn a_panic_that_nobody_caught_ends_one_connection_and_nothing_else() {
     assert!(ask(&mut connect(), "/").starts_with("HTTP/1.1 200"));
     drop(bystander);
     server.drain();
+}
+
+/// A server that writes down what it tells operators who look closely, and what it has told so far.
+fn overheard(settings: &Settings) -> (Server<Overheard>, SocketAddr, Written) {
+    let listeners = Listeners::bind(settings, Inherited::default()).unwrap();
+    let written = Written::default();
+    let writer = written.clone();
+    let overhear = move || {
+        let writer = writer.clone();
+        let lines = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
+        let lines = lines.with_writer(move || writer.clone()).finish();
+        Overheard { _listening: tracing::subscriber::set_default(lines) }
+    };
+    let server = Server::start(settings, &listeners, &terms(&settings.limits), overhear).unwrap();
+    let address = listeners.places()[0].0.address().unwrap();
+    (server, address, written)
+}
+
+impl Written {
+    /// Waits until so many idle connections have had everything taken but their sockets.
+    fn at_rest(&self, count: usize) {
+        let began = Instant::now();
+        while String::from_utf8_lossy(&self.0.lock().unwrap()).matches("nothing but its socket").count() < count {
+            assert!(began.elapsed() < Duration::from_secs(10), "{self:?}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_of_which_its_socket_alone_is_kept_is_served_again() {
+    let (server, address, written) = overheard(&settings(1));
+    let mut client = TcpStream::connect(address).unwrap();
+    for turn in 1..4 {
+        assert!(ask(&mut client, "/").starts_with("HTTP/1.1 200"));
+        written.at_rest(turn);
+    }
+    // The beginning of a next request that came with one is kept as well.
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT").unwrap();
+    assert!(answer(&mut client).starts_with("HTTP/1.1 200"));
+    written.at_rest(4);
+    client.write_all(b"TP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert!(answer(&mut client).starts_with("HTTP/1.1 200"));
+    drop(client);
+    server.drain();
+}
+
+#[test]
+fn an_idle_connection_of_which_its_socket_alone_is_kept_ends_like_any_other() {
+    let mut settings = settings(1);
+    settings.limits.keep_alive = Duration::from_millis(500);
+    let (server, address, written) = overheard(&settings);
+    let mut client = TcpStream::connect(address).unwrap();
+    assert!(ask(&mut client, "/").starts_with("HTTP/1.1 200"));
+    written.at_rest(1);
+    assert_eq!(answer(&mut client), "", "closed, its time being over");
+    let mut client = TcpStream::connect(address).unwrap();
+    assert!(ask(&mut client, "/").starts_with("HTTP/1.1 200"));
+    written.at_rest(2);
+    // It does not keep a server that goes down.
+    let began = Instant::now();
+    server.drain();
+    assert!(began.elapsed() < settings.limits.keep_alive, "{:?}", began.elapsed());
+    assert_eq!(answer(&mut client), "");
 }
 
 #[test]

@@ -17,6 +17,14 @@ pub(super) enum Transport {
 }
 
 impl Transport {
+    /// Ready once something can be read, or the client has closed its side. Nothing is asked of the system for that.
+    pub(super) fn poll_heard(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Transport::Tcp(stream) => stream.poll_read_ready(cx),
+            Transport::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
     /// What can be read, without taking it: nothing once the client has closed its side.
     pub(super) async fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
         match self {

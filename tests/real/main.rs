@@ -21,6 +21,8 @@ mod flood;
 #[cfg(feature = "demo")]
 mod grpc;
 #[cfg(feature = "demo")]
+mod idle_memory;
+#[cfg(feature = "demo")]
 mod instructions;
 #[cfg(feature = "demo")]
 mod journey;

@@ -91,8 +91,12 @@ impl Default for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         let is_whole = self.is_over || self.is_end_stream();
+        let failing = self.failing.take();
         if let Some(line) = self.line.as_mut().filter(|line| !is_whole && line.has_body()) {
-            line.broken(&CutOff);
+            match &failing {
+                Some(error) => line.broken(error),
+                None => line.broken(&CutOff),
+            }
         }
     }
 }

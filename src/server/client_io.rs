@@ -113,10 +113,11 @@ impl ClientIo {
             {
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why));
             }
+            let rest_after = REST_AFTER.min(self.keep_alive);
             // While it answers as well: hyper need not ask again once its answer is out.
             let rest = match phase {
-                Phase::Idle if !self.activity.is_multiplexed() => Some(since + REST_AFTER),
-                Phase::Busy if !self.activity.is_multiplexed() => Some(now + REST_AFTER),
+                Phase::Idle if !self.activity.is_multiplexed() => Some(since + rest_after),
+                Phase::Busy if !self.activity.is_multiplexed() => Some(now + rest_after),
                 Phase::Fresh | Phase::Idle | Phase::Head | Phase::Busy | Phase::Upgraded => None,
             };
             self.is_silent = rest.is_some_and(|rest| rest <= now);
@@ -151,6 +152,8 @@ impl ClientIo {
     }
 
     fn poll_written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        // What is written ends a silence, and the connection may be about to end.
+        self.is_silent = false;
         if written.is_ready() {
             self.has_answered = true;
             // What was left in the buffer when its answer had ended counts as idle only now.
@@ -266,6 +269,7 @@ impl Write for ClientIo {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.activity.rest(false);
         if self.linger.is_none() {
             ready!(self.poll_end(cx))?;
         }

@@ -13,6 +13,7 @@ use http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use http::{Request, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::rt::Write;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use pin_project_lite::pin_project;
@@ -85,9 +86,20 @@ pub(super) async fn serve<H: Handler>(
     builder.header_read_timeout(None).max_buf_size(limits.header_bytes.as_usize());
     let mut is_heard = !io.is_bare();
     let ended = loop {
-        if !is_heard && let Err(error) = heard(&mut io, &mut draining).await {
-            tracing::debug!(peer = %peer.remote, %error, "a client's connection broke off");
-            return;
+        if !is_heard {
+            match heard(&mut io, &mut draining).await {
+                Ok(Heard::Client) => {}
+                // Of whoever has only just connected a first word is waited for.
+                Ok(Heard::Drain) if activity.phase().0 == Phase::Fresh => {}
+                Ok(Heard::Drain) => return Box::pin(end(io, peer, "the server goes down")).await,
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return end(io, peer, &error.to_string()).await;
+                }
+                Err(error) => {
+                    tracing::debug!(peer = %peer.remote, %error, "a client's connection broke off");
+                    return;
+                }
+            }
         }
         // In a place of its own, which is given back while nothing is said.
         let mut connection = Box::new(builder.serve_connection(io, service_fn(&answer)).with_upgrades());
@@ -135,13 +147,28 @@ enum Used {
     AtRest,
 }
 
-/// Ready once there is something to read, or draining has begun.
-async fn heard(io: &mut ClientIo, draining: &mut watch::Receiver<bool>) -> io::Result<()> {
+/// Why a connection of which the socket alone is kept has to be looked at.
+enum Heard {
+    /// There is something to read.
+    Client,
+    /// Draining has begun.
+    Drain,
+}
+
+/// Waits for either. Fails once the client has used up its time, or its socket is broken.
+async fn heard(io: &mut ClientIo, draining: &mut watch::Receiver<bool>) -> io::Result<Heard> {
     tokio::select! {
         biased;
-        heard = poll_fn(|cx| io.poll_heard(cx)) => heard,
-        () = begun(draining) => Ok(()),
+        heard = poll_fn(|cx| io.poll_heard(cx)) => heard.map(|()| Heard::Client),
+        () = begun(draining) => Ok(Heard::Drain),
     }
+}
+
+/// Ends a connection on which nothing is under way, as hyper would: by TLS the client is told that nothing follows.
+async fn end(mut io: ClientIo, peer: &Peer, why: &str) {
+    let ended = poll_fn(|cx| Pin::new(&mut io).poll_shutdown(cx)).await;
+    let error = ended.err().map(tracing::field::display);
+    tracing::debug!(peer = %peer.remote, why, error, "an idle connection was closed");
 }
 
 /// Serves until the connection is over, or at rest.

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::Write;
+use std::time::Duration;
 
 use rustls::HandshakeKind;
 use rustls::version::{TLS12, TLS13};
+use tokio::time::Instant;
 
-use crate::support::{Authority, Connection, Proxy, SITE, Setup, Upstream, events};
+use crate::support::{Authority, Connection, Proxy, SITE, Setup, Upstream, events, eventually};
 
 /// A proxy at an https site, which shows these certificates.
 fn proxy(authority: &Authority, files: &[&str], upstream: &Upstream) -> Proxy {
@@ -49,6 +51,27 @@ fn a_visitor_is_served_over_tls_and_the_upstream_is_told_of_https() {
         assert_eq!(connection.get("/again", &[]).answer().status, 200, "the connection is kept");
         upstream.next();
     }
+}
+
+#[test]
+fn an_idle_connection_ends_with_a_word_after_its_time_and_when_the_server_goes_down() {
+    let (authority, upstream) = (Authority::new(), Upstream::hello());
+    authority.issue("site", &[SITE]);
+    // Longer than what is kept of an idle connection beside its socket.
+    let setup = setup(&authority, &["site"]).section("[limits]\nkeep_alive = \"4s\"");
+    let mut proxy = setup.before(&upstream);
+    let client = authority.client(&[&TLS13]);
+    let connect = || {
+        let mut connection = Connection::secured(proxy.tls_address(), SITE, &client).unwrap();
+        assert_eq!(connection.get("/", &[]).answer().text(), "hello");
+        connection
+    };
+    assert!(connect().ends_orderly(), "its time was over");
+    let (mut at_rest, began) = (connect(), Instant::now());
+    // It is let go of after three seconds, of four.
+    eventually(|| began.elapsed() > Duration::from_millis(3200));
+    proxy.stop();
+    assert!(at_rest.ends_orderly(), "the server went down");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::backends::Program;
-use crate::backends::{Proxy, Setup, Upstream, menshen};
+use tokio::time::Instant;
+
+use crate::backends::{Program, Proxy, Setup, Upstream, menshen};
 
 /// As many as a process may have open by most systems' defaults, in all. What is kept once for all of them is there when
 /// the first have come to rest.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::backends::{Program, Proxy, Setup, Upstream, menshen};
+use crate::backends::{Proxy, Setup, Upstream};
 
 /// As many as a process may have open by most systems' defaults, in all. What is kept once for all of them is there when
 /// the first have come to rest.
@@ -48,8 +48,7 @@ fn an_idle_connection_holds_no_buffers() {
     let upstream = Upstream::scripted(|_| b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec());
     let limits = format!("[limits]\nconnections_per_address = {}", 2 * (FIRST + CONNECTIONS));
     let layout = Setup::new().one_core().section(&limits).lay_out(upstream.address());
-    // Otherwise the allocator keeps what was given back until it is called again.
-    let program = Program::start(menshen("serve", &layout.config()).env("MIMALLOC_PURGE_DELAY", "0"));
+    let program = layout.serve();
     let proxy = Proxy::of(layout, program);
     let fields: Vec<String> = (0..20).map(|at| format!("X-Field-{at}: {}", "x".repeat(20))).collect();
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();

@@ -162,10 +162,11 @@ impl Layout {
     }
 }
 
-/// A command of the real binary; nothing in the environment changes what it does.
+/// A command of the real binary; nothing in the environment changes what it does but what the unit and the Dockerfile set:
+/// without it the allocator keeps what was given back until it is called again.
 pub(crate) fn menshen(command: &str, config: &Path) -> Command {
     let mut menshen = Command::new(env!("CARGO_BIN_EXE_menshen"));
-    menshen.arg(command).arg("--config").arg(config).env_clear();
+    menshen.arg(command).arg("--config").arg(config).env_clear().env("MIMALLOC_PURGE_DELAY", "0");
     menshen
 }
 

@@ -24,12 +24,12 @@ use crate::backends::{PATIENCE, Proxy, Setup};
 /// At once.
 const MANY: usize = 10_000;
 
-/// Memory that the proxy may take for each idle connection: 29 KiB were measured.
-const IDLE_COST: usize = 36 * 1024;
+/// Memory that the proxy may take for each idle connection: 3.5 KiB were measured.
+const IDLE_COST: usize = 8 * 1024;
 
-/// For each that is in the middle of something, with buffers of its own and maybe a connection to the application: 41 KiB
+/// For each that is in the middle of something, with buffers of its own and maybe a connection to the application: 28 KiB
 /// were measured.
-const BUSY_COST: usize = 50 * 1024;
+const BUSY_COST: usize = 40 * 1024;
 
 /// How much more a second crowd may take than the first, in percent. The allocator keeps for a while what a crowd has
 /// left, so that the system's figure does not fall at once; what is not kept by mistake serves the next crowd.

@@ -191,7 +191,10 @@ impl Finished<'_> {
         let user = line.user.as_ref().map(|user| &*user.id);
         let cause = self.cause();
         let (upstream, endpoint) = (line.upstream.as_deref(), line.endpoint.as_deref());
-        for (name, value) in [("upstream", upstream), ("endpoint", endpoint), ("user", user)] {
+        let retries = (line.retries > 0).then(|| line.retries.to_string());
+        for (name, value) in
+            [("upstream", upstream), ("endpoint", endpoint), ("retries", retries.as_deref()), ("user", user)]
+        {
             let _ = value.map(|value| write!(text, " {name}={}", value.escape_debug()));
         }
         for (name, value) in [("cause", cause.as_deref()), ("broken", line.broken.as_deref())] {
@@ -263,6 +266,7 @@ mod tests {
             let client = Client::of(crate::http::peer::Remote::Network("192.0.2.1:1".parse().unwrap()));
             let mut line = Line::begin(log, Timestamp::EPOCH, 1, Method::GET, Uri::from_static("/a%1b"), client);
             line.host = Some(HeaderValue::from_bytes(b"a 200 GET\x9b\xff").unwrap());
+            line.retries = 2;
             line.cause = Some("x\n2026 200 \u{1b}[2J user=admin \u{202e}".to_owned());
             let mut text = Vec::new();
             Finished { line: &line, duration: Duration::ZERO }.write_readable(&mut text, "now");
@@ -272,7 +276,7 @@ mod tests {
         assert!(text.ends_with('\n') && text.lines().count() == 1, "{text:?}");
         assert!(!text.trim_end().chars().any(|char| char.is_control() || char == '\u{202e}'), "{text:?}");
         assert_eq!(text.split(' ').nth(3), Some("a\\u{20}200\\u{20}GET\\\\x9b\\\\xff/a%1b"), "{text:?}");
-        assert!(text.contains(r#"cause="x\n2026"#), "{text:?}");
+        assert!(text.contains(r#" retries=2 cause="x\n2026"#), "{text:?}");
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use http::Response;
 use http_body_util::{BodyExt, Full};
+use tokio::time::Instant;
 
 use crate::support::{
     Connection, Dns, Http2Upstream, Manner, PATIENCE, Proxy, SITE, Says, Setup, Upstream, events, eventually,
@@ -132,6 +134,36 @@ fn a_server_of_names_that_says_nothing_holds_nobody_up_who_has_an_old_answer() {
         assert_eq!(answered(&proxy), B.to_string());
         dns.asked() > asked
     });
+}
+
+#[test]
+fn after_a_question_in_vain_nobody_waits_for_the_next_one() {
+    let (b, _c) = two();
+    let port = b.local_addr().unwrap().port();
+    let _b = telling(b, true);
+    let dns = Dns::new(Says::Leads(vec![B], 1));
+    let proxy = proxy(&dns, format!("http://mute.example:{port}"));
+    assert_eq!(answered(&proxy), B.to_string());
+    dns.say(Says::Fails);
+    let noted = "mute.example";
+    eventually(|| {
+        assert_eq!(answered(&proxy), B.to_string());
+        events().text().lines().any(|line| line.contains("it leads where it did before") && line.contains(noted))
+    });
+    dns.say(Says::Nothing);
+    // What comes while the next question is open does not wait its second for it. More than one round, as a busy machine
+    // may keep somebody waiting too.
+    let prompt = (0..3).any(|_| {
+        let (asked, mut longest) = (dns.asked(), Duration::ZERO);
+        eventually(|| {
+            let begun = Instant::now();
+            assert_eq!(answered(&proxy), B.to_string());
+            longest = longest.max(begun.elapsed());
+            dns.asked() > asked
+        });
+        longest < Duration::from_secs(1)
+    });
+    assert!(prompt, "each time somebody waited for an answer that did not come");
 }
 
 #[test]

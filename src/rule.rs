@@ -105,6 +105,7 @@ rules! {
     ConnectionListsNeitherHostNorLength = "connection-lists-neither-host-nor-length",
     ListedUpgradesAlone = "listed-upgrades-alone",
     OnlyASwitchOpensAWebSocket = "only-a-switch-opens-a-web-socket",
+    ARefusedConnectEndsNothingElse = "a-refused-connect-ends-nothing-else",
     NoUpgradeBesideABody = "no-upgrade-beside-a-body",
     NobodySwitchesUnasked = "nobody-switches-unasked",
     AKeptConnectionHasSaidAll = "a-kept-connection-has-said-all",

@@ -36,6 +36,7 @@ struct Shared {
     packed: AtomicU64,
     is_cut_off: AtomicBool,
     is_at_rest: AtomicBool,
+    is_over: AtomicBool,
 }
 
 impl Activity {
@@ -57,6 +58,7 @@ impl Activity {
             packed: AtomicU64::new(0),
             is_cut_off: AtomicBool::new(false),
             is_at_rest: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
         }))
     }
 
@@ -117,6 +119,15 @@ impl Activity {
 
     pub(super) fn is_cut_off(&self) -> bool {
         self.0.is_cut_off.load(Ordering::Relaxed)
+    }
+
+    /// We end the connection, or nothing can be read of it any more.
+    pub(super) fn over(&self) {
+        self.0.is_over.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.0.is_over.load(Ordering::Relaxed)
     }
 }
 

@@ -236,6 +236,9 @@ impl Read for ClientIo {
         self.activity.rest(false);
         match read {
             Poll::Ready(result) => {
+                if result.is_err() {
+                    self.activity.over();
+                }
                 // The end of the stream counts as a head as well: nothing follows that the timer could end.
                 if matches!(self.activity.phase().0, Phase::Fresh | Phase::Idle) {
                     self.activity.heard();
@@ -243,7 +246,11 @@ impl Read for ClientIo {
                 }
                 Poll::Ready(result)
             }
-            Poll::Pending => Poll::Ready(Err(ready!(self.poll_patience(cx)))),
+            Poll::Pending => {
+                let error = ready!(self.poll_patience(cx));
+                self.activity.over();
+                Poll::Ready(Err(error))
+            }
         }
     }
 }
@@ -270,6 +277,7 @@ impl Write for ClientIo {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.activity.rest(false);
+        self.activity.over();
         if self.linger.is_none() {
             ready!(self.poll_end(cx))?;
         }

@@ -17,6 +17,7 @@ use super::activity::{Activity, Answering, Phase};
 use super::client_io::{ClientIo, UNREAD_TIMEOUT};
 use super::connection::{begun, first_word};
 use super::core::Connected;
+use super::lasting::Lasting;
 use super::present::Slot;
 use super::socket::Socket;
 use super::stream::{Streams, Watched};
@@ -82,6 +83,10 @@ pub(super) async fn serve<H: Handler>(
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT)
         .serve_connection(io, service);
+    let connection = Lasting::new(connection, activity.clone(), || {
+        slot.present().handler.unreadable();
+        tracing::info!(peer = %remote, "refused a request that is not HTTP as we speak it: CONNECT with a length");
+    });
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
@@ -90,12 +95,12 @@ pub(super) async fn serve<H: Handler>(
             biased;
             ended = connection.as_mut() => ended,
             () = first_word(&activity) => {
-                connection.as_mut().graceful_shutdown();
+                connection.as_mut().connection().graceful_shutdown();
                 connection.await
             }
         },
         () = unused(&activity, limits.keep_alive) => {
-            connection.as_mut().graceful_shutdown();
+            connection.as_mut().connection().graceful_shutdown();
             // What the client has yet to take of an answer is all that keeps it.
             timeout(UNREAD_TIMEOUT, connection).await.unwrap_or(Ok(()))
         }

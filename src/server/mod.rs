@@ -12,6 +12,7 @@ pub mod descriptors;
 mod http1;
 mod http2;
 mod inherited;
+mod lasting;
 mod listen_at;
 mod listener;
 mod present;

@@ -8,7 +8,8 @@ use http::{HeaderName, HeaderValue, Method, Request};
 use rustls::version::{TLS12, TLS13};
 
 use crate::support::{
-    Authority, Connection, Http2, Proxy, SITE, Setup, Upstream, endless, read_head, reset, sent, streamed, wait,
+    Authority, Connection, Http2, PATIENCE, Proxy, SITE, Setup, Upstream, endless, read_head, reset, sent, streamed,
+    wait,
 };
 
 fn secure(authority: &Authority) -> Setup {
@@ -246,6 +247,46 @@ fn a_connection_that_is_not_used_is_closed_with_a_word() {
     let client = client(&proxy, &authority);
     assert_eq!(client.ask(get("/").body(sent("")).unwrap()).unwrap().status, 200);
     assert!(client.ended());
+}
+
+/// Regression: hyper took the whole connection for over.
+#[test]
+fn a_connect_that_is_refused_ends_nobodys_stream_but_its_own() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (arrive, arrived) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let upstream = Upstream::scripted(move |received| {
+        if received.line().starts_with("GET /held ") {
+            arrive.send(()).unwrap();
+            released.lock().unwrap().recv().unwrap();
+        }
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec()
+    });
+    let proxy = Setup::new().server("h2c = true").section("[limits]\nstreams = 300").before(&upstream);
+    let connect = || Request::builder().method(Method::CONNECT).header("content-length", "5");
+    wait(async move {
+        let stream = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
+        let (client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let ask = |request: http::request::Builder, is_all| {
+            let client = client.clone();
+            async move { client.ready().await?.send_request(request.body(()).unwrap(), is_all)?.0.await }
+        };
+        let get = |path: &str| ask(Request::get(format!("http://{SITE}{path}")), true);
+        // What h2 refuses by itself, as it would a body that is too short, is none of these.
+        let refused = |request| ask(request, false);
+        let held = tokio::spawn(get("/held"));
+        arrived.recv_timeout(PATIENCE).unwrap();
+        let tunnel = || connect().uri(format!("{SITE}:443"));
+        let web_socket = || connect().uri(format!("http://{SITE}/ws")).extension(h2::ext::Protocol::from("websocket"));
+        for _ in 0..3 {
+            let refused = join_all((0..120).flat_map(|_| [refused(tunnel()), refused(web_socket())])).await;
+            assert!(refused.iter().all(|refused| refused.as_ref().is_err_and(h2::Error::is_reset)), "{refused:?}");
+            assert_eq!(get("/").await.unwrap().status(), 200);
+        }
+        release.send(()).unwrap();
+        assert_eq!(held.await.unwrap().unwrap().status(), 200);
+    });
 }
 
 #[test]

@@ -137,7 +137,12 @@ fn row(route: &RouteSettings, config: &Config) -> (String, String) {
 }
 
 fn destination(upstream: &upstream::Settings) -> String {
-    let endpoints: Vec<_> = upstream.members.iter().map(|member| member.endpoint.to_string()).collect();
+    let is_weighed = upstream.members.iter().any(|member| member.weight != 1);
+    let told = |member: &upstream::Member| match is_weighed {
+        true => format!("{} weight={}", member.endpoint, member.weight),
+        false => member.endpoint.to_string(),
+    };
+    let endpoints: Vec<_> = upstream.members.iter().map(told).collect();
     format!("{} ({})", upstream.name, endpoints.join(", "))
 }
 
@@ -191,6 +196,13 @@ mod tests {
             assert!(text.contains(line), "{line}\n{text}");
         }
         assert!(text.find("/orders/*").unwrap() < text.find("  /*").unwrap(), "{text}");
+    }
+
+    #[test]
+    fn weights_are_summed_up_where_there_are_any() {
+        let endpoints = "endpoints = [\"http://[::1]:8001 weight=3\", \"http://[::1]:8002\"]";
+        let (_, text) = check(&QUIET.replace("endpoints = [\"http://[::1]:8001\"]", endpoints), false);
+        assert!(text.contains("-> mall ([::1]:8001 weight=3, [::1]:8002 weight=1); "), "{text}");
     }
 
     #[test]

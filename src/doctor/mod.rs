@@ -90,10 +90,17 @@ pub async fn examine(
     reached.into_iter().try_for_each(&mut tell)?;
     tell(time(clock.now(), date))?;
     let machine = Machine::now(config);
+    // Two upstreams may share an endpoint, of which the same need not be said twice.
+    let mut told = Vec::new();
     for (at, upstream) in config.upstreams.iter().enumerate() {
         let trust = Trust::of(config, at);
         for endpoint in upstream.members.iter().map(|member| &member.endpoint) {
-            application::examine(endpoint, upstream, &machine, trust).await.into_iter().try_for_each(&mut tell)?;
+            for finding in application::examine(endpoint, upstream, &machine, trust).await {
+                if !told.contains(&finding) {
+                    told.push(finding.clone());
+                    tell(finding)?;
+                }
+            }
         }
     }
     Ok(())

@@ -56,6 +56,17 @@ fn where_all_is_well_nothing_is_bad() {
 }
 
 #[test]
+fn an_endpoint_that_two_upstreams_share_is_looked_at_once() {
+    let upstream = Upstream::hello();
+    let again = format!("[upstreams.again]\nendpoints = [\"http://{}\"]", upstream.address());
+    let route = "[[routes]]\npath = \"/again/*\"\nupstream = \"again\"";
+    let outcome = doctor(&Setup::new().section(&again).section(route).before(&upstream));
+    for what in ["application", "way past us"] {
+        assert_eq!(said(&outcome, what).len(), 1, "{what}\n{}", outcome.out);
+    }
+}
+
+#[test]
 fn what_is_not_there_is_told_with_what_to_do() {
     let gone = nobody_listens();
     let provider = format!("openid_url = \"http://{gone}/oauth2.0/me\"");

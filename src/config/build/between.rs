@@ -6,8 +6,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    aliased, cookie_reach, identities, login, outranked, redirects, routes, server, sessions, sites, tls, unrouted,
-    upstreams,
+    aliased, cookie_reach, identities, login, misled, outranked, redirects, routes, server, sessions, sites, tls,
+    unrouted, upstreams,
 };
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse;
@@ -42,6 +42,7 @@ impl Parts<'_> {
             redirects::check(sites, &callback.value, log);
         }
         self.transport(log);
+        self.sockets(log);
         self.loops(log);
         self.cookies(log);
         self.unused(log);
@@ -53,6 +54,7 @@ impl Parts<'_> {
             aliased::check(routes, sites, log);
             outranked::check(routes, log);
         }
+        self.routes.into_iter().for_each(|routes| misled::check(routes, log));
         if let (Some(routes), Some(sites), Some(upstreams)) = (self.routes, self.sites, self.upstreams) {
             unrouted::check(routes, sites, upstreams, log);
         }
@@ -115,6 +117,13 @@ impl Parts<'_> {
             );
             log.warn(&self.listening.trusted_proxies_spot, remark.fix("name that proxy's address: [\"127.0.0.1\"]"));
         }
+        if let Some(hsts) = self.tls.hsts.as_ref().filter(|hsts| hsts.value > Duration::ZERO)
+            && let Some(sites) = self.sites
+            && sites.iter().all(|known| known.site.as_ref().is_some_and(|site| !site.origin.is_https()))
+        {
+            let remark = Remark::new("no site is https").so("no browser would ever hear of it");
+            log.warn(&hsts.spot, remark.fix("an origin that begins with https://, or leave it out"));
+        }
         for known in sites() {
             let Some(url) = known.site.as_ref().and_then(|site| Url::parse(site.origin.as_str()).ok()) else {
                 continue;
@@ -158,6 +167,17 @@ impl Parts<'_> {
                 "listen = [\"{beside}\"], or {typed}; if a proxy stands in front, name it in trusted_proxies"
             )),
         );
+    }
+
+    /// An application that is not there yet will make its socket; where something else lies it cannot.
+    fn sockets(&self, log: &mut Findings) {
+        for endpoint in self.upstreams.into_iter().flatten().flat_map(|upstream| &upstream.endpoints) {
+            let Place::Unix(path) = &endpoint.value.place else { continue };
+            if server::is_no_socket(path) {
+                let remark = Remark::new("is there, and is no socket").so("no request could be sent there");
+                log.warn(&endpoint.spot, remark.fix("name the file that the application listens on"));
+            }
+        }
     }
 
     fn loops(&self, log: &mut Findings) {

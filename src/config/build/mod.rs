@@ -14,6 +14,7 @@ mod handling;
 mod health;
 mod identities;
 mod login;
+mod misled;
 mod outgoing_tls;
 mod outranked;
 mod qq;

@@ -1,8 +1,11 @@
 //! `[server]` and `[limits]`: listening, and what one client may cost.
 
 use std::fmt::Display;
+use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse::{address, mode, path};
@@ -101,6 +104,14 @@ impl Listening {
         let listed = listed.find(|listed| listed.value == Listed::Unix);
         let both = self.listen.with(&self.listen_tls);
         let at = both.items.iter().find(|at| matches!(at.value, ListenAt::Unix(_)));
+        for given in &both.items {
+            let ListenAt::Unix(path) = &given.value else { continue };
+            if is_no_socket(path) {
+                let remark = Remark::new("is there already, and is no socket");
+                let remark = remark.so("it would be left as it is, and nobody could connect here");
+                log.error(&given.spot, remark.fix("name another path, or move away what lies there"));
+            }
+        }
         let is_whole = self.trusted_proxies.whole && self.balancers.whole;
         match (at, listed) {
             (Some(at), None) if is_whole => {
@@ -125,6 +136,11 @@ impl Listening {
             (Some(_) | None, _) => {}
         }
     }
+}
+
+/// Whether something lies there that nobody can listen on.
+pub(super) fn is_no_socket(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket())
 }
 
 /// Where clients speak in plain text, and where TLS.

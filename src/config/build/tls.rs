@@ -1,12 +1,13 @@
 //! `[tls]`: what is shown to clients that speak it. Where they do is `server.listen_tls`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::acme;
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::exposure;
 use crate::config::read;
-use crate::config::section::Section;
+use crate::config::section::{Given, Section};
 use crate::site::Origin;
 use crate::tls::{CertificateError, Certificates, Clients, Files, Settings, Version};
 
@@ -16,6 +17,8 @@ pub(super) struct Known {
     pub(super) settings: Option<Option<Settings>>,
     /// Those that are to be issued.
     awaited: Vec<String>,
+    /// How long browsers are told to come with TLS.
+    pub(super) hsts: Option<Given<Duration>>,
     spot: Spot,
 }
 
@@ -42,7 +45,7 @@ pub(super) fn read(section: &Section<'_>, listens: Listens, acme: &acme::Known, 
             Remark::new("names no certificate, and server.listen_tls an address").so("no browser could connect there");
         let example = "[[tls.certificates]]\nchain_file = \"certs/site.pem\"\nkey_file = \"certs/site.key\"";
         log.missing(&spot, remark.fix(example));
-        return Known { settings: None, awaited, spot };
+        return Known { settings: None, awaited, hsts, spot };
     }
     if !files.is_empty() && !listens.tls {
         let remark =
@@ -51,7 +54,7 @@ pub(super) fn read(section: &Section<'_>, listens: Listens, acme: &acme::Known, 
     }
     let certificates = match files.iter().cloned().collect::<Option<Vec<_>>>() {
         Some(files) if files.is_empty() && !(are_awaited && listens.tls) => {
-            return Known { settings: min_version.map(|_| None), awaited, spot };
+            return Known { settings: min_version.map(|_| None), awaited, hsts, spot };
         }
         Some(files) => load(&files, &sections, log),
         None => None,
@@ -62,11 +65,11 @@ pub(super) fn read(section: &Section<'_>, listens: Listens, acme: &acme::Known, 
             min_version: min_version?.value,
             http2: http2?.value,
             redirects: redirects?.value,
-            hsts: hsts?.value,
+            hsts: hsts.as_ref()?.value,
             clients: Clients::default(),
         }))
     };
-    Known { settings: settings(), awaited, spot }
+    Known { settings: settings(), awaited, hsts, spot }
 }
 
 fn files(section: &Section<'_>, log: &mut Findings) -> Option<Files> {

@@ -11,8 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use libfuzzer_sys::fuzz_target;
-use menshen::identity::template::Template;
-use menshen::identity::{ClaimValue, Identity, Settings, Signing, Snapshot};
+use menshen::identity::template::{Field, Place, Template};
+use menshen::identity::{ClaimValue, Identity, Incomplete, Settings, Signing, Snapshot};
 use menshen::secret::Secret;
 use menshen::token::upstream::Signer;
 use menshen_fuzz::{NOW, ORIGIN, parts, scene};
@@ -30,7 +30,13 @@ fuzz_target!(|data: &[u8]| {
     let identity = identity(written.clone().ok());
     let ready = identity.make(&snapshot, ORIGIN, NOW).unwrap();
 
-    let value = |wanted: &HeaderName| ready.headers.iter().find(|(found, _)| found == wanted).map(|(_, value)| value);
+    let filled =
+        |place| written.as_ref().ok().map(|written| written.fill(place, |field| snapshot.field(field, ORIGIN)));
+    let lacks = |filled: Option<Result<String, Field>>| matches!(filled, Some(Err(field)) if field.names_somebody());
+    let is_nobody = [Place::Claim, Place::Header].into_iter().any(|place| lacks(filled(place)));
+    assert_eq!(ready.headers.is_none(), is_nobody, "half an identity is none");
+    let Some(headers) = ready.headers else { return };
+    let value = |wanted: &HeaderName| headers.iter().find(|(found, _)| found == wanted).map(|(_, value)| value);
     match value(&NAME) {
         Some(value) => stays_one_value(value.to_str().unwrap().strip_prefix("n=").unwrap(), name),
         None => assert!(name.is_empty()),
@@ -47,8 +53,8 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(claims["sub"], snapshot.user.to_string());
     assert_eq!(claims.get("name").and_then(Value::as_str), Some(name).filter(|name| !name.is_empty()));
 
-    let Ok(written) = written else { return };
-    let filled = written.fill(|field| snapshot.field(field, ORIGIN));
+    let Ok(written) = &written else { return };
+    let filled = filled(Place::Claim).and_then(Result::ok);
     assert_eq!(claims.get("other").and_then(Value::as_str), filled.as_deref());
     if written.fields().next().is_none() {
         assert_eq!(filled, Some(template.replace("{{", "{").replace("}}", "}")));
@@ -75,7 +81,7 @@ fn identity(other: Option<Template>) -> Identity {
     let claim = |name: &str, template| (name.to_owned(), ClaimValue::Text(template));
     let settings = Settings {
         name: "default".into(),
-        header: AUTHORIZATION,
+        header: Some(AUTHORIZATION),
         scheme: "Bearer".into(),
         signing: Signing::Shared(secret.clone()),
         lifetime: Duration::from_secs(300),
@@ -89,6 +95,7 @@ fn identity(other: Option<Template>) -> Identity {
             .chain(other.map(|other| (OTHER, other)))
             .collect(),
         cookies: vec![("username".into(), name())],
+        incomplete: Incomplete::Anonymous,
         forward_authorization: false,
     };
     Identity::new(settings, Signer::shared(&secret))

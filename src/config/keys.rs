@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::preset;
 use crate::store::sled;
 use crate::units::ByteSize;
 
@@ -42,7 +43,7 @@ pub(super) enum Kind {
     Texts,
     /// A table from names to texts.
     TextTable,
-    /// A table from names to text, true, false or numbers.
+    /// A table from names to text, true, false, numbers, lists and tables.
     ValueTable,
 }
 
@@ -177,6 +178,7 @@ pub(super) const KEYS: &[Key] = &[
     key("routes[].answer.file", File, Derived("none")),
     key("routes[].answer.content_type", Text, Derived("by what the file is called, else plain text")),
     key("routes[].answer.retry_after", Kind::Duration(SECOND, DAY), Derived("none; under maintenance 5m")),
+    key("identity.<name>.preset", Choice(&preset::NAMES), Is(r#""plain""#)),
     key("identity.<name>.header", Text, Is(r#""Authorization""#)),
     key("identity.<name>.scheme", Text, Is(r#""Bearer""#)),
     key("identity.<name>.algorithm", Choice(&["ES256", "EdDSA", "RS256", "HS256"]), Is(r#""ES256""#)),
@@ -185,6 +187,7 @@ pub(super) const KEYS: &[Key] = &[
     key("identity.<name>.lifetime", Kind::Duration(SECOND, DAY), Is(r#""5m""#)),
     key("identity.<name>.issuer", Text, Derived("the site's origin")),
     key("identity.<name>.audience", Text, Derived("none")),
+    key("identity.<name>.incomplete", Choice(&["anonymous", "refused"]), Is(r#""anonymous""#)),
     key("identity.<name>.forward_authorization", Flag, Is("false")),
     key("identity.<name>.claims", ValueTable, Is(r#"{ name = "{user.display_name}", provider = "{provider}" }"#)),
     key("identity.<name>.headers", TextTable, Is(r#"{ X-Menshen-User = "{user.id}" }"#)),

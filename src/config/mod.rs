@@ -20,6 +20,7 @@ mod file;
 mod keys;
 mod lines;
 mod parse;
+mod preset;
 mod read;
 mod secrets;
 mod section;

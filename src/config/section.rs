@@ -22,7 +22,12 @@ pub(super) struct Section<'t> {
     pattern: String,
     table: Option<&'t Table>,
     place: Place,
+    /// Keys of this section that have another default than the list of keys says, and what, as TOML.
+    defaults: Defaults,
 }
+
+/// Keys and their defaults, as TOML.
+pub(super) type Defaults = &'static [(&'static str, &'static str)];
 
 /// A finished value, and where it came from for remarks about it.
 #[derive(Debug, Clone)]
@@ -103,7 +108,14 @@ pub(super) fn both<A, B>(a: Result<A, Vec<Remark>>, b: Result<B, Vec<Remark>>) -
 impl<'t> Section<'t> {
     /// The whole file. Relative paths in it are looked for in `base`.
     pub(super) fn root(table: &'t Table, base: &'t Path) -> Self {
-        Section { base, shown: String::new(), pattern: String::new(), table: Some(table), place: Place::File }
+        Section {
+            base,
+            shown: String::new(),
+            pattern: String::new(),
+            table: Some(table),
+            place: Place::File,
+            defaults: &[],
+        }
     }
 
     /// The section of this name.
@@ -115,6 +127,7 @@ impl<'t> Section<'t> {
             pattern: keys::join(&self.pattern, name),
             table: node.and_then(Node::table),
             place: node.map_or(Place::File, |node| node.place.clone()),
+            defaults: &[],
         }
     }
 
@@ -135,8 +148,14 @@ impl<'t> Section<'t> {
             pattern: format!("{}[]", list.pattern),
             table: node.table(),
             place: node.place.clone(),
+            defaults: &[],
         };
         nodes.iter().enumerate().map(section).collect()
+    }
+
+    /// The same with other defaults for some of its keys.
+    pub(super) fn with_defaults(self, defaults: Defaults) -> Self {
+        Section { defaults, ..self }
     }
 
     /// Whether it was written at all.
@@ -157,15 +176,13 @@ impl<'t> Section<'t> {
     /// A key of this section, for remarks, whether it is there or not.
     pub(super) fn spot(&self, name: &str) -> Spot {
         let key = dotted(&self.shown, name);
-        match (self.node(name), self.key(name)) {
-            (Some(node), Some(known)) => {
+        match (self.node(name), self.key(name), self.default(name)) {
+            (Some(node), Some(known), _) => {
                 let found = (!matches!(known.kind, Kind::Secret)).then(|| node.shown());
                 Spot { place: node.place.clone(), key, found }
             }
-            (None, Some(Key { absent: Absent::Is(text), .. })) => {
-                Spot { place: Place::Default, key, found: Some((*text).to_owned()) }
-            }
-            (Some(_) | None, _) => Spot { place: self.place.clone(), key, found: None },
+            (None, _, Some(text)) => Spot { place: Place::Default, key, found: Some(text.to_owned()) },
+            (Some(_) | None, _, _) => Spot { place: self.place.clone(), key, found: None },
         }
     }
 
@@ -297,6 +314,16 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// What a key is when left out, as TOML.
+    fn default(&self, name: &str) -> Option<&'static str> {
+        let other = self.defaults.iter().find(|(key, _)| *key == name).map(|(_, text)| *text);
+        let stated = || match self.key(name)?.absent {
+            Absent::Is(text) => Some(text),
+            Absent::Derived(_) | Absent::Required(_) => None,
+        };
+        other.or_else(stated)
+    }
+
     /// Reads the written value or else the default; `Some(None)` where there is neither.
     fn with_node<T>(
         &self,
@@ -312,7 +339,7 @@ impl<'t> Section<'t> {
         if let Some(node) = self.node(name) {
             return make(node, key, &spot, log).map(Some);
         }
-        let Absent::Is(text) = key.absent else { return Some(None) };
+        let Some(text) = self.default(name) else { return Some(None) };
         match DeValue::parse(text) {
             Ok(value) => make(&Node::of(&value, &Lines::at(Place::Default)), key, &spot, log).map(Some),
             Err(_) => {

@@ -59,6 +59,12 @@ pub(super) enum Error {
     /// The client: another site makes the browser ask for this.
     #[error("the request comes from another origin")]
     ForeignOrigin,
+    /// Nobody: of this user the application cannot be told.
+    #[error("the user has not what {identity} tells the application by: import or bind an id or a username")]
+    UnknownThere {
+        /// The identity's name in the configuration.
+        identity: String,
+    },
     /// A browser that fetches ahead must not start or end a login.
     #[error("a prefetch must not start or end a login")]
     Prefetch,

@@ -14,6 +14,7 @@ use super::policy::Clearance;
 use super::{Access, Found, Gateway, Here, Passing, caching, cookies};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::cookie;
+use crate::identity::{Incomplete, Ready};
 use crate::rule::{self, Rule};
 use crate::session::Proof;
 use crate::telemetry::line::Line;
@@ -42,7 +43,7 @@ impl Gateway {
         let affinity = self.upstreams.affinity(clearance.upstream(), request.headers(), &visitor);
         self.strip_claims(&mut request, clearance.identity(), here);
         let fields = match clearance.identity().zip(presented.session()) {
-            Some((identity, proof)) => self.shared.sessions.identity_headers(proof, identity, here.now).await?,
+            Some((identity, proof)) => self.told(proof, identity, matched.access, here).await?,
             None => None,
         };
         if let Some(rewritten) = rewritten {
@@ -84,6 +85,29 @@ impl Gateway {
             cookies::renew(&self.shared, proof, here, &mut response)?;
         }
         Ok(response)
+    }
+
+    /// What the application is told of a session's user: nothing where it can be told of nobody, if strangers may come.
+    pub(super) async fn told(
+        &self,
+        proof: &Arc<Proof>,
+        identity: usize,
+        access: Access,
+        here: Here<'_>,
+    ) -> Result<Option<Arc<Ready>>, Error> {
+        let ready = self.shared.sessions.identity_headers(proof, identity, here.now).await?;
+        let lacking = ready.as_ref().is_some_and(|ready| ready.headers.is_none());
+        if !lacking {
+            return Ok(ready);
+        }
+        let settings = self.shared.identities.get(identity).map(|identity| &identity.settings);
+        match settings.map(|settings| (settings.incomplete, access)) {
+            Some((Incomplete::Anonymous, Access::Public | Access::Optional)) => Ok(None),
+            Some((Incomplete::Refused, _) | (Incomplete::Anonymous, Access::Required)) | None => {
+                let identity = settings.map(|settings| format!("identity.{}", settings.name));
+                Err(Error::UnknownThere { identity: identity.unwrap_or_default() })
+            }
+        }
     }
 
     /// Takes out whatever a client must not send on: claims of an identity in every spelling, our cookies, and, where

@@ -43,7 +43,7 @@ impl Clearance {
 
     /// The permit, with the fields that were fetched.
     pub(super) fn permit(self, fields: Option<&Arc<Ready>>) -> Permit {
-        Permit::grant(self.upstream, fields.map(|ready| Arc::clone(&ready.headers)))
+        Permit::grant(self.upstream, fields.and_then(|ready| ready.headers.clone()))
     }
 }
 

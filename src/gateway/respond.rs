@@ -115,6 +115,7 @@ fn page<'p>(
         Error::NotFound => kind(ErrorKind::NotFound),
         Error::LoginNeeded { .. } | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),
         Error::ForeignOrigin => kind(ErrorKind::ForeignOrigin),
+        Error::UnknownThere { .. } => kind(ErrorKind::UnknownThere),
         Error::Login(refusal) => match refusal {
             Refusal::NoCode => Page::Cancelled { login, back },
             Refusal::Malformed | Refusal::Foreign => refused(AttemptRefusal::Foreign),
@@ -158,7 +159,7 @@ fn page<'p>(
 fn is_worth_a_cause(error: &Error, status: StatusCode) -> bool {
     let is_refused =
         matches!(status, StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-    status.is_server_error() || is_refused || matches!(error, Error::TokenRefused(_))
+    status.is_server_error() || is_refused || matches!(error, Error::TokenRefused(_) | Error::UnknownThere { .. })
 }
 
 /// For `Retry-After`. Rounded up: who comes back too early is turned away again.
@@ -306,6 +307,7 @@ fn log(error: &Error, caller: &Caller) {
         | Error::LoginNeeded { .. }
         | Error::TokenRefused(_)
         | Error::ForeignOrigin
+        | Error::UnknownThere { .. }
         | Error::Prefetch
         // The breaker has said it, once for all.
         | Error::Login(Refusal::ProviderDown(_)) => tracing::debug!(request_id = %id, error = %chain, "a request was refused"),

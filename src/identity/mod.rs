@@ -19,8 +19,8 @@ pub use crate::token::signing_key::Algorithm;
 pub struct Settings {
     /// Its name in the configuration.
     pub name: String,
-    /// The header that carries the JWT.
-    pub header: HeaderName,
+    /// The header that carries the JWT; `None`: no JWT is made.
+    pub header: Option<HeaderName>,
     /// What stands before the JWT, such as `Bearer`; empty for nothing.
     pub scheme: String,
     /// How it is signed.
@@ -37,8 +37,20 @@ pub struct Settings {
     pub headers: Vec<(HeaderName, Template)>,
     /// Readable cookies, set at login and removed at logout.
     pub cookies: Vec<(String, Template)>,
+    /// What becomes of requests of a user who has not what the claims and headers name.
+    pub incomplete: Incomplete,
     /// With a session, pass a client's own `Authorization` too. Only where `header` is another one.
     pub forward_authorization: bool,
+}
+
+/// What becomes of requests of a user of whom the application cannot be told: without an id or a name there, as far as
+/// these are to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incomplete {
+    /// They are forwarded like a stranger's, where strangers may come.
+    Anonymous,
+    /// They are refused.
+    Refused,
 }
 
 /// How an upstream's JWT is signed.
@@ -57,4 +69,8 @@ pub enum ClaimValue {
     Text(Template),
     /// Anything without: true, false, a number.
     Fixed(serde_json::Value),
+    /// Values in their order.
+    List(Vec<ClaimValue>),
+    /// Names and their values.
+    Table(Vec<(String, ClaimValue)>),
 }

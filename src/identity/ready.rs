@@ -6,11 +6,9 @@ use std::time::Duration;
 use http::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use super::template::{Field, Template};
+use super::template::{Field, Place, Template};
 use super::{ClaimValue, Settings, Snapshot};
 use crate::clock::Timestamp;
-use crate::http::encode;
-use crate::rule::{self, Rule};
 use crate::token::TokenError;
 use crate::token::upstream::Signer;
 
@@ -20,8 +18,8 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// Header fields for one session and one kind of upstream.
 #[derive(Debug)]
 pub struct Ready {
-    /// The fields.
-    pub headers: Arc<[(HeaderName, HeaderValue)]>,
+    /// The fields. None: this user has not what they name.
+    pub headers: Option<Arc<[(HeaderName, HeaderValue)]>>,
     /// From when on new ones should be made, while these still serve.
     pub renew_after: Timestamp,
     /// From when on these must not be sent.
@@ -57,7 +55,7 @@ impl Identities {
     /// `Authorization` is not among them: it has rules of its own.
     pub fn header_names(&self) -> impl Iterator<Item = &HeaderName> {
         let named = self.0.iter().flat_map(|identity| {
-            std::iter::once(&identity.settings.header).chain(identity.settings.headers.iter().map(|(name, _)| name))
+            identity.settings.header.iter().chain(identity.settings.headers.iter().map(|(name, _)| name))
         });
         named.filter(|name| *name != http::header::AUTHORIZATION)
     }
@@ -80,26 +78,52 @@ impl Identity {
     /// Makes the header fields. Signs, so it is not for the request cores.
     pub fn make(&self, snapshot: &Snapshot, site: &str, now: Timestamp) -> Result<Ready, TokenError> {
         let lifetime = self.settings.lifetime;
-        let token = self.signer.sign(self.claims(snapshot, site), now, lifetime)?;
+        let headers = match self.told(snapshot, site) {
+            Ok(Told { claims, further }) => {
+                let token = self.settings.header.as_ref().map(|header| self.token(header, claims, now)).transpose()?;
+                Some(token.into_iter().chain(further).collect())
+            }
+            Err(Lacking) => None,
+        };
+        Ok(Ready {
+            headers,
+            renew_after: now.plus(lifetime * 4 / 5),
+            usable_until: now.plus(lifetime).minus(MARGIN.min(lifetime / 10)),
+        })
+    }
+
+    fn token(
+        &self,
+        header: &HeaderName,
+        claims: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<(HeaderName, HeaderValue), TokenError> {
+        let token = self.signer.sign(claims, now, self.settings.lifetime)?;
         let text = match self.settings.scheme.as_str() {
             "" => token.expose().clone(),
             scheme => format!("{scheme} {}", token.expose()),
         };
         let mut value = HeaderValue::try_from(text).map_err(|error| TokenError::Signing(error.to_string()))?;
         value.set_sensitive(true);
-        let mut headers = vec![(self.settings.header.clone(), value)];
-        for (name, template) in &self.settings.headers {
-            let value = encoded(template, snapshot, site).and_then(|text| HeaderValue::try_from(text).ok());
-            headers.extend(value.map(|value| (name.clone(), value)));
-        }
-        Ok(Ready {
-            headers: headers.into(),
-            renew_after: now.plus(lifetime * 4 / 5),
-            usable_until: now.plus(lifetime).minus(MARGIN.min(lifetime / 10)),
-        })
+        Ok((header.clone(), value))
     }
 
-    fn claims(&self, snapshot: &Snapshot, site: &str) -> Map<String, Value> {
+    /// The token's claims, and the further headers.
+    fn told(&self, snapshot: &Snapshot, site: &str) -> Result<Told, Lacking> {
+        let claims = match &self.settings.header {
+            Some(_) => self.claims(snapshot, site)?,
+            None => Map::new(),
+        };
+        let mut further = Vec::with_capacity(self.settings.headers.len());
+        for (name, template) in &self.settings.headers {
+            let value = filled(template, Place::Header, snapshot, site)?;
+            let value = value.and_then(|text| HeaderValue::try_from(text).ok());
+            further.extend(value.map(|value| (name.clone(), value)));
+        }
+        Ok(Told { claims, further })
+    }
+
+    fn claims(&self, snapshot: &Snapshot, site: &str) -> Result<Map<String, Value>, Lacking> {
         let mut claims = Map::new();
         claims.insert("iss".into(), self.settings.issuer.as_deref().unwrap_or(site).into());
         claims.insert("sub".into(), snapshot.user.to_string().into());
@@ -107,18 +131,13 @@ impl Identity {
             claims.insert("aud".into(), audience.as_str().into());
         }
         for (name, value) in &self.settings.claims {
-            let value = match value {
-                ClaimValue::Fixed(value) => Some(value.clone()),
-                ClaimValue::Text(template) => template.fill(|field| snapshot.field(field, site)).map(Value::String),
-            };
-            // What this user has not is left out, `sub` too where it was to be something else: an empty claim, or one
-            // of another kind, would name somebody else.
-            match value {
+            // What is for display alone and this user has not is left out: an empty claim would be one.
+            match claim(value, snapshot, site)? {
                 Some(value) => claims.insert(name.clone(), value),
                 None => claims.remove(name),
             };
         }
-        claims
+        Ok(claims)
     }
 
     /// The readable cookies for the shop's own scripts, names and values; those of which the user has not the parts are
@@ -129,41 +148,77 @@ impl Identity {
         site: &'a str,
     ) -> impl Iterator<Item = (&'a str, String)> {
         let cookies = self.settings.cookies.iter();
-        cookies.filter_map(move |(name, template)| Some((name.as_str(), encoded(template, snapshot, site)?)))
+        cookies.filter_map(move |(name, template)| {
+            let text = template.fill(Place::Cookie, |field| snapshot.field(field, site));
+            Some((name.as_str(), text.ok()?))
+        })
     }
 }
 
-/// Fields are percent-encoded, the template's own text is not: whatever people call themselves stays one value.
-fn encoded(template: &Template, snapshot: &Snapshot, site: &str) -> Option<String> {
-    template.fill(|field: Field| {
-        let text = snapshot.field(field, site)?;
-        Some(if rule::holds(Rule::ChosenNamesAreEncoded) { encode::percent(&text).into() } else { text })
+/// What an application is told, before it is signed.
+struct Told {
+    claims: Map<String, Value>,
+    further: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// This user has not what somebody would be looked up by.
+struct Lacking;
+
+/// A template's text; `None` if all it lacks is for display.
+fn filled(template: &Template, place: Place, snapshot: &Snapshot, site: &str) -> Result<Option<String>, Lacking> {
+    match template.fill(place, |field: Field| snapshot.field(field, site)) {
+        Ok(text) => Ok(Some(text)),
+        Err(field) if field.names_somebody() => Err(Lacking),
+        Err(_) => Ok(None),
+    }
+}
+
+/// A claim's value, without those of its parts that are for display and missing.
+fn claim(value: &ClaimValue, snapshot: &Snapshot, site: &str) -> Result<Option<Value>, Lacking> {
+    Ok(match value {
+        ClaimValue::Fixed(value) => Some(value.clone()),
+        ClaimValue::Text(template) => filled(template, Place::Claim, snapshot, site)?.map(Value::String),
+        ClaimValue::List(items) => {
+            let items: Vec<_> = items.iter().map(|item| claim(item, snapshot, site)).collect::<Result<_, _>>()?;
+            Some(Value::Array(items.into_iter().flatten().collect()))
+        }
+        ClaimValue::Table(entries) => {
+            let mut table = Map::new();
+            for (name, value) in entries {
+                table.extend(claim(value, snapshot, site)?.map(|value| (name.clone(), value)));
+            }
+            Some(Value::Object(table))
+        }
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Signing;
+    use crate::identity::{Incomplete, Signing};
     use crate::secret::Secret;
     use crate::store::{IdentityKey, SessionId, User, UserId, UserState};
 
     const SITE: &str = "http://www.meiduo.site";
 
-    fn identity(claims: &[(&str, &str)]) -> Identity {
+    fn identity(claims: &[(&str, &str)], headers: &[(&'static str, &str)]) -> Identity {
         let text = |text: &str| ClaimValue::Text(Template::parse(text).unwrap());
         let secret = Secret::new(vec![7; 32]);
         let settings = Settings {
             name: "default".into(),
-            header: http::header::AUTHORIZATION,
+            header: Some(http::header::AUTHORIZATION),
             scheme: "Bearer".into(),
             signing: Signing::Shared(secret.clone()),
             lifetime: Duration::from_secs(300),
             issuer: None,
             audience: None,
             claims: claims.iter().map(|(name, value)| ((*name).to_owned(), text(value))).collect(),
-            headers: vec![(HeaderName::from_static("x-user"), Template::parse("{user.upstream_id}").unwrap())],
+            headers: headers
+                .iter()
+                .map(|(name, text)| (HeaderName::from_static(name), Template::parse(text).unwrap()))
+                .collect(),
             cookies: Vec::new(),
+            incomplete: Incomplete::Anonymous,
             forward_authorization: false,
         };
         Identity::new(settings, Signer::shared(&secret))
@@ -185,23 +240,52 @@ mod tests {
         Snapshot::of(&user, &key, SessionId::from_bytes([1; 16]), Timestamp::from_secs(5), Timestamp::from_secs(9))
     }
 
-    #[test]
-    fn a_claim_that_names_what_the_user_has_not_is_left_out_even_if_it_is_sub() {
-        let identity =
-            identity(&[("sub", "{user.upstream_id}"), ("user_id", "{user.upstream_id}"), ("p", "{provider}")]);
-        let known = identity.claims(&snapshot(Some("42")), SITE);
-        assert_eq!((&known["sub"], &known["user_id"], &known["iss"]), (&"42".into(), &"42".into(), &SITE.into()));
-        let unknown = identity.claims(&snapshot(None), SITE);
-        assert_eq!(unknown.keys().map(String::as_str).collect::<Vec<_>>(), ["iss", "p"]);
+    fn names(identity: &Identity, upstream_id: Option<&str>) -> Option<Vec<String>> {
+        let ready = identity.make(&snapshot(upstream_id), SITE, Timestamp::from_secs(9)).unwrap();
+        Some(ready.headers?.iter().map(|(name, _)| name.as_str().to_owned()).collect())
     }
 
     #[test]
-    fn a_header_that_names_what_the_user_has_not_is_left_out() {
-        let names = |upstream_id| {
-            let ready = identity(&[]).make(&snapshot(upstream_id), SITE, Timestamp::from_secs(9)).unwrap();
-            ready.headers.iter().map(|(name, _)| name.as_str().to_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(names(Some("42")), ["authorization", "x-user"]);
-        assert_eq!(names(None), ["authorization"]);
+    fn nobody_is_told_of_who_has_not_what_a_claim_or_header_looks_them_up_by() {
+        let by_claim = identity(&[("sub", "{user.upstream_id}"), ("p", "{provider}")], &[]);
+        let claims = by_claim.claims(&snapshot(Some("42")), SITE).ok().unwrap();
+        assert_eq!((&claims["sub"], &claims["iss"]), (&"42".into(), &SITE.into()));
+        let by_header = identity(&[], &[("x-user", "{user.upstream_id|raw}")]);
+        assert_eq!(names(&by_claim, Some("42")).unwrap(), ["authorization"]);
+        assert_eq!(names(&by_header, Some("42")).unwrap(), ["authorization", "x-user"]);
+        assert_eq!((names(&by_claim, None), names(&by_header, None)), (None, None));
+        assert_eq!(names(&by_header, Some("四二")), None, "it cannot be written as it is");
+    }
+
+    #[test]
+    fn what_is_for_display_alone_and_missing_is_left_out() {
+        let identity =
+            identity(&[("picture", "{user.avatar}"), ("name", "{user.display_name}")], &[("x-a", "{user.avatar}")]);
+        let claims = identity.claims(&snapshot(None), SITE).ok().unwrap();
+        assert_eq!(claims.keys().map(String::as_str).collect::<Vec<_>>(), ["iss", "name", "sub"]);
+        assert_eq!(names(&identity, None).unwrap(), ["authorization"]);
+    }
+
+    #[test]
+    fn claims_may_have_claims_within() {
+        let mut nested = identity(&[], &[]);
+        let text = |text: &str| ClaimValue::Text(Template::parse(text).unwrap());
+        let table = vec![
+            ("id".to_owned(), text("{user.upstream_id}")),
+            ("picture".to_owned(), text("{user.avatar}")),
+            ("roles".to_owned(), ClaimValue::List(vec![text("user"), text("{provider}")])),
+        ];
+        nested.settings.claims = vec![("https://a.example/claims".to_owned(), ClaimValue::Table(table))];
+        let claims = nested.claims(&snapshot(Some("42")), SITE).ok().unwrap();
+        let wanted = serde_json::json!({"id": "42", "roles": ["user", "qq"]});
+        assert_eq!(claims["https://a.example/claims"], wanted);
+        assert_eq!(names(&nested, None), None, "however deep");
+    }
+
+    #[test]
+    fn an_application_that_takes_no_token_is_sent_none() {
+        let mut bare = identity(&[("sub", "{user.upstream_id}")], &[("remote-user", "{user.handle|raw}")]);
+        bare.settings.header = None;
+        assert_eq!(names(&bare, None).unwrap(), ["remote-user"]);
     }
 }

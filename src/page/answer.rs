@@ -144,6 +144,7 @@ pub(super) fn row(kind: &ErrorKind<'_>) -> Row {
         ErrorKind::LoginNeeded => (StatusCode::UNAUTHORIZED, "4101", |texts| &texts.login_needed, Back),
         ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "403", |texts| &texts.forbidden, Back),
         ErrorKind::Blocked => (StatusCode::FORBIDDEN, "403", |texts| &texts.blocked, Back),
+        ErrorKind::UnknownThere => (StatusCode::FORBIDDEN, "403", |texts| &texts.unknown_there, Back),
         ErrorKind::ForeignOrigin => (StatusCode::FORBIDDEN, "403", |texts| &texts.foreign_origin, Back),
         ErrorKind::NotFound => (StatusCode::NOT_FOUND, "404", |texts| &texts.not_found, Back),
         ErrorKind::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "405", |texts| &texts.method_not_allowed, Back),
@@ -178,6 +179,7 @@ fn retry_after(kind: &ErrorKind<'_>) -> Option<u64> {
         | ErrorKind::LoginNeeded
         | ErrorKind::Forbidden
         | ErrorKind::Blocked
+        | ErrorKind::UnknownThere
         | ErrorKind::ForeignOrigin
         | ErrorKind::NotFound
         | ErrorKind::MethodNotAllowed

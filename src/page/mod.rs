@@ -118,6 +118,8 @@ pub enum ErrorKind<'a> {
     Forbidden,
     /// 403: the account is blocked.
     Blocked,
+    /// The user is none of the application's, as far as is known.
+    UnknownThere,
     /// 403: the request came from another site.
     ForeignOrigin,
     /// 404, under our own prefix.

@@ -48,6 +48,7 @@ fn every_page(foreign: &str, mut check: impl FnMut(&str, &str)) {
         ErrorKind::LoginNeeded,
         ErrorKind::Forbidden,
         ErrorKind::Blocked,
+        ErrorKind::UnknownThere,
         ErrorKind::ForeignOrigin,
         ErrorKind::NotFound,
         ErrorKind::MethodNotAllowed,

@@ -9,7 +9,7 @@ use crate::support::{CLIENT_ID, SCRIPT, Setup, Upstream};
 
 const TEMPLATES: &str = r#"
 [identity.default]
-headers = { X-Name = "{user.display_name}", X-Mixed = "n={user.display_name};p={provider}", X-Handle = "{user.handle}", X-Openid = "{openid}", X-Site = "{site}", X-Upstream-Id = "{user.upstream_id}", X-Username = "u-{user.username}" }
+headers = { X-Name = "{user.display_name}", X-Mixed = "n={user.display_name};p={provider}", X-Handle = "{user.handle}", X-Openid = "{openid}", X-Site = "{site}", X-Site-Again = "{site|raw}" }
 cookies = { username = "{user.display_name}", upstream = "{user.upstream_id}" }
 "#;
 
@@ -51,8 +51,7 @@ fn whatever_people_call_themselves_stays_one_value_of_one_field() {
         assert_eq!(seen.header("x-site"), Some("http://www.meiduo.site"));
         let handle = seen.header("x-handle").unwrap();
         assert!(handle.starts_with("qq_") && handle.len() == 15, "{handle}");
-        // What a user has not is left out, never sent empty.
-        assert_eq!((seen.header("x-upstream-id"), seen.header("x-username")), (None, None));
+        assert_eq!(seen.header("x-site-again"), Some("http://www.meiduo.site"));
 
         let said = browser.get("/.menshen/userinfo", &[]).json();
         assert_eq!((said["display_name"].as_str(), said["username"].as_str()), (Some(shown.as_str()), Some(handle)));

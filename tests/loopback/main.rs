@@ -40,6 +40,7 @@ mod going_down;
 mod health_checks;
 mod http2;
 mod identity;
+mod identity_presets;
 mod keys;
 mod login;
 mod logout;

@@ -242,7 +242,7 @@ impl Known {
     pub(super) fn apart(&self, identities: &[identities::Known], log: &mut Findings) {
         let theirs = |name: &HeaderName| {
             let mut settings = identities.iter().filter_map(|identity| identity.settings.as_ref());
-            settings.any(|of| of.header == *name || of.headers.iter().any(|(further, _)| further == name))
+            settings.any(|of| of.header.as_ref() == Some(name) || of.headers.iter().any(|(further, _)| further == name))
         };
         for header in self.headers.items.iter().filter(|header| theirs(&header.value.0)) {
             let remark = Remark::new("is a header of an [identity] too");

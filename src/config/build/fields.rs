@@ -50,7 +50,7 @@ pub(super) fn claims(section: &Section<'_>, fields: &Fields, identities: &[ident
     for (key, list) in [("set", &fields.set), ("add", &fields.add)] {
         for (name, _) in list.iter().filter(|(name, _)| *name != AUTHORIZATION) {
             let names = |identity: &&Settings| {
-                identity.header == *name || identity.headers.iter().any(|(further, _)| further == name)
+                identity.header.as_ref() == Some(name) || identity.headers.iter().any(|(further, _)| further == name)
             };
             if let Some(identity) = settings().find(names) {
                 let remark = Remark::new(format!("by {name}, identity.{} says who is logged in", identity.name));

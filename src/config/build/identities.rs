@@ -6,12 +6,13 @@ use serde_json::{Number, Value};
 
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse::name;
+use crate::config::preset::{PRESETS, Preset};
 use crate::config::read;
-use crate::config::section::{Given, Section, both};
+use crate::config::section::{Given, Many, Section, both};
 use crate::config::suggest;
-use crate::config::tree::{Item, Node, quoted};
-use crate::identity::template::{FIELDS, Template, TemplateError};
-use crate::identity::{Algorithm, ClaimValue, Settings, Signing};
+use crate::config::tree::{Entry, Item, Node, quoted};
+use crate::identity::template::{ENCODINGS, FIELDS, Template, TemplateError};
+use crate::identity::{Algorithm, ClaimValue, Incomplete, Settings, Signing};
 use crate::secret::Secret;
 
 /// The identity that routes have where they name none; it exists even if nothing is written about it.
@@ -50,7 +51,9 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
     if let Err(remark) = name::chosen(&name) {
         log.error(&section.own_spot(), remark);
     }
-    let header = section.value("header", log, read::text(name::identity_header));
+    let preset = section.value("preset", log, read::choice(&PRESETS));
+    let section = &section.clone().with_defaults(preset.as_ref().map_or(&[], |preset| preset.value.defaults));
+    let header = section.value("header", log, read::text(token_header));
     let scheme = section.value("scheme", log, read::text(name::scheme));
     let signing = signing(section, log);
     let lifetime = section.value("lifetime", log, read::duration);
@@ -60,10 +63,17 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
     let headers = section.entries("headers", log, further_header);
     let cookies = section.entries("cookies", log, cookie);
     let forward = section.value("forward_authorization", log, read::flag);
-    no_header_twice(header.as_ref(), &headers.items, log);
+    let incomplete = section.value("incomplete", log, read::choice(&[Incomplete::Anonymous, Incomplete::Refused]));
+    if let Some(header) = &header {
+        no_header_twice(header, &headers.items, log);
+        says_something(header, &headers, log);
+    }
+    if let (Some(preset), Some(audience)) = (&preset, &audience) {
+        no_refused_audience(preset, audience.as_ref(), &claims.items, log);
+    }
     if let (Some(header), Some(forward)) = (&header, &forward)
         && forward.value
-        && header.value == AUTHORIZATION
+        && header.value == Some(AUTHORIZATION)
     {
         let remark = Remark::new(format!("{} is where the identity goes", header.spot.quoted()))
             .so("the application could not tell the client's own from ours");
@@ -84,6 +94,7 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
             claims: claims.values().collect(),
             headers: headers.values().collect(),
             cookies: cookies.values().collect(),
+            incomplete: incomplete?.value,
             forward_authorization: forward?.value,
         })
     };
@@ -125,6 +136,36 @@ fn signing(section: &Section<'_>, log: &mut Findings) -> Option<Signing> {
     }
 }
 
+/// Nothing for an identity that sends no token.
+fn token_header(text: &str) -> Result<Option<HeaderName>, Remark> {
+    if text.is_empty() { Ok(None) } else { name::identity_header(text).map(Some) }
+}
+
+fn says_something(header: &Given<Option<HeaderName>>, headers: &Many<(HeaderName, Template)>, log: &mut Findings) {
+    if header.value.is_none() && headers.items.is_empty() && headers.whole {
+        let remark = Remark::new("there is neither a header for a token nor any other")
+            .so("the application would not learn who is logged in");
+        log.error(
+            &header.spot,
+            remark.fix("header = \"Authorization\", or headers = { Remote-User = \"{user.handle|raw}\" }"),
+        );
+    }
+}
+
+fn no_refused_audience(
+    preset: &Given<&Preset>,
+    audience: Option<&Given<String>>,
+    claims: &[Given<(String, ClaimValue)>],
+    log: &mut Findings,
+) {
+    let claimed = claims.iter().find(|claim| claim.value.0 == "aud").map(|claim| &claim.spot);
+    if let Some(spot) = audience.map(|audience| &audience.spot).or(claimed).filter(|_| preset.value.refuses_audience) {
+        let remark = Remark::new(format!("{} takes no token that says whom it is for", preset.spot.quoted()));
+        let remark = remark.so("unless its settings name the same audience, every request would be answered 401");
+        log.warn(spot, remark.fix("leave it out, or set JWT_AUDIENCE there"));
+    }
+}
+
 fn claim_text(text: &str) -> Result<String, Remark> {
     if text.trim().is_empty() || text.chars().any(char::is_control) {
         return Err(Remark::expected("some text")
@@ -159,9 +200,14 @@ fn claim_value(node: &Node) -> Result<ClaimValue, Vec<Remark>> {
             let number = Number::from_f64(*number).ok_or_else(|| beyond_json("is no number that JSON knows"))?;
             Ok(ClaimValue::Fixed(Value::Number(number)))
         }
-        Item::Date(_) | Item::List(_) | Item::Table(_) => {
-            let remark = Remark::new(format!("expected text, a number, true or false, not {}", node.kind()));
-            let remark = remark.so("applications read claims as plain values");
+        Item::List(items) => items.iter().map(claim_value).collect::<Result<_, _>>().map(ClaimValue::List),
+        Item::Table(table) => {
+            let entry = |entry: &Entry| Ok((entry.name.clone(), claim_value(&entry.node)?));
+            table.0.iter().map(entry).collect::<Result<_, _>>().map(ClaimValue::Table)
+        }
+        Item::Date(_) => {
+            let remark = Remark::new(format!("expected what JSON has, not {}", node.kind()));
+            let remark = remark.so("an application would read another value, or none");
             Err(vec![remark.fix("write it as text, in quotes")])
         }
     }
@@ -195,12 +241,19 @@ fn template(text: &str) -> Result<Template, Vec<Remark>> {
                 }
                 rest = without;
             }
+            Err(error @ TemplateError::UnknownEncoding(_)) => {
+                let known: Vec<_> = ENCODINGS.iter().map(|(name, _)| format!("`|{name}`")).collect();
+                let remark =
+                    Remark::new(error.to_string()).so("the application would be sent the braces in place of a value");
+                remarks.push(remark.fix(format!("there are {}", known.join(", "))));
+                return Err(remarks);
+            }
             Err(error @ (TemplateError::LoneBrace | TemplateError::Control)) => {
                 let (so, fix) = match &error {
                     TemplateError::Control => {
                         ("a line break there would begin a header of its own", "leave out line breaks and tabs")
                     }
-                    TemplateError::LoneBrace | TemplateError::UnknownField(_) => {
+                    TemplateError::LoneBrace | TemplateError::UnknownField(_) | TemplateError::UnknownEncoding(_) => {
                         ("where a field ends could not be told", "close the field, or double the brace")
                     }
                 };
@@ -227,11 +280,11 @@ fn unknown_field(written: &str) -> Remark {
     }
 }
 
-fn no_header_twice(header: Option<&Given<HeaderName>>, headers: &[Given<(HeaderName, Template)>], log: &mut Findings) {
+fn no_header_twice(header: &Given<Option<HeaderName>>, headers: &[Given<(HeaderName, Template)>], log: &mut Findings) {
     for (at, further) in headers.iter().enumerate() {
         let name = &further.value.0;
         let earlier = headers.iter().take(at).any(|other| other.value.0 == *name);
-        if earlier || header.is_some_and(|header| header.value == *name) {
+        if earlier || header.value.as_ref() == Some(name) {
             let remark = Remark::new(format!("the header {} is set twice", quoted(name.as_str())));
             let remark = remark.so("the application would see one of the two, and nobody knows which");
             log.error(&further.spot, remark.fix("give one of them another name"));

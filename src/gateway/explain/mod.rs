@@ -136,7 +136,7 @@ impl Gateway {
             Some((identity, proof)) => {
                 let name = self.shared.identities.get(identity).map(|identity| identity.settings.name.clone());
                 told.push(("identity", name.unwrap_or_default()));
-                self.shared.sessions.identity_headers(proof, identity, here.now).await?
+                self.told(proof, identity, matched.access, here).await?
             }
             None => None,
         };

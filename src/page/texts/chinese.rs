@@ -89,6 +89,11 @@ pub(super) static TEXTS: Texts = Texts {
         heading: "这个账号已停用",
         body: "目前不能用它登录。如果有疑问，请联系网站客服。",
     },
+    unknown_there: Saying {
+        errmsg: "该账号尚未与站内用户绑定",
+        heading: "这里还没有你的用户",
+        body: "你已登录，但这个账号还没有绑定到网站里的用户，所以打不开这一页。请联系网站客服绑定。",
+    },
     foreign_origin: Saying {
         errmsg: "请求来自其他网站",
         heading: "这个操作来自别的网站",

@@ -96,6 +96,12 @@ pub(super) static TEXTS: Texts = Texts {
         heading: "This account is blocked",
         body: "You cannot log in with it at present. If you have questions, please contact the site's support.",
     },
+    unknown_there: Saying {
+        errmsg: "the account is not bound to a user of the site yet",
+        heading: "There is no user of yours here yet",
+        body: "You are logged in, but this account is not bound to a user of the site yet, which this page needs. Please \
+               contact the site's support.",
+    },
     foreign_origin: Saying {
         errmsg: "the request came from another site",
         heading: "That came from another site",

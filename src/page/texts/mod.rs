@@ -57,6 +57,7 @@ pub(super) struct Texts {
     pub(super) login_needed: Saying,
     pub(super) forbidden: Saying,
     pub(super) blocked: Saying,
+    pub(super) unknown_there: Saying,
     pub(super) foreign_origin: Saying,
     pub(super) not_found: Saying,
     pub(super) method_not_allowed: Saying,

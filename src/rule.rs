@@ -32,6 +32,7 @@ rules! {
     UnderscoreNamesNeverPass = "underscore-names-never-pass",
     TrailersClaimNoIdentity = "trailers-claim-no-identity",
     OneIdentityGoesUpstream = "one-identity-goes-upstream",
+    StrippedCredentialsStayHere = "stripped-credentials-stay-here",
     ChosenNamesAreEncoded = "chosen-names-are-encoded",
     OwnCookiesStayHere = "own-cookies-stay-here",
     OddSpellingsOfOwnCookiesStayHere = "odd-spellings-of-own-cookies-stay-here",
@@ -65,6 +66,9 @@ rules! {
     TheNewestListIsAsked = "the-newest-list-is-asked",
     // Going round the gate.
     RequiredNeedsASession = "required-needs-a-session",
+    RequiredCredentialsAreThere = "required-credentials-are-there",
+    ListedCallersAsk = "listed-callers-ask",
+    AQuestionNamesOneRequest = "a-question-names-one-request",
     PublicRoutesSeeNobody = "public-routes-see-nobody",
     AnotherReadingBringsNoIdentity = "another-reading-brings-no-identity",
     OnlyPagesAreSentToLogIn = "only-pages-are-sent-to-log-in",

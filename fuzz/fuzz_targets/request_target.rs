@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use http::{Method, Uri};
 use libfuzzer_sys::fuzz_target;
-use menshen::gateway::{Access, NullOrigin, OwnPaths, RouteSettings, SiteContext};
+use menshen::gateway::{Access, Authorization, NullOrigin, OwnPaths, RouteSettings, SiteContext};
 use menshen::http::path_pattern::PathPattern;
 use menshen::http::request_path;
 use menshen_fuzz::scene;
@@ -24,6 +24,7 @@ static SITE: LazyLock<SiteContext> = LazyLock::new(|| {
         path: PathPattern::parse(path).unwrap(),
         methods: Vec::new(),
         access,
+        authorization: Authorization::Passed,
         upstream: 0,
         application: 0,
         identity: 0,

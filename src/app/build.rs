@@ -130,17 +130,21 @@ impl Foundations {
             clock: self.clock.clone(),
             control: self.control.clone(),
         };
-        let own_paths = OwnPaths::new(
+        let mut own_paths = OwnPaths::new(
             &config.login.start,
             &config.login.callback,
             &config.prefix,
             config.discovery.jwks,
             config.discovery.openid_configuration,
         );
+        if let Some(forward_auth) = &config.forward_auth {
+            own_paths = own_paths.with_questions(forward_auth.dialect);
+        }
         Ok(Shared {
             clock: self.clock.clone(),
             sites: sites(config, &own_paths)?,
             own_paths,
+            forward_auth: config.forward_auth.clone(),
             login: Arc::new(before.map_or_else(|| Login::new(parts.clone()), |before| before.renewed(parts.clone()))),
             sessions,
             trail: Trail::new(Arc::clone(&self.store), self.control.clone()),

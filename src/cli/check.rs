@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{Config, Report, Warning, show_duration};
-use crate::gateway::{Access, RouteSettings};
+use crate::gateway::{Access, Authorization, RouteSettings};
 use crate::upstream;
 
 /// How a check came out.
@@ -129,11 +129,16 @@ fn row(route: &RouteSettings, config: &Config) -> (String, String) {
         Access::Optional => format!("optional, identity {identity:?} where there is a session"),
         Access::Required => format!("required, identity {identity:?}"),
     };
+    let authorization = match route.authorization {
+        Authorization::Passed => "",
+        Authorization::Required => "; an Authorization of the client's own, or a session",
+        Authorization::Stripped => "; the client's own Authorization stays here",
+    };
     let whereto = match &route.handling.answer {
         Some(answer) => answer.told(None),
         None => config.upstreams.get(route.upstream).map(destination).unwrap_or_default(),
     };
-    (what, format!("-> {whereto}; {access}"))
+    (what, format!("-> {whereto}; {access}{authorization}"))
 }
 
 fn destination(upstream: &upstream::Settings) -> String {

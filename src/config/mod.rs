@@ -40,6 +40,7 @@ use url::Url;
 use self::error::Findings;
 pub use self::error::{ConfigError, Report, Warning};
 pub use self::value::show_duration;
+use crate::gateway::ForwardAuth;
 use crate::http::client_certificate::CertificateField;
 use crate::http::peer::Peers;
 use crate::login::provider::{ProviderId, qq};
@@ -85,6 +86,8 @@ pub struct Config {
     pub admin: admin::Settings,
     /// What is published about the keys.
     pub discovery: token::DiscoverySettings,
+    /// Which other proxies ask whether requests may pass.
+    pub forward_auth: Option<ForwardAuth>,
     /// Logs.
     pub log: telemetry::Settings,
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::HeaderValue;
 
+use super::forward_auth::Unsaid;
 use super::unwind::Panicked;
 use crate::http::request_path::TooAmbiguous;
 use crate::login::{AttemptError, Refusal};
@@ -17,6 +18,12 @@ pub(super) enum Error {
     /// The client: `Host` is missing, doubled, or not that of the absolute target.
     #[error("the request does not name one host")]
     NoHost,
+    /// The client: it asks about others' requests and is none of those who may.
+    #[error("it asks about a request, and is not listed in forward_auth.callers")]
+    NotACaller,
+    /// The proxy that asks about a request, or whoever set it up.
+    #[error("a question about no request, or about two")]
+    Unsaid(#[source] Unsaid),
     /// The client, or whoever configured the sites: no site of ours has this name.
     #[error("no site is called {host:?}")]
     UnknownHost {

@@ -11,7 +11,8 @@ use super::body::AnswerBody;
 use super::caller::Kind;
 use super::error::Error;
 use super::policy::Clearance;
-use super::{Access, Found, Gateway, Here, Passing, caching, cookies};
+use super::route::Matched;
+use super::{Access, Authorization, Found, Gateway, Here, Passing, caching, cookies};
 use crate::http::client_certificate::ClientCertificate;
 use crate::http::cookie;
 use crate::identity::{Incomplete, Ready};
@@ -41,9 +42,9 @@ impl Gateway {
             return Ok(response);
         }
         let affinity = self.upstreams.affinity(clearance.upstream(), request.headers(), &visitor);
-        self.strip_claims(&mut request, clearance.identity(), here);
+        self.strip_claims(&mut request, clearance.identity(), matched, here);
         let fields = match clearance.identity().zip(presented.session()) {
-            Some((identity, proof)) => self.told(proof, identity, matched.access, here).await?,
+            Some((identity, proof)) => self.told(proof, identity, matched, here).await?,
             None => None,
         };
         if let Some(rewritten) = rewritten {
@@ -92,7 +93,7 @@ impl Gateway {
         &self,
         proof: &Arc<Proof>,
         identity: usize,
-        access: Access,
+        matched: Matched<'_>,
         here: Here<'_>,
     ) -> Result<Option<Arc<Ready>>, Error> {
         let ready = self.shared.sessions.identity_headers(proof, identity, here.now).await?;
@@ -101,9 +102,10 @@ impl Gateway {
             return Ok(ready);
         }
         let settings = self.shared.identities.get(identity).map(|identity| &identity.settings);
-        match settings.map(|settings| (settings.incomplete, access)) {
-            Some((Incomplete::Anonymous, Access::Public | Access::Optional)) => Ok(None),
-            Some((Incomplete::Refused, _) | (Incomplete::Anonymous, Access::Required)) | None => {
+        let may_be_nobody = matched.access != Access::Required && matched.authorization != Authorization::Required;
+        match settings.map(|settings| settings.incomplete) {
+            Some(Incomplete::Anonymous) if may_be_nobody => Ok(None),
+            Some(Incomplete::Refused | Incomplete::Anonymous) | None => {
                 let identity = settings.map(|settings| format!("identity.{}", settings.name));
                 Err(Error::UnknownThere { identity: identity.unwrap_or_default() })
             }
@@ -111,8 +113,14 @@ impl Gateway {
     }
 
     /// Takes out whatever a client must not send on: claims of an identity in every spelling, our cookies, and, where
-    /// we say who it is, what it says in `Authorization`.
-    pub(super) fn strip_claims<B>(&self, request: &mut Request<B>, identity: Option<usize>, here: Here<'_>) {
+    /// we say who it is or the route wants none, what it says in `Authorization`.
+    pub(super) fn strip_claims<B>(
+        &self,
+        request: &mut Request<B>,
+        identity: Option<usize>,
+        matched: Matched<'_>,
+        here: Here<'_>,
+    ) {
         let headers = request.headers_mut();
         self.strip.apply(headers);
         let is_ours = |name: &[u8]| here.site.wire.jar.is_ours(name) && rule::holds(Rule::OwnCookiesStayHere);
@@ -124,6 +132,10 @@ impl Gateway {
         let identity = identity.and_then(|identity| self.shared.identities.get(identity));
         let is_ours_alone = identity.is_some_and(|identity| !identity.settings.forward_authorization);
         if is_ours_alone && rule::holds(Rule::OneIdentityGoesUpstream) {
+            headers.remove(AUTHORIZATION);
+        }
+        let is_wanted = matched.authorization != Authorization::Stripped;
+        if !is_wanted && rule::holds(Rule::StrippedCredentialsStayHere) {
             headers.remove(AUTHORIZATION);
         }
     }

@@ -9,6 +9,7 @@ mod explain;
 mod find_route;
 mod fixed_answer;
 mod forward;
+mod forward_auth;
 mod handling;
 mod in_flight;
 mod method;
@@ -39,6 +40,7 @@ use self::error::Error;
 pub use self::explain::Explanation;
 use self::find_route::{Found, settle_host};
 pub use self::fixed_answer::{FixedAnswer, TARGET};
+pub use self::forward_auth::{Dialect, ForwardAuth};
 pub use self::handling::{Fields, Handling};
 pub use self::in_flight::InFlight;
 use self::in_flight::{Full, UnderWay};
@@ -46,13 +48,12 @@ pub use self::origin::NullOrigin;
 use self::policy::Decision;
 pub use self::rewrite::Rewrite;
 use self::route::Matched;
-pub use self::route::{OwnPath, OwnPaths};
+pub use self::route::{Access, Authorization, OwnPath, OwnPaths, RouteSettings};
 pub use self::site::{SiteContext, SiteContexts, SiteError, Transport};
 use crate::clock::{Clock, Timestamp};
 use crate::http::client_certificate::CertificateField;
 use crate::http::hop_by_hop;
 use crate::http::http_01::Tokens;
-use crate::http::path_pattern::PathPattern;
 use crate::http::peer::{Peer, Peers};
 use crate::http::request_path;
 use crate::http::strip::StripList;
@@ -60,7 +61,6 @@ use crate::identity::Identities;
 use crate::login::Login;
 use crate::rule::{self, Rule};
 use crate::session::{CoreSessions, Presented, Proof, Sessions};
-use crate::site::Origin;
 use crate::telemetry::access_log::{CoreLog, LogHandle};
 use crate::telemetry::line::{Line, Route};
 use crate::telemetry::metrics::Metrics;
@@ -68,44 +68,6 @@ use crate::token::signing_key::SigningKey;
 use crate::trail::Trail;
 use crate::units::ByteSize;
 use crate::upstream::{self, Common, ConnectionCounts, Forwarding, Groups, Names, Places, Upstreams};
-
-/// One `[[routes]]`.
-#[derive(Debug, Clone)]
-pub struct RouteSettings {
-    /// The site's host this route is for, as in `Host`; `None`: every site.
-    pub host: Option<String>,
-    /// Which paths.
-    pub path: PathPattern,
-    /// Which methods; empty: all.
-    pub methods: Vec<Method>,
-    /// Who may pass.
-    pub access: Access,
-    /// Index into the configured upstreams.
-    pub upstream: usize,
-    /// The first of the configured upstreams that leads to the same application: two that share an endpoint do.
-    pub application: usize,
-    /// Index into the configured identities.
-    pub identity: usize,
-    /// Whether the backend takes `/Admin/` for `/admin/`.
-    pub ignore_case: bool,
-    /// What `Origin: null` says of who asked.
-    pub null_origin: NullOrigin,
-    /// Other origins whose pages may open WebSockets as whoever is logged in.
-    pub websocket_origins: Vec<Origin>,
-    /// What it does beside letting requests pass.
-    pub handling: Arc<Handling>,
-}
-
-/// Who may pass a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Access {
-    /// Everybody, never with identity.
-    Public,
-    /// Everybody, with identity where there is a session.
-    Optional,
-    /// Only with a session.
-    Required,
-}
 
 /// What all cores share.
 #[derive(Debug)]
@@ -116,6 +78,8 @@ pub struct Shared {
     pub sites: SiteContexts,
     /// Our own endpoints.
     pub own_paths: OwnPaths,
+    /// Which other proxies ask whether requests may pass; `None`: none does.
+    pub forward_auth: Option<ForwardAuth>,
     /// Logging in.
     pub login: Arc<Login>,
     /// Sessions.
@@ -208,7 +172,7 @@ impl Gateway {
         let under_way = self.begin(&request);
         let is_head = request.method() == Method::HEAD;
         let answered = match &under_way {
-            Ok(_) => unwind::caught(self.answer(request, &caller, now, &mut line)).await,
+            Ok(_) => unwind::caught(self.answer(request, peer, &caller, now, &mut line)).await,
             Err(Full) => Ok(Err(Failed::nowhere(Error::Crowded))),
         };
         let mut response = match answered.unwrap_or_else(|panicked| Err(Failed::nowhere(panicked.into()))) {
@@ -250,6 +214,7 @@ impl Gateway {
     async fn answer(
         &self,
         request: Request<Incoming>,
+        peer: &Peer,
         caller: &Caller,
         now: Timestamp,
         line: &mut Option<Box<Line>>,
@@ -261,6 +226,9 @@ impl Gateway {
             return Ok(response);
         }
         let own = self.shared.own_paths.find(request.uri().path());
+        if own == Some(OwnPath::Auth) {
+            return Box::pin(self.answer_question(request, peer, caller, now, line)).await;
+        }
         let site = self.site(&request, own).or_else(|error| transport::meant(error, caller, &self.shared.sites));
         let site = site.map_err(Failed::nowhere)?;
         let here = Here { site, caller, now };
@@ -290,14 +258,30 @@ impl Gateway {
         here: Here<'_>,
         line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Error> {
-        settle_host(&mut request, here.site);
+        let Judged { decision, passing, ending } = self.judge(&mut request, here, line).await?;
+        let is_foreign = matches!(decision, Decision::ForeignOrigin);
+        if is_foreign || ending.is_empty() {
+            return self.carry_out(decision, request, passing, here, line).await;
+        }
+        // Seldom: every connection has room for the future of a request, also while it idles.
+        let answered = self.carry_out(decision, request, passing, here, line);
+        Box::pin(own::logout::follow(&self.shared, here, &ending, answered)).await
+    }
+
+    /// Find the route, load the session, decide. A token of ours is taken out of the request.
+    async fn judge<'r, B>(
+        &self,
+        request: &mut Request<B>,
+        here: Here<'r>,
+        line: &mut Option<Box<Line>>,
+    ) -> Result<Judged<'r>, Error> {
+        settle_host(request, here.site);
         let readings = request_path::read(request.uri().path())?;
-        let found = self.find_route(&request, &readings, here.site)?;
+        let found = self.find_route(request, &readings, here.site)?;
         let matched = found.matched;
         let null = NullOrigin::by(matched.route, &readings);
         let listed = origin::listed(matched.route, &readings, here.caller);
-        let is_own = |headers: &_| origin::is_own(headers, &here.site.site, null) || origin::is_of(headers, listed);
-        let ends_sessions = here.site.site.is_logout_link(&readings) && own::logout::is_asked(&request, null, here);
+        let ends_sessions = here.site.site.is_logout_link(&readings) && own::logout::is_asked(request, null, here);
         let wants_session = matched.access != Access::Public || ends_sessions;
         // Before a token is taken out.
         let ending = if ends_sessions {
@@ -305,19 +289,15 @@ impl Gateway {
         } else {
             Vec::new()
         };
-        let presented = self.load(wants_session, &mut request, here).await?;
+        let presented = self.load(wants_session, request, here).await?;
         let proof = presented.session().map(AsRef::as_ref);
-        let is_navigation = || here.caller.is_navigation(request.method(), request.headers());
-        let decision = policy::decide(matched, proof, here.caller, || is_own(request.headers()), is_navigation);
+        let headers = request.headers();
+        let is_own = || origin::is_own(headers, &here.site.site, null) || origin::is_of(headers, listed);
+        let is_navigation = || here.caller.is_navigation(request.method(), headers);
+        let has_credentials = || headers.contains_key(AUTHORIZATION);
+        let decision = policy::decide(matched, proof, here.caller, is_own, is_navigation, has_credentials);
         note(line, matched, proof, &decision);
-        let is_foreign = matches!(decision, Decision::ForeignOrigin);
-        let passing = Passing { found, presented };
-        if is_foreign || ending.is_empty() {
-            return self.carry_out(decision, request, passing, here, line).await;
-        }
-        // Seldom: every connection has room for the future of a request, also while it idles.
-        let answered = self.carry_out(decision, request, passing, here, line);
-        Box::pin(own::logout::follow(&self.shared, here, &ending, answered)).await
+        Ok(Judged { decision, passing: Passing { found, presented }, ending })
     }
 
     async fn carry_out(
@@ -406,6 +386,14 @@ impl Gateway {
         }
         Ok(self.sessions.load_cookie(request.headers(), wire, here.now).await)
     }
+}
+
+/// What becomes of a request.
+struct Judged<'r> {
+    decision: Decision,
+    passing: Passing<'r>,
+    /// Sessions that it ends.
+    ending: Vec<Arc<Proof>>,
 }
 
 /// What was found out about a request on the way.

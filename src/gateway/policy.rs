@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Access;
 use super::caller::{Caller, Kind};
 use super::route::Matched;
+use super::{Access, Authorization};
 use crate::identity::Ready;
 use crate::rule::{self, Rule};
 use crate::session::{Bearer, Proof};
@@ -48,16 +48,27 @@ impl Clearance {
 }
 
 /// Decides. A public route never sees an identity; a required one never sees a stranger. `is_own`: whether this site or
-/// the user asked; `is_navigation`: whether a browser shows the answer as a page. Both are found out only if it matters.
+/// the user asked; `is_navigation`: whether a browser shows the answer as a page; `has_credentials`: whether there is an
+/// `Authorization`. All are found out only if it matters.
 pub(super) fn decide(
     matched: Matched<'_>,
     proof: Option<&Proof>,
     caller: &Caller,
     is_own: impl Fn() -> bool,
     is_navigation: impl Fn() -> bool,
+    has_credentials: impl Fn() -> bool,
 ) -> Decision {
     let route = matched.route;
-    let allow = |identity| Decision::Allow(Clearance { upstream: route.upstream, identity });
+    let allow = |identity: Option<usize>| {
+        let is_nobody = matched.authorization == Authorization::Required
+            && identity.is_none()
+            && caller.kind != Kind::Preflight
+            && !has_credentials();
+        match is_nobody && rule::holds(Rule::RequiredCredentialsAreThere) {
+            true => Decision::Unauthorized,
+            false => Decision::Allow(Clearance { upstream: route.upstream, identity }),
+        }
+    };
     match (matched.access, proof, caller.kind) {
         // It carries no credentials and wants none: the answer is the backend's.
         (_, _, Kind::Preflight) | (Access::Optional, None, _) => allow(None),

@@ -108,11 +108,12 @@ fn page<'p>(
         Error::NoHost | Error::TargetForm | Error::NotRewritable | Error::Ambiguous(_) | Error::Prefetch => {
             kind(ErrorKind::BadRequest)
         }
+        Error::Unsaid(_) => kind(ErrorKind::BadRequest),
         Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
         Error::Misdirected => kind(ErrorKind::Misdirected),
         Error::TargetTooLong => kind(ErrorKind::TargetTooLong),
         Error::MethodNotAllowed { .. } => kind(ErrorKind::MethodNotAllowed),
-        Error::NotFound => kind(ErrorKind::NotFound),
+        Error::NotFound | Error::NotACaller => kind(ErrorKind::NotFound),
         Error::LoginNeeded { .. } | Error::TokenRefused(_) => with_login(ErrorKind::LoginNeeded),
         Error::ForeignOrigin => kind(ErrorKind::ForeignOrigin),
         Error::UnknownThere { .. } => kind(ErrorKind::UnknownThere),
@@ -296,6 +297,10 @@ fn log(error: &Error, caller: &Caller) {
             | Refusal::Expired
             | Refusal::Used,
         ) => tracing::info!(request_id = %id, reason = %chain, "a callback ended in no login"),
+        Error::NotACaller | Error::Unsaid(_) => {
+            let client = caller.client.text();
+            tracing::info!(request_id = %id, client, reason = %chain, "a question about a request was not answered");
+        }
         Error::NoHost
         | Error::Misdirected
         | Error::TargetForm

@@ -12,6 +12,7 @@
 
 mod acme;
 mod attempts;
+mod authorization;
 mod balance;
 mod balancers;
 mod blocked;
@@ -26,6 +27,7 @@ mod explain;
 mod explain_session;
 mod fixture;
 mod forged_tokens;
+mod forward_auth;
 mod forwarding_answer;
 mod forwarding_body;
 mod forwarding_fault;

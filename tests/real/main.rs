@@ -18,6 +18,7 @@ mod django;
 mod dockerfile;
 #[cfg(feature = "demo")]
 mod flood;
+mod forward_auth;
 #[cfg(feature = "demo")]
 mod grpc;
 #[cfg(feature = "demo")]

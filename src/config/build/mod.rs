@@ -10,6 +10,7 @@ mod between;
 mod client_auth;
 mod cookie_reach;
 mod fields;
+mod forward_auth;
 mod handling;
 mod health;
 mod identities;
@@ -61,6 +62,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let store = store::read(&root.section("store"), log);
     let folder = store.as_ref().map(|store| store.settings.path.as_path());
     let admin = admin::read(&root.section("admin"), folder, &listening.addresses(), log);
+    let forward_auth = forward_auth::read(&root.section("forward_auth"), &listening, log);
     let discovery = discovery(&root.section("discovery"), log);
     let telemetry = telemetry::read(&root.section("log"), log);
 
@@ -100,6 +102,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
         master_key_file: store.master_key_file,
         admin: admin.settings?,
         discovery: discovery?,
+        forward_auth: forward_auth?,
         log: telemetry?,
     })
 }

@@ -11,7 +11,7 @@ use crate::config::read;
 use crate::config::section::{Given, Section};
 use crate::config::suggest;
 use crate::config::tree::quoted;
-use crate::gateway::{Access, NullOrigin, RouteSettings};
+use crate::gateway::{Access, Authorization, NullOrigin, RouteSettings};
 use crate::http::path_pattern::PathPattern;
 use crate::upstream::Endpoint;
 
@@ -72,6 +72,7 @@ fn to_the_only(upstreams: &[upstreams::Known], identities: &[identities::Known],
         path: path.clone(),
         methods: Vec::new(),
         access: Access::Optional,
+        authorization: Authorization::Passed,
         upstream: 0,
         application: 0,
         identity,
@@ -104,6 +105,8 @@ fn one(
     let methods = methods(section, log);
     let accesses = [Access::Public, Access::Optional, Access::Required];
     let access = section.value("access", log, read::choice(&accesses));
+    let authorizations = [Authorization::Passed, Authorization::Required, Authorization::Stripped];
+    let authorization = section.value("authorization", log, read::choice(&authorizations));
     let handling = handling::read(section, identities, log);
     let answers = handling.as_ref().map_or(handling::answers(section), |handling| handling.answer.is_some());
     let needs_none = answers && section.node("upstream").is_none();
@@ -129,6 +132,7 @@ fn one(
             path: matcher.path.clone(),
             methods: matcher.methods.clone(),
             access: access?,
+            authorization: authorization.as_ref()?.value,
             upstream: upstream?,
             application: application(upstream?, upstreams?),
             identity: identity.as_ref()?.at,

@@ -2,15 +2,16 @@
 
 mod fields;
 
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request};
 
 use super::caller::{Caller, Kind};
 use super::error::Error;
 use super::policy::{self, Clearance, Decision};
+use super::route::Matched;
 use super::{
-    Access, Found, Gateway, Here, NullOrigin, OwnPath, Passing, RouteSettings, method, origin, own, respond,
-    settle_host, transport, upstream,
+    Access, Authorization, Found, Gateway, Here, NullOrigin, OwnPath, Passing, RouteSettings, method, origin, own,
+    respond, settle_host, transport, upstream,
 };
 use crate::http::client_certificate::ClientAuth;
 use crate::http::peer::Peer;
@@ -80,6 +81,9 @@ impl Gateway {
             };
             told.push(("access", format!("{}: {why}", access(matched.access))));
         }
+        if let Some(what) = authorization(matched.authorization) {
+            told.push(("authorization", what.to_owned()));
+        }
         told.push(("call", call(&caller, &request).to_owned()));
         let null = NullOrigin::by(matched.route, &readings);
         let listed = origin::listed(matched.route, &readings, &caller);
@@ -102,14 +106,15 @@ impl Gateway {
             own || origin::is_of(request.headers(), listed)
         };
         let is_navigation = || caller.is_navigation(request.method(), request.headers());
-        let decision = policy::decide(matched, proof, &caller, is_own, is_navigation);
+        let has_credentials = || request.headers().contains_key(AUTHORIZATION);
+        let decision = policy::decide(matched, proof, &caller, is_own, is_navigation, has_credentials);
         if is_logout {
             let ended = !matches!(decision, Decision::ForeignOrigin);
             told.push(("logout", logout(ends_sessions && ended, if ended { &ending } else { &[] })));
         }
         let ours = matched.route.handling.answer.as_ref().filter(|_| matches!(decision, Decision::Allow(_)));
         let foretold = ours.map(|ours| ours.told(Some(&target)));
-        told.push(("answer", foretold.unwrap_or_else(|| answer(&decision, matched.access).to_owned())));
+        told.push(("answer", foretold.unwrap_or_else(|| answer(&decision, matched).to_owned())));
         match decision {
             Decision::Allow(_) if matched.route.handling.answer.is_some() => Ok(()),
             Decision::Allow(clearance) => {
@@ -136,11 +141,11 @@ impl Gateway {
             Some((identity, proof)) => {
                 let name = self.shared.identities.get(identity).map(|identity| identity.settings.name.clone());
                 told.push(("identity", name.unwrap_or_default()));
-                self.told(proof, identity, matched.access, here).await?
+                self.told(proof, identity, matched, here).await?
             }
             None => None,
         };
-        self.strip_claims(&mut request, clearance.identity(), here);
+        self.strip_claims(&mut request, clearance.identity(), matched, here);
         if let Some(rewritten) = rewritten {
             *request.uri_mut() = rewritten;
             told.push(("path sent", request.uri().path().to_owned()));
@@ -168,6 +173,15 @@ fn route(route: &RouteSettings) -> String {
     let methods = if methods.is_empty() { "any method".to_owned() } else { methods.join(" ") };
     let host = route.host.as_deref().unwrap_or("any host");
     format!("{}, {}, {methods}, {host}", route.path.text(), access(route.access))
+}
+
+/// What becomes of the client's own `Authorization`, where that is not what is usual.
+fn authorization(authorization: Authorization) -> Option<&'static str> {
+    match authorization {
+        Authorization::Passed => None,
+        Authorization::Required => Some("the client's own goes on, and is needed where there is no session"),
+        Authorization::Stripped => Some("the client's own goes no further"),
+    }
 }
 
 fn access(access: Access) -> &'static str {
@@ -227,12 +241,16 @@ fn certificate(wanted: ClientAuth) -> Option<&'static str> {
     }
 }
 
-fn answer(decision: &Decision, access: Access) -> &'static str {
+fn answer(decision: &Decision, matched: Matched<'_>) -> &'static str {
+    let access = matched.access;
     match decision {
         Decision::Allow(clearance) if clearance.identity().is_some() => "the application's, which learns who it is",
         Decision::Allow(_) if access == Access::Public => "the application's, which learns nobody's identity here",
         Decision::Allow(_) => "the application's, as for a stranger",
         Decision::Login => "302 to the login page: a session is needed",
+        Decision::Unauthorized if access != Access::Required => {
+            "401: the route wants an Authorization of the client's own, or a session"
+        }
         Decision::Unauthorized => "401: a session is needed, and this is no navigation that could log in",
         Decision::ForeignOrigin => {
             "403: the cookie came along unasked, and another site makes the browser ask for this"

@@ -46,6 +46,9 @@ impl Gateway {
             OwnPath::OpenIdConfiguration => {
                 (well_known::openid_configuration(shared, call)?, "issuer and keys, for libraries that discover")
             }
+            OwnPath::Auth => {
+                return Ok("what becomes of the request that a proxy asks about: explain that one".to_owned());
+            }
             OwnPath::Nothing => return Err(Error::NotFound),
         };
         Ok(format!("{}: {what}", response.status().as_u16()))

@@ -77,7 +77,8 @@ impl Gateway {
                 note_user(line, &session);
                 userinfo::answer(shared, call, &session)
             }
-            OwnPath::Nothing => Err(Error::NotFound),
+            // Answered before any site is looked for.
+            OwnPath::Auth | OwnPath::Nothing => Err(Error::NotFound),
         }
     }
 

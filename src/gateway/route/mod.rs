@@ -1,12 +1,14 @@
 //! Host, path and method → route. Pure.
 
 mod rewritten;
+mod settings;
 
 use std::cmp::Reverse;
 
 use http::Method;
 
-use super::{Access, RouteSettings};
+pub use self::settings::{Access, Authorization, RouteSettings};
+use super::Dialect;
 use crate::http::fold_case::fold_case;
 use crate::http::path_pattern::PathPattern;
 use crate::http::request_path::Readings;
@@ -26,6 +28,8 @@ pub enum OwnPath {
     Logout,
     /// The session as JSON.
     UserInfo,
+    /// Whether a request may pass that another proxy carries.
+    Auth,
     /// Whether the process lives and serves.
     Health,
     /// The key set.
@@ -45,6 +49,7 @@ impl OwnPath {
             OwnPath::LoginPage => "LoginPage",
             OwnPath::Logout => "Logout",
             OwnPath::UserInfo => "UserInfo",
+            OwnPath::Auth => "Auth",
             OwnPath::Health => "Health",
             OwnPath::Jwks => "Jwks",
             OwnPath::OpenIdConfiguration => "OpenIdConfiguration",
@@ -62,6 +67,7 @@ impl OwnPath {
             | OwnPath::LoginPage
             | OwnPath::Logout
             | OwnPath::UserInfo
+            | OwnPath::Auth
             | OwnPath::OpenIdConfiguration
             | OwnPath::Nothing => false,
         }
@@ -73,6 +79,8 @@ impl OwnPath {
 pub struct OwnPaths {
     by_path: Vec<(String, OwnPath)>,
     prefix: String,
+    /// What lies below is a question about what is named there.
+    questions: Option<String>,
 }
 
 impl OwnPaths {
@@ -98,7 +106,17 @@ impl OwnPaths {
         if has_discovery {
             by_path.push(("/.well-known/openid-configuration".to_owned(), OwnPath::OpenIdConfiguration));
         }
-        OwnPaths { by_path, prefix: prefix.to_owned() }
+        OwnPaths { by_path, prefix: prefix.to_owned(), questions: None }
+    }
+
+    /// With the endpoint that other proxies ask at.
+    pub fn with_questions(mut self, dialect: Dialect) -> Self {
+        let path = self.under_prefix("auth");
+        match dialect {
+            Dialect::Nginx | Dialect::Forwarded => self.by_path.push((path, OwnPath::Auth)),
+            Dialect::Envoy => self.questions = Some(format!("{path}/")),
+        }
+        self
     }
 
     /// Whether a path of another spelling would be taken, by some server behind us, for one of the contract's two
@@ -123,19 +141,14 @@ impl OwnPaths {
     /// The endpoint of ours that a raw path names. Compared as sent: no other spelling of it is ours.
     pub fn find(&self, path: &str) -> Option<OwnPath> {
         let named = self.by_path.iter().find(|(own, _)| own == path).map(|(_, own)| *own);
+        let is_question = || self.questions.as_ref().is_some_and(|below| path.starts_with(below));
+        let named = named.or_else(|| is_question().then_some(OwnPath::Auth));
         named.or_else(|| path.starts_with(&self.prefix).then_some(OwnPath::Nothing))
     }
 
     /// The path of one of our pages.
     pub fn under_prefix(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
-    }
-}
-
-impl RouteSettings {
-    /// Of two routes that fit, the greater wins: one for a host, then the more exact path, then one for some methods.
-    pub fn specificity(&self) -> impl Ord + use<> {
-        (self.host.is_some(), self.path.specificity(), !self.methods.is_empty())
     }
 }
 
@@ -166,6 +179,16 @@ pub struct Matched<'a> {
     pub route: &'a RouteSettings,
     /// The strictest access of all the readings of its path.
     pub access: Access,
+    /// The strictest of them on the client's own `Authorization`.
+    pub authorization: Authorization,
+}
+
+impl Matched<'_> {
+    /// Guarded as strictly as another route guards, too.
+    fn guarded_by(self, other: &RouteSettings) -> Self {
+        let (access, authorization) = (other.access, other.authorization);
+        Matched { access: self.access.max(access), authorization: self.authorization.max(authorization), ..self }
+    }
 }
 
 impl Routes {
@@ -190,8 +213,8 @@ impl Routes {
     pub fn find(&self, host: &str, readings: &Readings<'_>, method: &Method) -> Option<Matched<'_>> {
         let asked = Asked { host, method, scheme: self.scheme };
         let route = self.first(&readings.usual, asked)?;
-        let strictest = self.by_other_readings(readings, asked).map(|route| route.access).fold(route.access, Ord::max);
-        Some(Matched { route, access: strictest })
+        let matched = Matched { route, access: route.access, authorization: route.authorization };
+        Some(self.by_other_readings(readings, asked).fold(matched, Matched::guarded_by))
     }
 
     /// What guards a path beside the route that takes it.
@@ -292,6 +315,7 @@ pub(super) mod tests {
             path: PathPattern::parse(path).unwrap(),
             methods: methods.to_vec(),
             access,
+            authorization: Authorization::Passed,
             upstream: 0,
             application: 0,
             identity: 0,

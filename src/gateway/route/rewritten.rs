@@ -2,8 +2,8 @@
 
 use http::Method;
 
-use super::super::{Rewrite, RouteSettings};
-use super::{Asked, Matched, Routes};
+use super::super::Rewrite;
+use super::{Asked, Matched, RouteSettings, Routes};
 use crate::http::fold_case::fold_case;
 use crate::http::request_path::Readings;
 use crate::rule::{self, Rule};
@@ -39,8 +39,7 @@ impl Routes {
         if guards.iter().any(|guard| guard.handling.answer.is_some()) {
             return None;
         }
-        let access = guards.iter().map(|guard| guard.access).fold(matched.access, Ord::max);
-        Some(Matched { access, ..matched })
+        Some(guards.into_iter().fold(matched, Matched::guarded_by))
     }
 }
 

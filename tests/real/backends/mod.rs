@@ -24,7 +24,7 @@ mod upstream;
 
 use std::time::Duration;
 
-pub(crate) use self::browser::{Browser, PAGE};
+pub(crate) use self::browser::{Browser, PAGE, SCRIPT};
 pub(crate) use self::client::{Answer, Connection};
 pub(crate) use self::ports::free_address;
 pub(crate) use self::program::Program;

@@ -39,13 +39,26 @@ pub(crate) fn serve(folder: &Path, site: &str) -> Program {
 
 /// The site's configuration as we hand it out, but for addresses and files.
 pub(crate) fn handed_out(folder: &Path, proxy: SocketAddr, https: SocketAddr, http: SocketAddr) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nginx-https.conf");
+    written("nginx-https.conf", folder, &[("server 127.0.0.1:8000;", proxy), ("listen 80;", http)], https)
+}
+
+/// The same, where nginx carries the requests and asks us.
+pub(crate) fn asking(folder: &Path, proxy: SocketAddr, https: SocketAddr, upstream: SocketAddr) -> String {
+    let places = [("server 127.0.0.1:8000;", proxy), ("server 127.0.0.1:8001;", upstream)];
+    written("nginx-forward-auth.conf", folder, &places, https)
+}
+
+fn written(name: &str, folder: &Path, places: &[(&str, SocketAddr)], https: SocketAddr) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
     let mut text = fs::read_to_string(path).unwrap();
     let file = |name: &str| folder.join(name).display().to_string();
+    for (ours, here) in places {
+        let word = ours.split(' ').next().unwrap();
+        assert_eq!(text.matches(ours).count(), 1, "{ours}");
+        text = text.replace(ours, &format!("{word} {here};"));
+    }
     for (ours, here) in [
-        ("server 127.0.0.1:8000;", format!("server {proxy};")),
         ("listen 443 ssl http2;", format!("listen {https} ssl http2;")),
-        ("listen 80;", format!("listen {http};")),
         ("/etc/ssl/www.meiduo.site/fullchain.pem", file("cert.pem")),
         ("/etc/ssl/www.meiduo.site/privkey.pem", file("key.pem")),
     ] {

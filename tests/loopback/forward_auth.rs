@@ -1,0 +1,126 @@
+//! `/.menshen/auth`: other proxies ask whether requests may pass.
+
+use crate::support::{Answer, PAGE, Proxy, SCRIPT, Setup, Upstream};
+
+fn asked(dialect: &str, callers: &str) -> Setup {
+    Setup::new()
+        .section(&format!("[forward_auth]\ncallers = [{callers}]\ndialect = \"{dialect}\""))
+        .section("[identity.default.headers]\nX-User = \"{user.display_name}\"")
+        .server("trusted_proxies = [\"127.0.0.1\"]")
+        .route("/user/*", "required")
+        .route_of("path = \"/stripped/*\"\nauthorization = \"strip\"")
+        .route_of("path = \"/gone/*\"\nanswer.status = 410")
+}
+
+fn before(setup: Setup) -> (Proxy, Upstream) {
+    let upstream = Upstream::hello();
+    (setup.before(&upstream), upstream)
+}
+
+/// What nginx asks.
+fn ask(proxy: &Proxy, method: &str, target: &str, fields: &[&str]) -> Answer {
+    let said = [format!("X-Original-Method: {method}"), format!("X-Original-URI: {target}")];
+    let fields: Vec<&str> = said.iter().map(String::as_str).chain(fields.iter().copied()).collect();
+    proxy.connect().get("/.menshen/auth", &fields).answer()
+}
+
+#[test]
+fn who_may_pass_does_so_with_every_header_of_an_identity() {
+    let (proxy, upstream) = before(asked("nginx", "\"127.0.0.1\""));
+    let stranger = ask(&proxy, "GET", "/", &["Authorization: JWT undefined", "X-User: root", "Cookie: cart=1"]);
+    assert_eq!(stranger.status, 200);
+    assert_eq!((stranger.header("x-user"), stranger.header("authorization")), (Some(""), Some("JWT undefined")));
+    assert_eq!((stranger.header("cookie"), stranger.header("cache-control")), (Some("cart=1"), Some("no-store")));
+
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let cookies = format!("Cookie: cart=1; {}", browser.cookie_header().unwrap());
+    for target in ["/", "/user/center?a=%20"] {
+        let known = ask(&proxy, "GET", target, &[PAGE, &cookies, "Authorization: JWT undefined", "X-User: root"]);
+        // What the shop's own scripts read is the shop's.
+        assert_eq!(
+            (known.status, known.header("cookie")),
+            (200, Some("cart=1; username=%E5%B0%8F%E6%98%8E")),
+            "{target}"
+        );
+        assert_eq!(known.header("x-user"), Some("%E5%B0%8F%E6%98%8E"), "{target}");
+        assert!(known.header("authorization").unwrap().starts_with("Bearer ey"), "{target}");
+    }
+    let stripped = ask(&proxy, "GET", "/stripped/x", &["Authorization: JWT undefined"]);
+    assert_eq!((stripped.status, stripped.header("authorization")), (200, Some("")));
+    upstream.saw_nothing();
+}
+
+#[test]
+fn who_has_to_log_in_is_told_where_if_it_is_a_page_that_was_asked_for() {
+    let login = Some("/.menshen/login?next=%2Fuser%2Fcenter%3Fa%3Db");
+    let (proxy, _upstream) = before(asked("nginx", "\"127.0.0.1\""));
+    let page = ask(&proxy, "GET", "/user/center?a=b", &[PAGE]);
+    assert_eq!((page.status, page.header("location")), (401, login));
+    let script = ask(&proxy, "GET", "/user/center?a=b", &[SCRIPT]);
+    assert_eq!((script.status, script.header("location")), (401, None));
+    let (proxy, _upstream) = before(asked("forwarded", "\"127.0.0.1\""));
+    let fields = ["X-Forwarded-Method: GET", "X-Forwarded-Uri: /user/center?a=b", "X-Forwarded-Host: www.meiduo.site"];
+    let page = proxy.connect().get("/.menshen/auth", &[&fields[..], &[PAGE]].concat()).answer();
+    assert_eq!((page.status, page.header("location")), (302, login));
+    let (proxy, _upstream) = before(asked("envoy", "\"127.0.0.1\""));
+    let page = proxy.connect().get("/.menshen/auth/user/center?a=b", &[PAGE]).answer();
+    assert_eq!((page.status, page.header("location")), (302, login));
+}
+
+#[test]
+fn nobody_but_a_listed_caller_asks() {
+    for callers in ["", "\"127.0.0.2\"", "\"unix\""] {
+        let (proxy, _upstream) = before(asked("nginx", callers));
+        assert_eq!(ask(&proxy, "GET", "/", &[]).status, 404, "{callers}");
+    }
+}
+
+#[test]
+fn a_question_that_is_none_is_never_answered_by_a_yes() {
+    let (proxy, _upstream) = before(asked("nginx", "\"127.0.0.1\""));
+    let uri = "X-Original-URI: /";
+    for fields in [
+        &[][..],
+        &[uri],
+        &["X-Original-Method: GET"],
+        &["X-Original-Method: GET", uri, "X-Original-URI: /user/x"],
+        &["X-Original-Method: GET", "X-Original-Method: POST", uri],
+        &["X-Original-Method: GET", "X-Original-URI: http://www.meiduo.site/"],
+        &["X-Original-Method: GET", "X-Original-URI: /a#b"],
+        &["X-Forwarded-Method: GET", "X-Forwarded-Uri: /", "X-Forwarded-Host: www.meiduo.site"],
+        &["X-Original-URL: /", "X-Original-Method: GET"],
+    ] {
+        assert_eq!(proxy.connect().get("/.menshen/auth", fields).answer().status, 400, "{fields:?}");
+    }
+}
+
+#[test]
+fn what_does_not_pass_here_does_not_pass_there() {
+    let (proxy, _upstream) = before(asked("nginx", "\"127.0.0.1\""));
+    let browser = proxy.browser();
+    browser.log_in("10001");
+    let cookies = format!("Cookie: {}", browser.cookie_header().unwrap());
+    for (method, target) in [
+        ("GET", "/qq/login/"),
+        ("GET", "/qq%2Flogin/"),
+        ("GET", "/.menshen/auth"),
+        ("GET", "/gone/x"),
+        ("TRACE", "/"),
+        ("CONNECT", "/"),
+        ("get", "/"),
+        ("GET", "*"),
+    ] {
+        let status = ask(&proxy, method, target, &[&cookies]).status;
+        assert!([400, 403].contains(&status), "{method} {target}: {status}");
+    }
+    // What another reading of the path guards, and what a client says of the path by other names.
+    let spoofed = ["X-Forwarded-Uri: /", "X-Original-URL: /", "X-Forwarded-Method: GET", "X-Rewrite-URL: /"];
+    for target in ["/user/x", "/x/..%2fuser/x", "/x;/../user/x", "/user%2Fx"] {
+        assert_eq!(ask(&proxy, "GET", target, &spoofed).status, 401, "{target}");
+    }
+    let foreign = ask(&proxy, "POST", "/user/x", &[&cookies, "Origin: http://evil.example"]);
+    assert_eq!(foreign.status, 403);
+    let unknown = ask(&proxy, "GET", "/", &["Host: evil.example"]);
+    assert!(unknown.status >= 400, "{}", unknown.status);
+}

@@ -1,0 +1,84 @@
+//! Other proxies carry the requests, with the configuration that we hand out, and ask us about each.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use tempfile::TempDir;
+
+use crate::backends::{PAGE, Program, Proxy, SCRIPT, SITE, Setup, Upstream, free_address, nginx, tls};
+
+/// Where visitors come from; nginx and the proxy are at 127.0.0.1.
+const VISITOR: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+/// nginx before the application, and we beside it.
+struct Front {
+    /// Its address is that of the way to nginx over TLS.
+    proxy: Proxy,
+    _folder: TempDir,
+    _nginx: Program,
+}
+
+impl Front {
+    fn before(upstream: &Upstream) -> Self {
+        // Requests that came through us would lead nowhere.
+        let mut proxy = Setup::new()
+            .https()
+            .server("trusted_proxies = [\"127.0.0.1\"]")
+            .section("[forward_auth]\ncallers = [\"127.0.0.1\"]\n")
+            .section("[[routes]]\npath = \"/user/*\"\naccess = \"required\"\n")
+            .before(free_address());
+        let folder = tempfile::tempdir().unwrap();
+        let certificate = tls::certificate(&[SITE], folder.path());
+        let https = free_address();
+        let site = nginx::asking(folder.path(), proxy.address, https, upstream.address());
+        let nginx = nginx::serve(folder.path(), &site);
+        proxy.address = tls::client(https, VISITOR, &certificate);
+        Front { proxy, _folder: folder, _nginx: nginx }
+    }
+}
+
+#[test]
+fn nginx_lets_nobody_pass_whom_we_do_not_and_tells_the_application_who_it_is() {
+    let upstream = Upstream::hello();
+    let front = Front::before(&upstream);
+    let browser = front.proxy.browser();
+    let guarded = browser.visit("/user/center/?a=b");
+    let login = Some("/.menshen/login?next=%2Fuser%2Fcenter%2F%3Fa%3Db");
+    assert_eq!((guarded.status, guarded.header("location")), (302, login));
+    assert_eq!(browser.get("/user/center/", &[SCRIPT]).status, 401);
+    // What a client says of the request and of itself by the names that some proxy uses.
+    let spoofed = [
+        "X-Original-URI: /",
+        "X-Original-Method: GET",
+        "X-Forwarded-Uri: /",
+        "X-Original-URL: /",
+        "Authorization: Bearer forged",
+    ];
+    for target in ["/user/center/", "/x/..%2fuser/", "/user%2Fcenter/", "//user/"] {
+        assert_eq!(browser.get(target, &[&[SCRIPT], &spoofed[..]].concat()).status, 401, "{target}");
+    }
+    upstream.saw_nothing();
+    assert_eq!(browser.get("/", &[&[PAGE], &spoofed[..]].concat()).text(), "hello");
+    let seen = upstream.next();
+    for name in ["x-original-uri", "x-original-url", "x-forwarded-uri"] {
+        assert_eq!(seen.header(name), None, "{name}");
+    }
+    assert_eq!(seen.header("authorization"), Some("Bearer forged"), "what strangers say is the application's to judge");
+
+    browser.log_in("10001");
+    assert_eq!(browser.get("/user/center/", &[&[PAGE], &spoofed[..]].concat()).text(), "hello");
+    let seen = upstream.next();
+    assert!(seen.header("authorization").unwrap().starts_with("Bearer ey"));
+    assert!(!seen.header("cookie").unwrap_or_default().contains("menshen"), "{:?}", seen.header("cookie"));
+    assert_eq!((seen.header("host"), seen.header("x-forwarded-for")), (Some(SITE), Some("127.0.0.2")));
+    // Who asks as nginx does would read in the answer what only the application is to see.
+    let asking = ["X-Original-URI: /", "X-Original-Method: GET"];
+    for target in ["/.menshen/auth", "/.menshen/%61uth", "//.menshen/auth", "/.menshen/x/../auth", "/.menshen/auth/"] {
+        assert_eq!(browser.get(target, &asking).status, 404, "{target}");
+    }
+    assert_eq!(browser.post("/user/x", &["Origin: https://evil.example"]).status, 403);
+    assert_eq!(browser.post("/user/x", &[&format!("Origin: https://{SITE}")]).status, 200);
+    upstream.next();
+    assert_eq!(browser.post("/.menshen/logout", &[&format!("Origin: https://{SITE}")]).status, 200);
+    assert_eq!(browser.get("/user/center/", &[SCRIPT]).status, 401);
+    upstream.saw_nothing();
+}

@@ -149,11 +149,11 @@ impl Balance {
             (Policy::Hash(_), Affinity { key: Some(key), .. }) => self.drawn_to(key, is_in),
             (Policy::LeastRequest, _) => self.less_busy(|at| is_in(at) && self.has_luck(at, now)),
             (Policy::RoundRobin | Policy::Hash(_) | Policy::Sticky(_), _) => {
-                self.in_turn(|at| is_in(at) && self.has_luck(at, now))
+                self.in_turn(tried, |at| is_in(at) && self.has_luck(at, now))
             }
         };
         // Nobody's luck held, or none is in: whoever may be there is asked before the visitor is told that nobody is.
-        picked.or_else(|| self.in_turn(is_in)).or_else(|| self.in_turn(is_new))
+        picked.or_else(|| self.in_turn(tried, is_in)).or_else(|| self.in_turn(tried, is_new))
     }
 
     /// Whether some endpoint that a request has not been to is in.
@@ -172,8 +172,10 @@ impl Balance {
         all.max_by(|a, b| attraction(a).total_cmp(&attraction(b))).map(|(at, _)| at)
     }
 
-    fn in_turn(&self, may: impl Fn(usize) -> bool) -> Option<usize> {
-        self.from(self.group.turn.fetch_add(1, Ordering::Relaxed), may)
+    /// Who has been to some takes nobody's turn: else one that is down could have every other request come to it first.
+    fn in_turn(&self, tried: &Tried, may: impl Fn(usize) -> bool) -> Option<usize> {
+        let turn = if tried.is_empty() { self.group.turn.fetch_add(1, Ordering::Relaxed) } else { self.roll() };
+        self.from(turn, may)
     }
 
     fn less_busy(&self, may: impl Fn(usize) -> bool) -> Option<usize> {

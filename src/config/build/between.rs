@@ -53,8 +53,8 @@ impl Parts<'_> {
         if let (Some(routes), Some(sites)) = (self.routes, self.sites) {
             aliased::check(routes, sites, log);
             outranked::check(routes, log);
+            misled::check(routes, sites, log);
         }
-        self.routes.into_iter().for_each(|routes| misled::check(routes, log));
         if let (Some(routes), Some(sites), Some(upstreams)) = (self.routes, self.sites, self.upstreams) {
             unrouted::check(routes, sites, upstreams, log);
         }

@@ -1,22 +1,26 @@
 //! Where a route leads its visitors that nobody can mean: back to itself, or past its own rewrite.
 
+use http::Method;
+use percent_encoding::percent_decode_str;
+
 use super::routes::Known;
+use super::sites;
 use crate::config::error::{Findings, Remark};
 use crate::gateway::{FixedAnswer, Rewrite, RouteSettings, TARGET};
 use crate::http::path_pattern::PathPattern;
 
 /// Warns of redirects that come back to the route that sends them, and of prefixes that none of a route's paths has.
-pub(super) fn check(routes: &[Known], log: &mut Findings) {
+pub(super) fn check(routes: &[Known], sites: &[sites::Known], log: &mut Findings) {
     // One that could not be read may be the one that a redirect leads to.
     let Some(settings) = routes.iter().map(|route| route.settings.as_ref()).collect::<Option<Vec<_>>>() else { return };
     for (at, route) in routes.iter().enumerate() {
         let (Some(path), Some(ours)) = (&route.path, settings.get(at)) else { continue };
-        if let Some(to) = redirect(ours).filter(|to| comes_back(to, ours, &settings)) {
-            let remark = Remark::new(format!("its requests are redirected to {to:?}, which it takes itself"));
+        if let Some(to) = redirect(ours).filter(|_| comes_back(ours, &settings, sites)) {
+            let remark = Remark::new(format!("its requests are redirected to {to:?}, which leads back to it"));
             let remark = remark.so("browsers would go round in a circle and give up");
             log.warn(&path.spot, remark.fix("redirect to a path that another route takes, or narrow this one"));
         }
-        if let Some(prefix) = prefix(ours).filter(|prefix| !may_begin(prefix, &path.value)) {
+        if let Some(prefix) = self::prefix(ours).filter(|prefix| !may_begin(prefix, &path.value)) {
             let remark = Remark::new(format!("none of its paths begins with rewrite.prefix = {prefix:?}"));
             let remark = remark.so("every path would go on as it is");
             log.warn(&path.spot, remark.fix("a prefix of whole segments that these paths begin with"));
@@ -31,22 +35,60 @@ fn redirect(route: &RouteSettings) -> Option<&str> {
     }
 }
 
-/// Whether the place, one of the same site, is taken by the route that leads there.
-fn comes_back(to: &str, route: &RouteSettings, all: &[&RouteSettings]) -> bool {
-    if !to.starts_with('/') {
-        return false;
+/// Whether who follows the route's redirect, and those that it leads to, is led to the route again.
+fn comes_back(route: &RouteSettings, all: &[&RouteSettings], sites: &[sites::Known]) -> bool {
+    let mut at = (route, Place { host: route.host.clone(), path: route.path.literal().to_owned() });
+    // Longer than all routes in a row it cannot be without a circle.
+    for _ in 0..=all.len() {
+        let (sender, from) = at;
+        let Some(place) = redirect(sender).and_then(|to| from.after(to, sites)) else { return false };
+        let Some(taker) = place.taker(all) else { return false };
+        if std::ptr::eq(taker, route) {
+            return true;
+        }
+        at = (taker, place);
     }
-    let place = match to.split_once(TARGET) {
-        // Whatever is asked for stands there; of its paths one is enough, and all others end as it does.
-        Some((before, _)) => format!("{before}{}", route.path.literal()),
-        None => to.split(['?', '#']).next().unwrap_or_default().to_owned(),
-    };
-    let takers = all.iter().filter(|other| {
-        let is_there = other.host.is_none() || other.host == route.host;
-        is_there && other.path.matches(&place) && (other.methods.is_empty() || other.methods == route.methods)
-    });
-    let taker = takers.max_by_key(|taker| taker.specificity());
-    taker.is_some_and(|taker| std::ptr::eq(*taker, route))
+    false
+}
+
+/// Where a visitor is. Of the paths of a route one stands for all.
+struct Place {
+    /// `None`: at any site.
+    host: Option<String>,
+    path: String,
+}
+
+impl Place {
+    /// Where a redirect leads from here; `None`: to somebody else's.
+    fn after(&self, to: &str, sites: &[sites::Known]) -> Option<Place> {
+        let (host, to) = match to.split_once("://") {
+            Some((scheme, rest)) => {
+                let (host, path) = rest.split_at(rest.find(['/', '?', '#', '{']).unwrap_or(rest.len()));
+                let host = host.to_ascii_lowercase();
+                let is_ours = |known: &sites::Known| {
+                    known.site.as_ref().is_some_and(|site| site.origin.scheme() == scheme && site.answers_to(&host))
+                };
+                sites.iter().any(is_ours).then_some((Some(host), path))?
+            }
+            None => (self.host.clone(), to),
+        };
+        let path = match to.split_once(TARGET) {
+            Some((before, _)) => format!("{before}{}", self.path),
+            None => to.split(['?', '#']).next().unwrap_or_default().to_owned(),
+        };
+        let path = percent_decode_str(&path).decode_utf8_lossy().into_owned();
+        Some(Place { host, path: if path.is_empty() { "/".to_owned() } else { path } })
+    }
+
+    /// The route that takes a GET for it.
+    fn taker<'r>(&self, all: &[&'r RouteSettings]) -> Option<&'r RouteSettings> {
+        let takers = all.iter().filter(|route| {
+            let is_there = route.host.is_none() || route.host == self.host;
+            let is_method = route.methods.is_empty() || route.methods.contains(&Method::GET);
+            is_there && is_method && route.path.matches(&self.path)
+        });
+        takers.max_by_key(|taker| taker.specificity()).copied()
+    }
 }
 
 fn prefix(route: &RouteSettings) -> Option<&str> {

@@ -14,6 +14,7 @@
 //! | [`account`] | whom an identity stands for |
 //! | [`session`] | sealed cookies, API tokens, revocations |
 //! | [`identity`] | how an upstream learns who is logged in |
+//! | [`template`] | the operator's texts with placeholders |
 //! | [`token`] | JWTs and their keys |
 //! | [`upstream`] | connections to the application, and forwarding |
 //! | [`store`] | users, bindings, revocations, keys, the audit trail |
@@ -50,6 +51,7 @@ pub mod session;
 pub mod site;
 pub mod store;
 pub mod telemetry;
+pub mod template;
 pub mod tls;
 pub mod token;
 pub mod trail;

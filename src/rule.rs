@@ -67,7 +67,9 @@ rules! {
     // Going round the gate.
     RequiredNeedsASession = "required-needs-a-session",
     RequiredCredentialsAreThere = "required-credentials-are-there",
+    ListedPagesAloneRead = "listed-pages-alone-read",
     ListedCallersAsk = "listed-callers-ask",
+    ARefusalIsNoYes = "a-refusal-is-no-yes",
     AQuestionNamesOneRequest = "a-question-names-one-request",
     PublicRoutesSeeNobody = "public-routes-see-nobody",
     AnotherReadingBringsNoIdentity = "another-reading-brings-no-identity",
@@ -136,6 +138,9 @@ rules! {
     NoLoginEndsAtALogout = "no-login-ends-at-a-logout",
     // The login.
     AStateIsItsBrowsersOwn = "a-state-is-its-browsers-own",
+    AStateIsAskedForWhereItWasGiven = "a-state-is-asked-for-where-it-was-given",
+    AReturnWithoutAStateFitsOneAttempt = "a-return-without-a-state-fits-one-attempt",
+    AReturnWithoutAStateComesFromAListedPage = "a-return-without-a-state-comes-from-a-listed-page",
     AStateIsUsedOnce = "a-state-is-used-once",
     DoubledCallbacksShareOneExchange = "doubled-callbacks-share-one-exchange",
     AttemptsHaveALifetime = "attempts-have-a-lifetime",

@@ -52,6 +52,15 @@ impl Origin {
         self.text.starts_with("https:")
     }
 
+    /// Whether browsers take pages of both for one site, so that a page of one may send the other's `SameSite=Lax` cookies:
+    /// scheme and registrable domain are the same (HTML, "schemelessly same site" and scheme). Of public suffixes this knows
+    /// the common shape, such as `com.cn` and `co.uk`.
+    pub fn is_same_site(&self, other: &Origin) -> bool {
+        let (ours, theirs) = (host_name(self.authority()), host_name(other.authority()));
+        let is_one_domain = || registrable(ours).zip(registrable(theirs)).is_some_and(|(ours, theirs)| ours == theirs);
+        self.scheme() == other.scheme() && (ours == theirs || is_one_domain())
+    }
+
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
         if self.is_https() { "https" } else { "http" }
@@ -73,6 +82,10 @@ pub struct Site {
     pub aliases: Vec<String>,
     /// Other origins to which a login may return.
     pub allowed_hosts: Vec<Origin>,
+    /// Other origins whose pages belong to this site: their scripts call it as if they were its own.
+    pub cors_origins: Vec<Origin>,
+    /// When browsers send our cookies.
+    pub same_site: SameSite,
     /// The application's own logout links: the answer to a request for one also ends our session.
     pub logout_paths: Vec<PathPattern>,
     /// By provider: the redirect_uri word for word as registered there, where it is not the usual one.
@@ -81,6 +94,15 @@ pub struct Site {
     pub client_auth: ClientAuth,
     /// The `Domain` of our cookies; `None` keeps them to the host alone.
     pub cookie_domain: Option<String>,
+}
+
+/// When browsers send a cookie (RFC 6265bis, 5.6.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SameSite {
+    /// From pages of the same site, and when somebody is led here by a link.
+    Lax,
+    /// From every page. On https alone.
+    None,
 }
 
 /// Every configured site; there is at least one.
@@ -126,6 +148,11 @@ impl Site {
         authority.is_some_and(|authority| self.answers_to(authority))
     }
 
+    /// Whether an `Origin` value is that of a page elsewhere that belongs to this site.
+    pub fn is_cors_origin(&self, origin: &str) -> bool {
+        self.cors_origins.iter().any(|listed| listed.as_str() == origin)
+    }
+
     /// Whether a path is one of the shop's own logout links to some server, with a last slash or without: a session that
     /// goes on behind the back of a user who has logged out is worse than one that ends for no reason.
     pub fn is_logout_link(&self, readings: &Readings<'_>) -> bool {
@@ -144,6 +171,26 @@ impl Site {
         same_authority(self.origin.authority(), host, scheme)
             || self.aliases.iter().any(|alias| same_authority(alias, host, scheme))
     }
+}
+
+/// What is sold below a country's domain as others sell below `com`.
+const SECOND_LEVELS: [&str; 14] =
+    ["ac", "co", "com", "edu", "gen", "go", "gov", "id", "mil", "ne", "net", "or", "org", "sch"];
+
+/// The domain that somebody registered, of which a name is a part; none of an address.
+fn registrable(name: &str) -> Option<&str> {
+    let is_address = name.starts_with('[') || name.rsplit('.').next()?.bytes().all(|byte| byte.is_ascii_digit());
+    let mut dots = name.rmatch_indices('.').map(|(at, _)| at);
+    let (last, second) = (dots.next()?, dots.next());
+    let (before, country) = (name.get(second.map_or(0, |at| at + 1)..last)?, name.get(last + 1..)?);
+    let is_shared = country.len() == 2 && SECOND_LEVELS.contains(&before);
+    let begins = match (is_shared, second) {
+        (false, None) => 0,
+        (false, Some(at)) => at + 1,
+        (true, None) => return None,
+        (true, Some(_)) => dots.next().map_or(0, |at| at + 1),
+    };
+    name.get(begins..).filter(|_| !is_address)
 }
 
 /// The name in a `host[:port]`.
@@ -184,6 +231,8 @@ mod tests {
             origin: Origin::parse(origin).unwrap(),
             aliases: vec!["shop.example".into()],
             allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            same_site: SameSite::Lax,
             logout_paths: Vec::new(),
             redirect_uris: BTreeMap::new(),
             client_auth: ClientAuth::Off,
@@ -197,6 +246,36 @@ mod tests {
         assert_eq!(Origin::parse("https://a:8443").unwrap().authority(), "a:8443");
         for bad in ["http://a/b", "http://a?x", "http://a#x", "http://u@a", "ftp://a", "a:80", "http://", "//a"] {
             assert!(Origin::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_site_is_one_registered_domain_under_one_scheme() {
+        let is_same = |one: &str, other: &str| {
+            let origin = |text: &str| Origin::parse(text).unwrap();
+            let found = origin(one).is_same_site(&origin(other));
+            assert_eq!(found, origin(other).is_same_site(&origin(one)));
+            found
+        };
+        for (one, other) in [
+            ("http://www.meiduo.site:8080", "http://api.meiduo.site:8000"),
+            ("http://meiduo.site", "http://a.b.meiduo.site"),
+            ("https://www.shop.com.cn", "https://api.shop.com.cn"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8000"),
+            ("http://localhost:8080", "http://localhost:8000"),
+            ("http://[::1]:1", "http://[::1]:2"),
+        ] {
+            assert!(is_same(one, other), "{one} {other}");
+        }
+        for (one, other) in [
+            ("http://www.meiduo.site", "https://api.meiduo.site"),
+            ("http://meiduo.site", "http://notmeiduo.site"),
+            ("https://shop.com.cn", "https://other.com.cn"),
+            ("https://shop.co.uk", "https://co.uk"),
+            ("http://127.0.0.1", "http://128.0.0.1"),
+            ("http://a.localhost", "http://127.0.0.1"),
+        ] {
+            assert!(!is_same(one, other), "{one} {other}");
         }
     }
 

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Known by everybody, knowing nobody but each other.
-const LEAVES: [&str; 7] = ["clock", "error_chain", "http", "random", "rule", "secret", "units"];
+const LEAVES: [&str; 8] = ["clock", "error_chain", "http", "random", "rule", "secret", "template", "units"];
 
 /// A module, and whom it may know beside the leaves. A folder within a module may have a row of its own, which then
 /// counts in place of the module's. What has no row may not exist.
@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("random", &[]),
     ("rule", &[]),
     ("secret", &[]),
+    ("template", &[]),
     ("units", &[]),
     ("site", &[]),
     ("seal", &[]),

@@ -14,7 +14,7 @@ use http::header::{COOKIE, HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use menshen::account::Accounts;
 use menshen::login::provider::{Challenge, Code, Error, Identity, IdentityProvider, ProviderId, Returned, qq};
-use menshen::login::{Login, Paces, Parts, Refusal, Settings};
+use menshen::login::{Login, Paces, Parts, Refusal, Return, Settings};
 use menshen_fuzz::{Scene, attempt_and_state, parts, qq_provider, scene, store};
 use url::{Url, form_urlencoded};
 
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
     let headers: HeaderMap = fields.map(|value| (COOKIE, value)).collect();
 
     let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let finish = || scene.runtime.block_on(login.finish(from, &headers, &pairs, &scene.wire));
+    let finish = || scene.runtime.block_on(login.finish(from, &headers, &pairs, &scene.wire, Return::ByState));
     let returning = finish();
     let asked = PROVIDER.take();
     assert!(returning.outcome.is_err(), "nobody vouched for anybody");

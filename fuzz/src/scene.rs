@@ -11,11 +11,11 @@ use menshen::http::client_certificate::ClientAuth;
 use menshen::http::safe_redirect::SafeRedirect;
 use menshen::identity::{Algorithm, Identities, Snapshot};
 use menshen::login::provider::Display;
-use menshen::login::{Login, Started};
+use menshen::login::{Beginning, Login, Started, StateShape};
 use menshen::seal::{KEY_LEN, SealKey, Sealer};
 use menshen::secret::Secret;
 use menshen::session::{CookieJar, Lookups, Parts, Revocations, Sessions, Settings, Wire};
-use menshen::site::{Origin, Site};
+use menshen::site::{Origin, SameSite, Site};
 use menshen::store::sled::{self, SledStore};
 use menshen::store::{IdentityKey, Store, User, UserId, UserState};
 use menshen::telemetry::access_log::LogHash;
@@ -73,7 +73,8 @@ pub fn store() -> Arc<dyn Store> {
 pub fn attempt_and_state(login: &Login) -> (String, String) {
     let callback = Url::parse(&format!("{ORIGIN}/oauth_callback")).unwrap();
     let next = SafeRedirect::own("/cart/");
-    let started = login.start(&HeaderMap::new(), &scene().wire, &callback, next, Display::Desktop, NOW);
+    let beginning = Beginning { redirect_uri: &callback, next, state: StateShape::Random, display: Display::Desktop };
+    let started = login.start(&HeaderMap::new(), &scene().wire, beginning, NOW);
     let Started { login_url, cookies } = started.unwrap();
     let (_, state) = login_url.query_pairs().find(|(name, _)| name == "state").unwrap();
     let cookie = cookies.last().unwrap().to_str().unwrap();
@@ -127,6 +128,8 @@ fn site() -> Site {
         origin: Origin::parse(ORIGIN).unwrap(),
         aliases: vec!["shop.example".into()],
         allowed_hosts: vec![Origin::parse("https://m.meiduo.site").unwrap()],
+        cors_origins: Vec::new(),
+        same_site: SameSite::Lax,
         logout_paths: Vec::new(),
         redirect_uris: BTreeMap::new(),
         client_auth: ClientAuth::Off,

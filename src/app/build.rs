@@ -183,7 +183,8 @@ fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteErro
         redirects: tls.redirects,
         hsts: (tls.hsts > Duration::ZERO).then(|| hsts(tls.hsts)),
     });
-    let contexts = config.sites.iter().map(|site| {
+    let contexts = config.sites.iter().zip(&config.front_ends).map(|(site, front_end)| {
+        let front_end = front_end.clone();
         SiteContext::new(
             site,
             config.qq.id.as_str(),
@@ -193,7 +194,7 @@ fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteErro
             Arc::clone(&issuers),
             &config.routes,
         )
-        .map(|site| site.insisting(&transport))
+        .map(|context| context.insisting(&transport).with_front_end(front_end))
     });
     Ok(SiteContexts::new(config.sites.clone(), contexts.collect::<Result<_, _>>()?))
 }

@@ -33,6 +33,7 @@ mod value;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use http::HeaderName;
 use url::Url;
@@ -40,7 +41,7 @@ use url::Url;
 use self::error::Findings;
 pub use self::error::{ConfigError, Report, Warning};
 pub use self::value::show_duration;
-use crate::gateway::ForwardAuth;
+use crate::gateway::{ForwardAuth, FrontEnd};
 use crate::http::client_certificate::CertificateField;
 use crate::http::peer::Peers;
 use crate::login::provider::{ProviderId, qq};
@@ -64,6 +65,8 @@ pub struct Config {
     pub forwarding: upstream::Forwarding,
     /// Our own pages' prefix: begins and ends in `/`.
     pub prefix: String,
+    /// The front end that each site has elsewhere, in the sites' order.
+    pub front_ends: Vec<Option<Arc<FrontEnd>>>,
     /// Every site.
     pub sites: site::Sites,
     /// The QQ app.

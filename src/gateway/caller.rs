@@ -66,6 +66,8 @@ pub(super) struct Caller {
     pub is_secure: bool,
     accept: Option<HeaderValue>,
     accept_language: Option<HeaderValue>,
+    /// The page that asks, where a browser names one; none where several are named.
+    pub(super) origin: Option<HeaderValue>,
 }
 
 impl Caller {
@@ -82,6 +84,7 @@ impl Caller {
             is_secure: peer.tls.is_some() || peer.client.comes_over_https(headers, trusted),
             accept: whole(headers, &ACCEPT),
             accept_language: whole(headers, &ACCEPT_LANGUAGE),
+            origin: only(headers, &ORIGIN),
         }
     }
 
@@ -184,6 +187,13 @@ pub(super) fn is_embedded(headers: &HeaderMap) -> bool {
     let embedded = [&b"image"[..], b"style", b"script", b"font", b"audio", b"video", b"track", b"manifest", b"xslt"];
     let is_loaded = kind.is_some_and(|kind| embedded.contains(&kind));
     (is_loaded || (origin::is_from_elsewhere(headers) && !is_led_there)) && rule::holds(Rule::EmbeddedLoadsEndNothing)
+}
+
+/// A field that comes once.
+fn only(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut fields = headers.get_all(name).iter();
+    let first = fields.next()?;
+    fields.next().is_none().then(|| first.clone())
 }
 
 /// A list's fields as one (RFC 9110, 5.3).

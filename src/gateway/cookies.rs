@@ -7,23 +7,50 @@ use http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, SET_COOKIE};
 use http::{Response, StatusCode};
 
 use super::body::AnswerBody;
+use super::error::Error;
 use super::site::SiteContext;
 use super::{Here, Shared, caching};
-use crate::identity::Snapshot;
+use crate::http::cookie;
+use crate::identity::{Content, Snapshot};
+use crate::random;
 use crate::rule::{self, Rule};
-use crate::session::{CookieJar, Error, Presented, Proof};
+use crate::session::{self, CookieJar, Presented, Proof};
 
 /// An answer that took longer may find a browser that has logged in again meanwhile, whose cookies are not ours to
 /// remove. A login takes a visitor some seconds.
 const MEANWHILE: Duration = Duration::from_secs(1);
 
-/// The cookies of a session that has just begun.
-pub(super) fn of(shared: &Shared, snapshot: &Snapshot, here: Here<'_>) -> Result<Vec<HeaderValue>, Error> {
+/// The cookies of a session that has just begun, for a browser that brings these.
+pub(super) fn of_login(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    here: Here<'_>,
+    brought: &HeaderMap,
+) -> Result<Vec<HeaderValue>, Error> {
+    let mut cookies = of(shared, snapshot, here)?;
+    let jar = &here.site.wire.jar;
+    let rest = shared.sessions.rest(snapshot, here.now);
+    for companion in shared.identities.companions().filter(|companion| matches!(companion.content, Content::Random)) {
+        // The shop's open pages hold the value of one that is there.
+        let is_there = cookie::pairs(brought).any(|(name, _)| name == companion.name.as_bytes());
+        let is_set = cookies.iter().any(|cookie| name(cookie) == companion.name.as_bytes());
+        if !is_there && !is_set {
+            let lifetime = companion.lifetime.map_or(rest, |lifetime| lifetime.min(rest));
+            cookies.extend(jar.set_companion(&companion.name, &random::token_128()?, lifetime));
+        }
+    }
+    Ok(cookies)
+}
+
+/// The cookies of a session, as they are from now on.
+fn of(shared: &Shared, snapshot: &Snapshot, here: Here<'_>) -> Result<Vec<HeaderValue>, session::Error> {
     let (sessions, wire) = (&shared.sessions, &here.site.wire);
     let session = sessions.cookie(snapshot, &wire.site, &wire.jar, here.now)?;
-    let lifetime = sessions.cookie_lifetime(snapshot, here.now);
-    let companions = shared.identities.iter().flat_map(|identity| identity.companion_cookies(snapshot, &wire.site));
-    let companions = companions.filter_map(|(name, value)| wire.jar.set_companion(name, &value, lifetime));
+    let longest = sessions.cookie_lifetime(snapshot, here.now);
+    let companions = shared.identities.iter().flat_map(|identity| identity.companions(snapshot, &wire.site));
+    let companions = companions.filter_map(|(name, value, lifetime)| {
+        wire.jar.set_companion(name, &value, lifetime.map_or(longest, |lifetime| lifetime.min(longest)))
+    });
     Ok(once(session.into_iter().chain(companions)))
 }
 
@@ -34,7 +61,7 @@ pub(super) fn renew(
     proof: &Proof,
     here: Here<'_>,
     answer: &mut Response<AnswerBody>,
-) -> Result<(), Error> {
+) -> Result<(), session::Error> {
     if !may_carry_cookies(answer) {
         if answer.status() == StatusCode::NOT_MODIFIED || !shared.sessions.must_renew(proof, here.now) {
             return Ok(());
@@ -48,8 +75,7 @@ pub(super) fn renew(
 /// Removals of whatever [`of`] sets.
 pub(super) fn removed(shared: &Shared, site: &SiteContext) -> Vec<HeaderValue> {
     let jar = &site.wire.jar;
-    let companions = shared.identities.iter().flat_map(|identity| &identity.settings.cookies);
-    let companions = companions.filter_map(|(name, _)| jar.remove_companion(name));
+    let companions = shared.identities.companions().filter_map(|companion| jar.remove_companion(&companion.name));
     once(jar.remove(jar.session()).into_iter().chain(companions))
 }
 

@@ -8,6 +8,7 @@ use super::forward_auth::Unsaid;
 use super::unwind::Panicked;
 use crate::http::request_path::TooAmbiguous;
 use crate::login::{AttemptError, Refusal};
+use crate::random::NoRandomness;
 use crate::session;
 use crate::session::Refused;
 use crate::upstream;
@@ -93,4 +94,7 @@ pub(super) enum Error {
     /// This proxy.
     #[error(transparent)]
     Attempt(#[from] AttemptError),
+    /// This proxy.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
 }

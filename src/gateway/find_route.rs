@@ -30,21 +30,22 @@ impl Gateway {
         readings: &Readings<'_>,
         site: &'s SiteContext,
     ) -> Result<Found<'s>, Error> {
-        self.refuse_shadow(readings)?;
+        self.refuse_shadow(readings, site)?;
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let matched = method::find(&site.routes, host, readings, request.method())?;
         let Some(rewrite) = &matched.route.handling.rewrite else { return Ok(Found { matched, rewritten: None }) };
         let target = rewrite.apply(request.uri(), readings)?;
         let there = request_path::read(target.path())?;
-        self.refuse_shadow(&there)?;
+        self.refuse_shadow(&there, site)?;
         let matched = site.routes.find_rewritten(matched, rewrite, &there, host, request.method());
         Ok(Found { matched: matched.ok_or(Error::NotFound)?, rewritten: Some(target) })
     }
 
     /// Nobody gets to the application by what it could take for one of the contract's endpoints, neither as it was sent nor
     /// as it was rewritten: its own login there would go round this one.
-    fn refuse_shadow(&self, readings: &Readings<'_>) -> Result<(), Error> {
-        if self.shared.own_paths.is_shadowed(readings) && rule::holds(Rule::ContractPathsHaveOneSpelling) {
+    fn refuse_shadow(&self, readings: &Readings<'_>, site: &SiteContext) -> Result<(), Error> {
+        let is_shadow = self.shared.own_paths.is_shadowed(readings) || site.is_shadowed(readings);
+        if is_shadow && rule::holds(Rule::ContractPathsHaveOneSpelling) {
             return Err(Error::NotFound);
         }
         Ok(())

@@ -3,6 +3,7 @@
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue};
 
 use super::fixed_answer::FixedAnswer;
+use super::not_logged_in::NotLoggedIn;
 use super::rewrite::Rewrite;
 use crate::http::hop_by_hop;
 use crate::rule::{self, Rule};
@@ -19,6 +20,8 @@ pub struct Handling {
     pub request_fields: Fields,
     /// What is done with the fields of answers, before we see to what may be kept by whom.
     pub response_fields: Fields,
+    /// What is said to whoever has to log in.
+    pub not_logged_in: NotLoggedIn,
     /// An answer of the configuration's own; nothing is forwarded then.
     pub answer: Option<FixedAnswer>,
 }

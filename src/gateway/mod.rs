@@ -4,17 +4,21 @@ mod body;
 mod caching;
 mod caller;
 mod cookies;
+mod cors;
 mod error;
 mod explain;
 mod find_route;
 mod fixed_answer;
 mod forward;
 mod forward_auth;
+mod front_end;
 mod handling;
 mod in_flight;
 mod method;
+mod not_logged_in;
 mod origin;
 mod own;
+mod own_paths;
 mod policy;
 mod respond;
 mod rewrite;
@@ -41,14 +45,17 @@ pub use self::explain::Explanation;
 use self::find_route::{Found, settle_host};
 pub use self::fixed_answer::{FixedAnswer, TARGET};
 pub use self::forward_auth::{Dialect, ForwardAuth};
+pub use self::front_end::{Begins, Done, Fault, FrontEnd, Handed, Start, Started};
 pub use self::handling::{Fields, Handling};
 pub use self::in_flight::InFlight;
 use self::in_flight::{Full, UnderWay};
+pub use self::not_logged_in::{Blank, NotLoggedIn, Words};
 pub use self::origin::NullOrigin;
+pub use self::own_paths::{Endpoints, OwnPath, OwnPaths};
 use self::policy::Decision;
 pub use self::rewrite::Rewrite;
 use self::route::Matched;
-pub use self::route::{Access, Authorization, OwnPath, OwnPaths, RouteSettings};
+pub use self::route::{Access, Authorization, RouteSettings};
 pub use self::site::{SiteContext, SiteContexts, SiteError, Transport};
 use crate::clock::{Clock, Timestamp};
 use crate::http::client_certificate::CertificateField;
@@ -232,6 +239,7 @@ impl Gateway {
         let site = self.site(&request, own).or_else(|error| transport::meant(error, caller, &self.shared.sites));
         let site = site.map_err(Failed::nowhere)?;
         let here = Here { site, caller, now };
+        let own = own.or_else(|| site.own_path(request.uri().path()));
         let answered = match own {
             // Whoever watches us asks without TLS.
             Some(OwnPath::Health) => Box::pin(self.answer_own(OwnPath::Health, &request, here, line)).await,
@@ -239,7 +247,7 @@ impl Gateway {
             _ if transport::is_misdirected(site, caller) => Err(Error::Misdirected),
             _ if self.is_too_long(request.uri()) => Err(Error::TargetTooLong),
             _ if !method::has_form(request.method(), request.uri()) => Err(Error::TargetForm),
-            Some(own) => Box::pin(self.answer_own(own, &request, here, line)).await,
+            Some(own) => Box::pin(self.answer_own_in_view(own, &request, here, line)).await,
             None => self.pass(request, here, line).await,
         };
         match answered {
@@ -308,11 +316,10 @@ impl Gateway {
         here: Here<'_>,
         line: &mut Option<Box<Line>>,
     ) -> Result<Response<AnswerBody>, Error> {
-        let presented = &passing.presented;
         match decision {
             Decision::Allow(clearance) => self.forward(request, clearance, passing, here, line).await,
-            Decision::Login => Ok(own::login_page::invite(&self.shared, request.uri(), presented, here.site)),
-            Decision::Unauthorized => Err(own::login_needed(&self.shared, presented, here.site)),
+            Decision::Login => Ok(own::invite(&self.shared, request.uri(), &passing, here)),
+            Decision::Unauthorized => own::turn_away(&self.shared, request.uri(), &passing, here),
             Decision::ForeignOrigin => Err(Error::ForeignOrigin),
         }
     }

@@ -29,13 +29,13 @@ impl NullOrigin {
 }
 
 /// Whether a request that changes something was asked for by this site, or by the user directly: its `Origin` is one of
-/// the site's; else the browser says (`Sec-Fetch-Site`) that it is; else no `Origin` was sent, as by clients that are no
+/// the site's or belongs to it; else the browser says (`Sec-Fetch-Site`) that it is; else no `Origin` was sent, as by clients that are no
 /// browsers. `null` counts as foreign unless the browser or the route says otherwise.
 pub(super) fn is_own(headers: &HeaderMap, site: &Site, null: NullOrigin) -> bool {
     let mut origins = headers.get_all(ORIGIN).iter();
     let (origin, another) = (origins.next(), origins.next());
-    if another.is_none() && origin.and_then(|origin| origin.to_str().ok()).is_some_and(|origin| site.is_origin(origin))
-    {
+    let is_listed = |origin: &str| site.is_origin(origin) || site.is_cors_origin(origin);
+    if another.is_none() && origin.and_then(|origin| origin.to_str().ok()).is_some_and(is_listed) {
         return true;
     }
     if headers.contains_key(SEC_FETCH_SITE) {

@@ -10,12 +10,12 @@ use http::header::{
 use http::{Response, StatusCode};
 use serde_json::json;
 
-use super::Here;
 use super::body::AnswerBody;
 use super::caller::Caller;
 use super::error::Error;
 use super::site::SiteContext;
 use super::way_on::WayOn;
+use super::{Here, cors};
 use crate::account::SignInError;
 use crate::error_chain::ErrorChain;
 use crate::login::provider;
@@ -54,14 +54,39 @@ fn answer(
     way_on: &WayOn,
     origins: &[String],
 ) -> Response<AnswerBody> {
+    let login = way_on.login();
+    let make = |shown: &Page<'_>| show(shown, caller, (shown.status() == StatusCode::UNAUTHORIZED).then_some(login));
+    let mut response = answer_as(error, caller, site, (way_on, origins), make);
+    if let Some(site) = site {
+        cors::allow(&mut response, site, caller);
+    }
+    response
+}
+
+/// The answer to a request that failed, in words that are not ours: what it would say is given to whoever makes it.
+pub(super) fn in_words(
+    error: &Error,
+    here: Here<'_>,
+    make: impl FnOnce(&Page<'_>) -> Response<AnswerBody>,
+) -> Response<AnswerBody> {
+    answer_as(error, here.caller, Some(here.site), (&WayOn::of(Some(here.site)), &[]), make)
+}
+
+fn answer_as(
+    error: &Error,
+    caller: &Caller,
+    site: Option<&SiteContext>,
+    (way_on, origins): (&WayOn, &[String]),
+    make: impl FnOnce(&Page<'_>) -> Response<AnswerBody>,
+) -> Response<AnswerBody> {
     log(error, caller);
     let id = caller.id.to_string();
     let shown = page(error, site, &id, way_on, origins);
-    let login = way_on.login();
-    let mut response = show(&shown, caller, (shown.status() == StatusCode::UNAUTHORIZED).then_some(login));
+    let mut response = make(&shown);
     if is_worth_a_cause(error, shown.status()) {
         response.extensions_mut().insert(Cause(ErrorChain(error).to_string()));
     }
+    let response_status = response.status();
     let headers = response.headers_mut();
     if let Error::MethodNotAllowed { allow } = error
         && let Ok(allow) = HeaderValue::from_str(allow)
@@ -75,7 +100,7 @@ fn answer(
         // Nobody can be sure where such a request ends, so nothing after it is read.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    if shown.status() == StatusCode::UNAUTHORIZED {
+    if response_status == StatusCode::UNAUTHORIZED {
         let is_refused = matches!(error, Error::TokenRefused(_));
         let challenge =
             if is_refused { "Bearer realm=\"menshen\", error=\"invalid_token\"" } else { "Bearer realm=\"menshen\"" };
@@ -151,7 +176,9 @@ fn page<'p>(
             upstream::Error::NoSuchUpstream => ErrorKind::Internal,
         }),
         Error::Crowded => kind(ErrorKind::Overloaded(whole_seconds(RETRY_CROWDED))),
-        Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => kind(ErrorKind::Internal),
+        Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) | Error::NoRandomness(_) => {
+            kind(ErrorKind::Internal)
+        }
     }
 }
 
@@ -221,6 +248,14 @@ pub(super) fn json(body: &serde_json::Value) -> Response<AnswerBody> {
     response
 }
 
+/// An answer that says nothing but its headers.
+pub(super) fn empty(status: StatusCode) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::default());
+    *response.status_mut() = status;
+    own_headers(&mut response, "no-referrer");
+    response
+}
+
 /// A body that the configuration names.
 pub(super) fn plain(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::own(body));
@@ -286,7 +321,7 @@ fn log(error: &Error, caller: &Caller) {
         | Error::Crowded => {
             tracing::warn!(request_id = %id, error = %chain, "a request could not be served");
         }
-        Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) => {
+        Error::Panicked(_) | Error::Session(_) | Error::Attempt(_) | Error::NoRandomness(_) => {
             tracing::error!(request_id = %id, error = %chain, "a fault of the proxy's own");
         }
         Error::Login(

@@ -6,7 +6,10 @@ use http::HeaderValue;
 use url::Url;
 
 use super::RouteSettings;
+use super::front_end::FrontEnd;
+use super::own_paths::{Endpoints, OwnPath};
 use super::route::Routes;
+use crate::http::request_path::Readings;
 use crate::rule::{self, Rule};
 use crate::session::{CookieJar, Wire};
 use crate::site::{Site, Sites, host_name};
@@ -30,6 +33,10 @@ pub struct SiteContext {
     pub is_tls_alone: bool,
     /// What browsers are told of coming without TLS (RFC 6797).
     pub hsts: Option<HeaderValue>,
+    /// The front end that it has elsewhere.
+    pub front_end: Option<Arc<FrontEnd>>,
+    /// Where that one calls.
+    endpoints: Endpoints,
 }
 
 /// How https sites insist on it.
@@ -74,8 +81,33 @@ impl SiteContext {
             login_page,
             is_tls_alone: false,
             hsts: None,
+            front_end: None,
+            endpoints: Endpoints::default(),
             site: site.clone(),
         })
+    }
+
+    /// The site, for a front end elsewhere.
+    pub fn with_front_end(self, front_end: Option<Arc<FrontEnd>>) -> Self {
+        let mut endpoints = Endpoints::default();
+        let front = front_end.as_deref();
+        if let Some(start) = front.and_then(|front_end| front_end.start.as_ref()) {
+            endpoints.add(&start.path, OwnPath::FrontEndStart);
+        }
+        if let Some(handed) = front.and_then(|front_end| front_end.handed.as_ref()) {
+            endpoints.add(&handed.path, OwnPath::FrontEndCallback);
+        }
+        SiteContext { front_end, endpoints, ..self }
+    }
+
+    /// The endpoint that a raw path names at this site alone.
+    pub fn own_path(&self, path: &str) -> Option<OwnPath> {
+        self.endpoints.find(path)
+    }
+
+    /// Whether a path could be taken for one of these.
+    pub fn is_shadowed(&self, readings: &Readings<'_>) -> bool {
+        self.endpoints.is_shadowed(readings)
     }
 
     /// The site, insisting on TLS in this way if it is https.
@@ -127,6 +159,11 @@ impl SiteContexts {
         let is_named = |ours: &str| host_name(ours).eq_ignore_ascii_case(host_name(host).trim_end_matches('.'));
         let is_it = |site: &Site| is_named(site.origin.authority()) || site.aliases.iter().any(|alias| is_named(alias));
         self.contexts.iter().find(|context| context.is_tls_alone && is_it(&context.site))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &SiteContext> {
+        self.contexts.iter()
     }
 
     /// The default site.

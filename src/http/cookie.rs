@@ -131,10 +131,11 @@ pub struct Attributes<'a> {
     pub http_only: bool,
     /// `Max-Age` in seconds; 0 removes the cookie.
     pub max_age: u64,
+    /// `SameSite`. Never `Strict`: a login's return comes from another site, by a link.
+    pub same_site: &'static str,
 }
 
-/// A `Set-Cookie` value, always `SameSite=Lax`: a login's return comes from another site, by a link. `None` if name or
-/// value hold a byte that a cookie may not (RFC 6265, 4.1.1).
+/// A `Set-Cookie` value. `None` if name or value hold a byte that a cookie may not (RFC 6265, 4.1.1).
 pub fn set(name: &str, value: &str, attributes: Attributes<'_>) -> Option<HeaderValue> {
     use std::fmt::Write;
     let is_sound = !name.is_empty() && name.bytes().all(is_token) && value.bytes().all(is_cookie_octet);
@@ -155,7 +156,7 @@ pub fn set(name: &str, value: &str, attributes: Attributes<'_>) -> Option<Header
     if attributes.http_only {
         text.push_str("; HttpOnly");
     }
-    text.push_str("; SameSite=Lax");
+    let _ = write!(text, "; SameSite={}", attributes.same_site);
     HeaderValue::try_from(text).ok()
 }
 
@@ -217,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_cookie_that_could_break_out_of_its_header_is_not_made() {
-        let attributes = Attributes { path: "/", domain: None, secure: true, http_only: true, max_age: 60 };
+        let attributes =
+            Attributes { path: "/", domain: None, secure: true, http_only: true, max_age: 60, same_site: "Lax" };
         assert_eq!(set("a", "b", attributes).unwrap(), "a=b; Path=/; Max-Age=60; Secure; HttpOnly; SameSite=Lax");
         for (name, value) in
             [("a", "b;c"), ("a", "b\r\nX: y"), ("a", "b c"), ("a", "名"), ("a b", "c"), ("", "c"), ("a=", "c")]

@@ -100,6 +100,7 @@ fn suffix(url: &Url) -> String {
 mod tests {
     use super::*;
     use crate::http::client_certificate::ClientAuth;
+    use crate::site::SameSite;
     use percent_encoding::percent_decode_str;
     use std::collections::BTreeMap;
 
@@ -108,6 +109,8 @@ mod tests {
             origin: Origin::parse("http://www.meiduo.site:8000").unwrap(),
             aliases: Vec::new(),
             allowed_hosts: vec![Origin::parse("https://m.meiduo.site").unwrap()],
+            cors_origins: Vec::new(),
+            same_site: SameSite::Lax,
             logout_paths: Vec::new(),
             redirect_uris: BTreeMap::new(),
             client_auth: ClientAuth::Off,

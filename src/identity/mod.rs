@@ -1,17 +1,20 @@
 //! How an upstream learns who is logged in: a JWT, further headers, and readable cookies for the shop's own scripts.
 
+mod companion;
+mod field;
 mod ready;
 mod snapshot;
-pub mod template;
 
 use std::time::Duration;
 
 use http::HeaderName;
 
+pub use self::companion::{Companion, Content};
+pub use self::field::Field;
 pub use self::ready::{Identities, Identity, Ready};
 pub use self::snapshot::Snapshot;
-use self::template::Template;
 use crate::secret::Secret;
+use crate::template::{JsonTemplate, Template};
 pub use crate::token::signing_key::Algorithm;
 
 /// One `[identity.<name>]`.
@@ -32,11 +35,11 @@ pub struct Settings {
     /// `aud`; `None`: no such claim.
     pub audience: Option<String>,
     /// Further claims, in the configuration's order.
-    pub claims: Vec<(String, ClaimValue)>,
+    pub claims: Vec<(String, JsonTemplate<Field>)>,
     /// Further headers.
-    pub headers: Vec<(HeaderName, Template)>,
+    pub headers: Vec<(HeaderName, Template<Field>)>,
     /// Readable cookies, set at login and removed at logout.
-    pub cookies: Vec<(String, Template)>,
+    pub cookies: Vec<Companion>,
     /// What becomes of requests of a user who has not what the claims and headers name.
     pub incomplete: Incomplete,
     /// With a session, pass a client's own `Authorization` too. Only where `header` is another one.
@@ -60,17 +63,4 @@ pub enum Signing {
     Published(Algorithm),
     /// HS256, with a secret that the backend holds too; at least 32 bytes.
     Shared(Secret<Vec<u8>>),
-}
-
-/// A claim's value.
-#[derive(Debug, Clone)]
-pub enum ClaimValue {
-    /// Text with placeholders.
-    Text(Template),
-    /// Anything without: true, false, a number.
-    Fixed(serde_json::Value),
-    /// Values in their order.
-    List(Vec<ClaimValue>),
-    /// Names and their values.
-    Table(Vec<(String, ClaimValue)>),
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use http::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use super::template::{Field, Place, Template};
-use super::{ClaimValue, Settings, Snapshot};
+use super::field::Field;
+use super::{Companion, Content, Settings, Snapshot};
 use crate::clock::Timestamp;
+use crate::template::{Place, Template};
 use crate::token::TokenError;
 use crate::token::upstream::Signer;
 
@@ -44,6 +45,11 @@ impl Identities {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Identity> {
         self.0.iter()
+    }
+
+    /// Every companion of theirs. Several may have the same, such as those they have by default.
+    pub fn companions(&self) -> impl Iterator<Item = &Companion> {
+        self.0.iter().flat_map(|identity| &identity.settings.cookies)
     }
 
     /// How many there are.
@@ -132,7 +138,7 @@ impl Identity {
         }
         for (name, value) in &self.settings.claims {
             // What is for display alone and this user has not is left out: an empty claim would be one.
-            match claim(value, snapshot, site)? {
+            match value.fill(&|field| snapshot.field(field, site), &spared)? {
                 Some(value) => claims.insert(name.clone(), value),
                 None => claims.remove(name),
             };
@@ -140,17 +146,19 @@ impl Identity {
         Ok(claims)
     }
 
-    /// The readable cookies for the shop's own scripts, names and values; those of which the user has not the parts are
-    /// left out.
-    pub fn companion_cookies<'a>(
+    /// The companions that tell of the user: names, values, and how long they stay at most. Those of which the user has
+    /// not the parts are left out.
+    pub fn companions<'a>(
         &'a self,
         snapshot: &'a Snapshot,
         site: &'a str,
-    ) -> impl Iterator<Item = (&'a str, String)> {
-        let cookies = self.settings.cookies.iter();
-        cookies.filter_map(move |(name, template)| {
-            let text = template.fill(Place::Cookie, |field| snapshot.field(field, site));
-            Some((name.as_str(), text.ok()?))
+    ) -> impl Iterator<Item = (&'a str, String, Option<Duration>)> {
+        self.settings.cookies.iter().filter_map(move |companion| match &companion.content {
+            Content::Told(template) => {
+                let text = template.fill(Place::Cookie, |field| snapshot.field(field, site));
+                Some((companion.name.as_str(), text.ok()?, companion.lifetime))
+            }
+            Content::Random => None,
         })
     }
 }
@@ -165,31 +173,21 @@ struct Told {
 struct Lacking;
 
 /// A template's text; `None` if all it lacks is for display.
-fn filled(template: &Template, place: Place, snapshot: &Snapshot, site: &str) -> Result<Option<String>, Lacking> {
+fn filled(
+    template: &Template<Field>,
+    place: Place,
+    snapshot: &Snapshot,
+    site: &str,
+) -> Result<Option<String>, Lacking> {
     match template.fill(place, |field: Field| snapshot.field(field, site)) {
         Ok(text) => Ok(Some(text)),
-        Err(field) if field.names_somebody() => Err(Lacking),
-        Err(_) => Ok(None),
+        Err(field) => spared(field).map(|()| None),
     }
 }
 
-/// A claim's value, without those of its parts that are for display and missing.
-fn claim(value: &ClaimValue, snapshot: &Snapshot, site: &str) -> Result<Option<Value>, Lacking> {
-    Ok(match value {
-        ClaimValue::Fixed(value) => Some(value.clone()),
-        ClaimValue::Text(template) => filled(template, Place::Claim, snapshot, site)?.map(Value::String),
-        ClaimValue::List(items) => {
-            let items: Vec<_> = items.iter().map(|item| claim(item, snapshot, site)).collect::<Result<_, _>>()?;
-            Some(Value::Array(items.into_iter().flatten().collect()))
-        }
-        ClaimValue::Table(entries) => {
-            let mut table = Map::new();
-            for (name, value) in entries {
-                table.extend(claim(value, snapshot, site)?.map(|value| (name.clone(), value)));
-            }
-            Some(Value::Object(table))
-        }
-    })
+/// Whether a field that this user has not can be left out.
+fn spared(field: Field) -> Result<(), Lacking> {
+    if field.names_somebody() { Err(Lacking) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -198,11 +196,12 @@ mod tests {
     use crate::identity::{Incomplete, Signing};
     use crate::secret::Secret;
     use crate::store::{IdentityKey, SessionId, User, UserId, UserState};
+    use crate::template::JsonTemplate;
 
     const SITE: &str = "http://www.meiduo.site";
 
     fn identity(claims: &[(&str, &str)], headers: &[(&'static str, &str)]) -> Identity {
-        let text = |text: &str| ClaimValue::Text(Template::parse(text).unwrap());
+        let text = |text: &str| JsonTemplate::Text(Template::parse(text).unwrap());
         let secret = Secret::new(vec![7; 32]);
         let settings = Settings {
             name: "default".into(),
@@ -269,13 +268,13 @@ mod tests {
     #[test]
     fn claims_may_have_claims_within() {
         let mut nested = identity(&[], &[]);
-        let text = |text: &str| ClaimValue::Text(Template::parse(text).unwrap());
+        let text = |text: &str| JsonTemplate::Text(Template::parse(text).unwrap());
         let table = vec![
             ("id".to_owned(), text("{user.upstream_id}")),
             ("picture".to_owned(), text("{user.avatar}")),
-            ("roles".to_owned(), ClaimValue::List(vec![text("user"), text("{provider}")])),
+            ("roles".to_owned(), JsonTemplate::List(vec![text("user"), text("{provider}")])),
         ];
-        nested.settings.claims = vec![("https://a.example/claims".to_owned(), ClaimValue::Table(table))];
+        nested.settings.claims = vec![("https://a.example/claims".to_owned(), JsonTemplate::Table(table))];
         let claims = nested.claims(&snapshot(Some("42")), SITE).ok().unwrap();
         let wanted = serde_json::json!({"id": "42", "roles": ["user", "qq"]});
         assert_eq!(claims["https://a.example/claims"], wanted);

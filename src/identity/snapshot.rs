@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::template::Field;
+use super::field::Field;
 use crate::clock::Timestamp;
 use crate::store::{IdentityKey, SessionId, User, UserId};
 

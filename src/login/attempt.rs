@@ -7,6 +7,7 @@ use http::header::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::Beginning;
 use super::provider::ProviderId;
 use crate::clock::Timestamp;
 use crate::http::cookie;
@@ -42,6 +43,25 @@ pub struct Attempt {
     next: String,
     #[serde(rename = "t")]
     started: Timestamp,
+    #[serde(rename = "b", default, skip_serializing_if = "StateShape::is_random")]
+    shape: StateShape,
+}
+
+/// What the provider is given as `state`, to be handed back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StateShape {
+    /// What nobody can guess, and tells the attempt.
+    #[default]
+    Random,
+    /// The page that the user goes to afterwards, for front ends that go where `state` says. The return has none then
+    /// that would tell the attempt.
+    Next,
+}
+
+impl StateShape {
+    fn is_random(&self) -> bool {
+        *self == StateShape::Random
+    }
 }
 
 /// An attempt cannot be made.
@@ -57,22 +77,27 @@ pub enum AttemptError {
 
 impl Attempt {
     /// A fresh attempt with a state of 128 random bits.
-    pub fn new(
-        provider: &ProviderId,
-        redirect_uri: &Url,
-        next: SafeRedirect,
-        now: Timestamp,
-    ) -> Result<Self, NoRandomness> {
+    pub(super) fn new(provider: &ProviderId, beginning: Beginning<'_>, now: Timestamp) -> Result<Self, NoRandomness> {
         Ok(Attempt {
             state: random::token_128()?,
             provider: provider.as_str().to_owned(),
-            redirect_uri: redirect_uri.clone(),
-            next: next.as_str().to_owned(),
+            redirect_uri: beginning.redirect_uri.clone(),
+            next: beginning.next.as_str().to_owned(),
             started: now,
+            shape: beginning.state,
         })
     }
 
-    /// The `state` that the provider hands back (RFC 6749, 10.12).
+    /// The `state` that the provider is given.
+    pub(super) fn told(&self) -> &str {
+        match self.shape {
+            StateShape::Random => &self.state,
+            StateShape::Next => &self.next,
+        }
+    }
+
+    /// What tells it from every other: the `state` that the provider hands back (RFC 6749, 10.12), unless that is the next
+    /// page.
     pub fn state(&self) -> &str {
         &self.state
     }
@@ -140,6 +165,13 @@ pub(super) fn find(state: &str, headers: &HeaderMap, sealer: &Sealer, wire: &Wir
     let is_any = !rule::holds(Rule::AStateIsItsBrowsersOwn);
     let named = cookies(headers, wire).filter(|(name, _)| *name == short_name(state) || is_any).take(MAX_CANDIDATES);
     named.filter_map(|(_, value)| open(sealer, wire, value)).find(|attempt| attempt.has_state(state) || is_any)
+}
+
+/// Those of a browser's attempts whose return has no state of ours.
+pub(super) fn stateless(headers: &HeaderMap, sealer: &Sealer, wire: &Wire) -> Vec<Attempt> {
+    let all = cookies(headers, wire).take(MAX_CANDIDATES).filter_map(|(_, value)| open(sealer, wire, value));
+    all.filter(|attempt| attempt.shape == StateShape::Next || !rule::holds(Rule::AStateIsAskedForWhereItWasGiven))
+        .collect()
 }
 
 /// Short names and values.

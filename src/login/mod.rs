@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use self::attempt::OpenAttempts;
-pub use self::attempt::{Attempt, AttemptError, MAX_ATTEMPTS};
+pub use self::attempt::{Attempt, AttemptError, MAX_ATTEMPTS, StateShape};
 use self::breaker::Breaker;
 pub use self::exchange::{ExchangeError, LoggedIn};
 use self::pace::Pace;
@@ -50,6 +50,28 @@ pub struct Settings {
     pub exchanges: usize,
     /// How often all of it may happen.
     pub paces: Paces,
+}
+
+/// A login that is to begin.
+#[derive(Debug)]
+pub struct Beginning<'a> {
+    /// Where the provider sends the browser afterwards.
+    pub redirect_uri: &'a Url,
+    /// Where the user goes afterwards.
+    pub next: SafeRedirect,
+    /// What the provider hands back beside the code.
+    pub state: StateShape,
+    /// What kind of screen the browser sits behind.
+    pub display: Display,
+}
+
+/// How a return tells which attempt it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Return {
+    /// By its state.
+    ByState,
+    /// By there being no other attempt in this browser.
+    OfTheOnly,
 }
 
 /// A login that has begun.
@@ -167,18 +189,17 @@ impl Login {
         &self,
         headers: &HeaderMap,
         wire: &Wire,
-        redirect_uri: &Url,
-        next: SafeRedirect,
-        display: Display,
+        beginning: Beginning<'_>,
         now: Timestamp,
     ) -> Result<Started, AttemptError> {
-        let attempt = Attempt::new(self.parts.provider.id(), redirect_uri, next, now)?;
+        let Beginning { redirect_uri, display, .. } = beginning;
+        let attempt = Attempt::new(self.parts.provider.id(), beginning, now)?;
         let value = attempt.seal(&self.parts.sealer, &wire.site)?;
         let mut cookies = OpenAttempts::of(headers, &self.parts.sealer, wire).make_room(value.len(), &wire.jar);
         // Longer than it is good: who comes back late is told so and led on, rather than told that cookies do not work.
         let kept = self.parts.settings.attempt_lifetime * 2;
         cookies.extend(wire.jar.set(&attempt.cookie_name(&wire.jar), &value, kept));
-        let challenge = Challenge { state: attempt.state(), redirect_uri, display };
+        let challenge = Challenge { state: attempt.told(), redirect_uri, display };
         Ok(Started { login_url: self.parts.provider.authorize_url(&challenge), cookies })
     }
 
@@ -190,9 +211,10 @@ impl Login {
         headers: &HeaderMap,
         query: &[(String, String)],
         wire: &Wire,
+        by: Return,
     ) -> Returning {
         let now = self.parts.clock.now();
-        let (state, attempt) = self.attempt(headers, query, wire);
+        let (state, attempt) = self.attempt(headers, query, wire, by);
         let removal = || attempt.as_ref().and_then(|attempt| wire.jar.remove(&attempt.cookie_name(&wire.jar)));
         let ended = |outcome, cookies: Option<HeaderValue>| Returning {
             outcome,
@@ -240,8 +262,9 @@ impl Login {
         headers: &HeaderMap,
         query: &[(String, String)],
         wire: &Wire,
+        by: Return,
     ) -> Result<SafeRedirect, Refusal> {
-        let (state, attempt) = self.attempt(headers, query, wire);
+        let (state, attempt) = self.attempt(headers, query, wire, by);
         let held = self.held(attempt.as_ref(), state, attempt::has_any(headers, wire), self.parts.clock.now());
         match (self.parts.provider.read_return(query), held) {
             (Returned::Cancelled, _) => Err(Refusal::NoCode),
@@ -261,10 +284,25 @@ impl Login {
         headers: &HeaderMap,
         query: &'q [(String, String)],
         wire: &Wire,
+        by: Return,
     ) -> (Option<&'q str>, Option<Attempt>) {
-        let state = single(query, "state").filter(|state| is_state(state));
-        let attempt = state.and_then(|state| attempt::find(state, headers, &self.parts.sealer, wire));
-        (state, attempt.filter(|attempt| attempt.is_with(self.parts.provider.id())))
+        let is_with = |attempt: &Attempt| attempt.is_with(self.parts.provider.id());
+        match by {
+            Return::ByState => {
+                let state = single(query, "state").filter(|state| is_state(state));
+                let attempt = state.and_then(|state| attempt::find(state, headers, &self.parts.sealer, wire));
+                (state, attempt.filter(is_with))
+            }
+            Return::OfTheOnly => {
+                let all = attempt::stateless(headers, &self.parts.sealer, wire);
+                let now = self.parts.clock.now();
+                let is_open =
+                    |attempt: &Attempt| now <= self.good_until(attempt) && !self.spent.is_spent(attempt.state());
+                let (open, over): (Vec<_>, Vec<_>) = all.into_iter().filter(is_with).partition(is_open);
+                // Who comes twice, or too late, is told so.
+                (None, the_only(if open.is_empty() { over } else { open }))
+            }
+        }
     }
 
     /// The attempt of a callback, if this browser holds it and it is good. Told by the state alone: the rest of a query
@@ -348,6 +386,14 @@ fn share(outcome: &Arc<Outcome>) -> Result<Arc<LoggedIn>, Refusal> {
         Ok(logged_in) => Ok(Arc::clone(logged_in)),
         Err(error) => Err(Refusal::Exchange(Arc::clone(error))),
     }
+}
+
+/// Of several attempts a return without a state could belong to any, also to one that somebody else has led the browser
+/// into.
+fn the_only(attempts: Vec<Attempt>) -> Option<Attempt> {
+    let mut attempts = attempts.into_iter();
+    let (first, another) = (attempts.next(), attempts.next());
+    first.filter(|_| another.is_none() || !rule::holds(Rule::AReturnWithoutAStateFitsOneAttempt))
 }
 
 /// A parameter's value, if it is there exactly once.

@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use crate::http::cookie::{self, Attributes};
 use crate::rule::{self, Rule};
-use crate::site::Site;
+use crate::site::{SameSite, Site};
 
 /// After the browser's prefix, the name of a login attempt's cookie begins like this.
 const ATTEMPT: &str = "menshen_login_";
@@ -21,6 +21,7 @@ pub struct CookieJar {
     attempt_prefix: String,
     domain: Option<String>,
     secure: bool,
+    same_site: &'static str,
 }
 
 impl CookieJar {
@@ -38,6 +39,10 @@ impl CookieJar {
             attempt_prefix: format!("{prefix}{ATTEMPT}"),
             domain: site.cookie_domain.clone(),
             secure,
+            same_site: match site.same_site {
+                SameSite::Lax => "Lax",
+                SameSite::None => "None",
+            },
         }
     }
 
@@ -83,7 +88,8 @@ impl CookieJar {
     }
 
     fn attributes(&self, http_only: bool, max_age: u64) -> Attributes<'_> {
-        Attributes { path: "/", domain: self.domain.as_deref(), secure: self.secure, http_only, max_age }
+        let (secure, same_site) = (self.secure, self.same_site);
+        Attributes { path: "/", domain: self.domain.as_deref(), secure, http_only, max_age, same_site }
     }
 }
 
@@ -103,6 +109,8 @@ mod tests {
             origin: Origin::parse(origin).unwrap(),
             aliases: Vec::new(),
             allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            same_site: SameSite::Lax,
             logout_paths: Vec::new(),
             redirect_uris: BTreeMap::new(),
             client_auth: ClientAuth::Off,

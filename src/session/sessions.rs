@@ -197,7 +197,12 @@ impl Sessions {
 
     /// How long a cookie made now is good, and whatever accompanies it.
     pub fn cookie_lifetime(&self, snapshot: &Snapshot, now: Timestamp) -> Duration {
-        self.end_of(snapshot).since(now).min(self.settings.idle())
+        self.rest(snapshot, now).min(self.settings.idle())
+    }
+
+    /// How long a session can last yet.
+    pub fn rest(&self, snapshot: &Snapshot, now: Timestamp) -> Duration {
+        self.end_of(snapshot).since(now)
     }
 
     /// An API token for a session.

@@ -14,7 +14,7 @@ use crate::http::client_certificate::ClientAuth;
 use crate::identity::{Algorithm, Identities, Snapshot};
 use crate::seal::{KEY_LEN, SealKey, Sealer};
 use crate::secret::Secret;
-use crate::site::{Origin, Site};
+use crate::site::{Origin, SameSite, Site};
 use crate::store::double::Double;
 use crate::store::{IdentityKey, Revocation, Revoked, User, UserId, UserState};
 use crate::telemetry::access_log::LogHash;
@@ -92,6 +92,8 @@ impl Scene {
             origin: Origin::parse("http://a").unwrap(),
             aliases: Vec::new(),
             allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            same_site: SameSite::Lax,
             logout_paths: Vec::new(),
             redirect_uris: BTreeMap::new(),
             client_auth: ClientAuth::Off,

@@ -1,61 +1,20 @@
-//! Text with placeholders such as `{user.display_name}`.
+//! Texts of the operator's with placeholders such as `{user.display_name}`, and JSON made of them.
+
+mod json;
 
 use std::borrow::Cow;
-use std::fmt;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+pub use self::json::JsonTemplate;
 use crate::http::encode;
 use crate::rule::{self, Rule};
 
-/// What a placeholder can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    /// `{user.id}`: our id, a UUID.
-    UserId,
-    /// `{user.upstream_id}`: the application's own id, where known.
-    UpstreamId,
-    /// `{user.username}`: the name in the application's tables, where known.
-    Username,
-    /// `{user.handle}`: the username, or else a name with a random part that nobody could have registered before.
-    Handle,
-    /// `{user.display_name}`: what the user chose to be called. Not unique, not to be trusted.
-    DisplayName,
-    /// `{user.avatar}`: the picture's address, where known.
-    Avatar,
-    /// `{provider}`: the provider's name, such as `qq`.
-    Provider,
-    /// `{openid}`: the provider's name for the user at our app.
-    OpenId,
-    /// `{session.id}`: names the session; opens nothing.
-    SessionId,
-    /// `{site}`: the site's origin.
-    Site,
-}
-
-/// Every placeholder with its meaning's field, for parsing, error messages and the documents.
-pub const FIELDS: [(&str, Field); 10] = [
-    ("user.id", Field::UserId),
-    ("user.upstream_id", Field::UpstreamId),
-    ("user.username", Field::Username),
-    ("user.handle", Field::Handle),
-    ("user.display_name", Field::DisplayName),
-    ("user.avatar", Field::Avatar),
-    ("provider", Field::Provider),
-    ("openid", Field::OpenId),
-    ("session.id", Field::SessionId),
-    ("site", Field::Site),
-];
-
-impl Field {
-    /// Whether somebody is looked up by it. Without it nobody is told of, where everything else may be left out.
-    pub fn names_somebody(self) -> bool {
-        match self {
-            Field::UserId | Field::UpstreamId | Field::Username | Field::Handle | Field::OpenId => true,
-            Field::DisplayName | Field::Avatar | Field::Provider | Field::SessionId | Field::Site => false,
-        }
-    }
+/// What a placeholder can name, where texts of one kind stand.
+pub trait Placeholder: Copy + PartialEq + 'static {
+    /// Each with its name, for parsing, error messages and the documents.
+    const ALL: &'static [(&'static str, Self)];
 }
 
 /// How a value is written.
@@ -78,27 +37,30 @@ pub const ENCODINGS: [(&str, Encoding); 3] =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// JSON, which takes any text. What is not said otherwise is written as it is.
-    Claim,
+    Json,
     /// A header's value. What is not said otherwise is percent-encoded.
     Header,
     /// A cookie's value. What is not said otherwise is percent-encoded.
     Cookie,
+    /// An address. What is not said otherwise is percent-encoded.
+    Address,
 }
 
 impl Place {
     /// Whether a text can stand here as it is.
     fn takes(self, text: &str) -> bool {
         match self {
-            Place::Claim => true,
+            Place::Json => true,
             Place::Header => text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) && text.trim() == text,
             // RFC 6265, 4.1.1.
             Place::Cookie => text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte)),
+            Place::Address => text.bytes().all(|byte| byte.is_ascii_graphic()),
         }
     }
 
     /// A value as it is written here; `None` if it cannot be.
     fn written(self, text: Cow<'_, str>, encoding: Option<Encoding>) -> Option<Cow<'_, str>> {
-        let stated = if self == Place::Claim { Encoding::Raw } else { Encoding::Percent };
+        let stated = if self == Place::Json { Encoding::Raw } else { Encoding::Percent };
         match encoding.unwrap_or(stated) {
             Encoding::Raw => self.takes(&text).then_some(text),
             Encoding::Percent if !rule::holds(Rule::ChosenNamesAreEncoded) => Some(text),
@@ -110,12 +72,12 @@ impl Place {
 
 /// Literal text and fields, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template(Vec<Part>);
+pub struct Template<F>(Vec<Part<F>>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum Part<F> {
     Literal(String),
-    Field(Field, Option<Encoding>),
+    Field(F, Option<Encoding>),
 }
 
 /// Why a text is no template.
@@ -135,7 +97,7 @@ pub enum TemplateError {
     Control,
 }
 
-impl Template {
+impl<F: Placeholder> Template<F> {
     /// Reads `text`; `{{` and `}}` stand for literal braces.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         if text.chars().any(char::is_control) {
@@ -157,7 +119,7 @@ impl Template {
                 let inside = from.strip_prefix('{').ok_or(TemplateError::LoneBrace)?;
                 let (name, after) = inside.split_once('}').ok_or(TemplateError::LoneBrace)?;
                 let (name, encoding) = name.split_once('|').map_or((name, None), |(name, after)| (name, Some(after)));
-                let field = FIELDS.iter().find(|(known, _)| *known == name.trim());
+                let field = F::ALL.iter().find(|(known, _)| *known == name.trim());
                 let (_, field) = field.ok_or_else(|| TemplateError::UnknownField(name.to_owned()))?;
                 let encoding = encoding.map(encoding_of).transpose()?;
                 if !literal.is_empty() {
@@ -174,9 +136,9 @@ impl Template {
         Ok(Template(parts))
     }
 
-    /// Fills in the fields for a place. If this user has not what one of them names, or it cannot be written there, that
-    /// field: nobody is sent with an empty or half-empty identity.
-    pub fn fill<'v>(&self, place: Place, value_of: impl Fn(Field) -> Option<Cow<'v, str>>) -> Result<String, Field> {
+    /// Fills in the fields for a place. If there is nothing for one of them, or it cannot be written there, that field:
+    /// nobody is sent with an empty or half-empty identity.
+    pub fn fill<'v>(&self, place: Place, value_of: impl Fn(F) -> Option<Cow<'v, str>>) -> Result<String, F> {
         let mut text = String::new();
         for part in &self.0 {
             match part {
@@ -192,7 +154,7 @@ impl Template {
     }
 
     /// The fields it names.
-    pub fn fields(&self) -> impl Iterator<Item = Field> {
+    pub fn fields(&self) -> impl Iterator<Item = F> {
         self.0.iter().filter_map(|part| match part {
             Part::Literal(_) => None,
             Part::Field(field, _) => Some(*field),
@@ -205,19 +167,29 @@ fn encoding_of(written: &str) -> Result<Encoding, TemplateError> {
     known.map(|(_, encoding)| *encoding).ok_or_else(|| TemplateError::UnknownEncoding(written.trim().to_owned()))
 }
 
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = FIELDS.iter().find(|(_, field)| field == self).map_or("", |(name, _)| name);
-        write!(f, "{{{name}}}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Field {
+        UserId,
+        Username,
+        Avatar,
+        Provider,
+    }
+
+    impl Placeholder for Field {
+        const ALL: &'static [(&'static str, Self)] = &[
+            ("user.id", Field::UserId),
+            ("user.username", Field::Username),
+            ("user.avatar", Field::Avatar),
+            ("provider", Field::Provider),
+        ];
+    }
+
     fn fill(text: &str) -> Result<String, Field> {
-        Template::parse(text).unwrap().fill(Place::Claim, |field| {
+        Template::parse(text).unwrap().fill(Place::Json, |field| {
             if field == Field::Username {
                 return None;
             }
@@ -240,10 +212,10 @@ mod tests {
     #[test]
     fn a_value_is_written_as_the_place_takes_it_unless_it_is_said_otherwise() {
         let name = |template: &str, place, value: &'static str| {
-            Template::parse(template).unwrap().fill(place, |_| Some(Cow::Borrowed(value))).ok()
+            Template::<Field>::parse(template).unwrap().fill(place, |_| Some(Cow::Borrowed(value))).ok()
         };
         for (template, place, value, written) in [
-            ("{user.username}", Place::Claim, "小明", Some("小明")),
+            ("{user.username}", Place::Json, "小明", Some("小明")),
             ("{user.username}", Place::Header, "小明", Some("%E5%B0%8F%E6%98%8E")),
             ("{user.username}", Place::Cookie, "a+b c", Some("a%2Bb%20c")),
             ("{ user.username | raw }", Place::Header, "a+b@c.d", Some("a+b@c.d")),
@@ -255,7 +227,9 @@ mod tests {
             ("{user.username|raw}", Place::Cookie, "a;b", None),
             ("{user.username|raw}", Place::Cookie, "a b", None),
             ("{user.username|base64}", Place::Cookie, "小明", Some("5bCP5piO")),
-            ("{user.username|percent}", Place::Claim, "小", Some("%E5%B0%8F")),
+            ("{user.username|percent}", Place::Json, "小", Some("%E5%B0%8F")),
+            ("/?next={user.username}", Place::Address, "/a?b=c&d", Some("/?next=/a%3Fb%3Dc%26d")),
+            ("{user.username|raw}", Place::Address, "a b", None),
         ] {
             assert_eq!(name(template, place, value).as_deref(), written, "{template} {value}");
         }
@@ -263,10 +237,10 @@ mod tests {
 
     #[test]
     fn what_is_no_template_is_refused_with_its_reason() {
-        assert_eq!(Template::parse("{user.name}"), Err(TemplateError::UnknownField("user.name".into())));
-        assert_eq!(Template::parse("{user.id|hex}"), Err(TemplateError::UnknownEncoding("hex".into())));
-        assert_eq!(Template::parse("{user.id"), Err(TemplateError::LoneBrace));
-        assert_eq!(Template::parse("a}b"), Err(TemplateError::LoneBrace));
-        assert_eq!(Template::parse("a\r\nb"), Err(TemplateError::Control));
+        assert_eq!(Template::<Field>::parse("{user.name}"), Err(TemplateError::UnknownField("user.name".into())));
+        assert_eq!(Template::<Field>::parse("{user.id|hex}"), Err(TemplateError::UnknownEncoding("hex".into())));
+        assert_eq!(Template::<Field>::parse("{user.id"), Err(TemplateError::LoneBrace));
+        assert_eq!(Template::<Field>::parse("a}b"), Err(TemplateError::LoneBrace));
+        assert_eq!(Template::<Field>::parse("a\r\nb"), Err(TemplateError::Control));
     }
 }

@@ -93,6 +93,45 @@ fn companions_are_renewed_with_the_session_and_live_no_longer() {
 }
 
 #[test]
+fn a_companion_may_live_for_less_than_its_session() {
+    let upstream = shop();
+    let cookies = "[identity.default]\ncookies = { greeting = { value = \"{user.display_name|base64}\", lifetime = \"1h\" }, \
+        long = { value = \"1\", lifetime = \"30d\" } }";
+    let proxy = setup().section(cookies).before(&upstream);
+    let answer = proxy.browser().log_in("10001");
+    assert_eq!(answer.cookie("greeting="), Some("greeting=5bCP5piO; Path=/; Max-Age=3600; SameSite=Lax"));
+    assert_eq!(answer.cookie("long="), Some("long=1; Path=/; Max-Age=43200; SameSite=Lax"), "and never for more");
+}
+
+#[test]
+fn a_random_companion_is_a_new_one_for_each_login_and_stays_where_there_is_one() {
+    let upstream = shop();
+    let cookies = "[identity.default]\ncookies = { csrftoken = \"{random}\" }\n[identity.other]\ncookies = { csrftoken = \"{random}\" }";
+    let proxy = setup().section(cookies).before(&upstream);
+    let browser = proxy.browser();
+    let first = browser.log_in("10001");
+    let value = browser.cookie("csrftoken").unwrap();
+    assert!(value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{value}");
+    let whole_life = 14 * 24 * 3600;
+    assert_eq!(
+        first.cookie("csrftoken="),
+        Some(&*format!("csrftoken={value}; Path=/; Max-Age={whole_life}; SameSite=Lax"))
+    );
+    assert_eq!(first.all("set-cookie").iter().filter(|cookie| cookie.starts_with("csrftoken=")).count(), 1);
+    // The pages that are open hold its value.
+    proxy.advance(6 * HOUR);
+    let renewed = browser.visit("/");
+    assert!(renewed.cookie("menshen_session=").is_some() && renewed.cookie("csrftoken=").is_none());
+    assert!(browser.log_in("10002").cookie("csrftoken=").is_none());
+    assert_eq!(browser.cookie("csrftoken").as_ref(), Some(&value));
+    // Removed at logout, and another one at the next login.
+    let gone = browser.post("/.menshen/logout", &[PAGE]);
+    assert!(gone.cookie("csrftoken=").unwrap().contains("Max-Age=0"));
+    browser.log_in("10001");
+    assert_ne!(browser.cookie("csrftoken").unwrap(), value);
+}
+
+#[test]
 fn a_session_that_is_over_takes_its_cookies_along_wherever_that_is_told() {
     let upstream = shop();
     let proxy = setup().before(&upstream);

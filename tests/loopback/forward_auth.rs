@@ -69,6 +69,50 @@ fn who_has_to_log_in_is_told_where_if_it_is_a_page_that_was_asked_for() {
 }
 
 #[test]
+fn words_that_say_ok_are_no_yes_to_a_proxy_that_asks() {
+    let route = "path = \"/words/*\"\naccess = \"required\"\nnot_logged_in.page = \"/login/?next={next}\"\n\
+        not_logged_in.status = 200\nnot_logged_in.json = { code = \"4101\" }";
+    for (dialect, sent_on) in [("nginx", 401), ("forwarded", 302)] {
+        let (proxy, _upstream) = before(asked(dialect, "\"127.0.0.1\"").route_of(route));
+        let ask = |target: &str, field: &str| {
+            let said = match dialect {
+                "nginx" => vec!["X-Original-Method: GET".to_owned(), format!("X-Original-URI: {target}")],
+                _ => vec![
+                    "X-Forwarded-Method: GET".to_owned(),
+                    "X-Forwarded-Host: www.meiduo.site".to_owned(),
+                    format!("X-Forwarded-Uri: {target}"),
+                ],
+            };
+            let fields: Vec<&str> = said.iter().map(String::as_str).chain([field]).collect();
+            proxy.connect().get("/.menshen/auth", &fields).answer()
+        };
+        let script = ask("/words/x", SCRIPT);
+        assert_eq!((script.status, script.text().as_str()), (401, "{\"code\":\"4101\"}"), "{dialect}");
+        let page = ask("/words/x", PAGE);
+        assert_eq!((page.status, page.header("location")), (sent_on, Some("/login/?next=/words/x")), "{dialect}");
+    }
+}
+
+#[test]
+fn headers_of_certificates_and_lists_come_as_they_would_go_on() {
+    let (proxy, _upstream) = before(asked("nginx", "\"127.0.0.1\""));
+    let fields = [
+        "X-Client-Cert-Verified: SUCCESS",
+        "X-Client-Cert-Subject: CN=root",
+        "Authorization: JWT a",
+        "Authorization: JWT b",
+        "Cookie: a=1",
+        "Cookie: b=2",
+    ];
+    let answer = ask(&proxy, "GET", "/", &fields);
+    assert_eq!(answer.status, 200);
+    for name in ["verified", "subject", "san", "serial", "fingerprint"] {
+        assert_eq!(answer.header(&format!("x-client-cert-{name}")), Some(""), "{name}");
+    }
+    assert_eq!((answer.header("authorization"), answer.header("cookie")), (Some("JWT a, JWT b"), Some("a=1; b=2")));
+}
+
+#[test]
 fn nobody_but_a_listed_caller_asks() {
     for callers in ["", "\"127.0.0.2\"", "\"unix\""] {
         let (proxy, _upstream) = before(asked("nginx", callers));

@@ -6,8 +6,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::{
-    aliased, cookie_reach, identities, login, misled, outranked, redirects, routes, server, sessions, sites, tls,
-    unrouted, upstreams,
+    aliased, cookie_reach, identities, login, misled, not_logged_in, outranked, redirects, routes, server, sessions,
+    sites, tls, unrouted, upstreams,
 };
 use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse;
@@ -54,6 +54,7 @@ impl Parts<'_> {
             aliased::check(routes, sites, log);
             outranked::check(routes, log);
             misled::check(routes, sites, log);
+            not_logged_in::unheard(routes, log);
         }
         if let (Some(routes), Some(sites), Some(upstreams)) = (self.routes, self.sites, self.upstreams) {
             unrouted::check(routes, sites, upstreams, log);
@@ -61,7 +62,14 @@ impl Parts<'_> {
     }
 
     fn own_paths(&self, log: &mut Findings) {
-        let own: Vec<_> = [&self.login.start, &self.login.callback].into_iter().flatten().collect();
+        let contract = [&self.login.start, &self.login.callback].into_iter().flatten();
+        let of_front_ends = self.sites.into_iter().flatten().flat_map(|site| &site.front_end.paths);
+        let own: Vec<_> = contract.clone().chain(of_front_ends.clone()).collect();
+        for path in of_front_ends.filter(|path| contract.clone().any(|contract| contract.value == path.value)) {
+            let remark =
+                Remark::new("is login.start or login.callback").so("only one of the two could be answered there");
+            log.error(&path.spot, remark.fix("give the front end's calls paths of their own"));
+        }
         let prefix = self.listening.prefix.as_ref();
         for path in &own {
             let Some(prefix) = prefix.filter(|prefix| path.value.starts_with(&prefix.value)) else { continue };

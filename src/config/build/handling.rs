@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use regex::Regex;
 
-use super::{fields, identities};
+use super::{fields, identities, not_logged_in};
 use crate::config::error::{Findings, Remark};
 use crate::config::read;
 use crate::config::section::{Given, Section};
@@ -27,12 +27,14 @@ pub(super) fn read(section: &Section<'_>, identities: &[identities::Known], log:
     let request_fields = fields::read(&requests, fields::Way::Request, log);
     request_fields.iter().for_each(|fields| fields::claims(&requests, fields, identities, log));
     let response_fields = fields::read(&section.section("response_headers"), fields::Way::Response, log);
+    let not_logged_in = not_logged_in::read(&section.section("not_logged_in"), log);
     let answer = answer(section, log);
     Some(Handling {
         timeouts: timeouts?,
         rewrite: rewrite?,
         request_fields: request_fields?,
         response_fields: response_fields?,
+        not_logged_in: not_logged_in?,
         answer: answer?,
     })
 }

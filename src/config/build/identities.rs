@@ -2,32 +2,23 @@
 
 use http::HeaderName;
 use http::header::AUTHORIZATION;
-use serde_json::{Number, Value};
 
+use super::companions;
 use crate::config::error::{Findings, Remark, Spot};
-use crate::config::parse::name;
+use crate::config::parse::{name, template};
 use crate::config::preset::{PRESETS, Preset};
 use crate::config::read;
 use crate::config::section::{Given, Many, Section, both};
-use crate::config::suggest;
-use crate::config::tree::{Entry, Item, Node, quoted};
-use crate::identity::template::{ENCODINGS, FIELDS, Template, TemplateError};
-use crate::identity::{Algorithm, ClaimValue, Incomplete, Settings, Signing};
+use crate::config::tree::{Node, quoted};
+use crate::identity::{Algorithm, Companion, Field, Incomplete, Settings, Signing};
 use crate::secret::Secret;
+use crate::template::{JsonTemplate, Template};
 
 /// The identity that routes have where they name none; it exists even if nothing is written about it.
 pub(super) const DEFAULT: &str = "default";
 
 /// RFC 7518, 3.2: a key shorter than the hash can be guessed from one token.
 const LEAST_SECRET: usize = 32;
-
-/// What others call the fields of a template.
-const OTHER_NAMES: [(&str, &str); 4] = [
-    ("name", "user.display_name"),
-    ("nickname", "user.display_name"),
-    ("user.name", "user.display_name"),
-    ("sub", "user.id"),
-];
 
 /// What is known of one identity.
 pub(super) struct Known {
@@ -61,7 +52,7 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
     let audience = section.optional("audience", log, read::text(claim_text));
     let claims = section.entries("claims", log, claim);
     let headers = section.entries("headers", log, further_header);
-    let cookies = section.entries("cookies", log, cookie);
+    let cookies = section.entries("cookies", log, companions::one);
     let forward = section.value("forward_authorization", log, read::flag);
     let incomplete = section.value("incomplete", log, read::choice(&[Incomplete::Anonymous, Incomplete::Refused]));
     if let Some(header) = &header {
@@ -79,8 +70,7 @@ fn one(name: String, section: &Section<'_>, log: &mut Findings) -> Known {
             .so("the application could not tell the client's own from ours");
         log.error(&forward.spot, remark.fix("give the identity another header, such as \"X-Menshen-Token\""));
     }
-    let name_of =
-        |cookie: &Given<(String, Template)>| Given { value: cookie.value.0.clone(), spot: cookie.spot.clone() };
+    let name_of = |cookie: &Given<Companion>| Given { value: cookie.value.name.clone(), spot: cookie.spot.clone() };
     let cookie_names = cookies.items.iter().map(name_of).collect();
     let settings = || {
         Some(Settings {
@@ -141,7 +131,11 @@ fn token_header(text: &str) -> Result<Option<HeaderName>, Remark> {
     if text.is_empty() { Ok(None) } else { name::identity_header(text).map(Some) }
 }
 
-fn says_something(header: &Given<Option<HeaderName>>, headers: &Many<(HeaderName, Template)>, log: &mut Findings) {
+fn says_something(
+    header: &Given<Option<HeaderName>>,
+    headers: &Many<(HeaderName, Template<Field>)>,
+    log: &mut Findings,
+) {
     if header.value.is_none() && headers.items.is_empty() && headers.whole {
         let remark = Remark::new("there is neither a header for a token nor any other")
             .so("the application would not learn who is logged in");
@@ -155,7 +149,7 @@ fn says_something(header: &Given<Option<HeaderName>>, headers: &Many<(HeaderName
 fn no_refused_audience(
     preset: &Given<&Preset>,
     audience: Option<&Given<String>>,
-    claims: &[Given<(String, ClaimValue)>],
+    claims: &[Given<(String, JsonTemplate<Field>)>],
     log: &mut Findings,
 ) {
     let claimed = claims.iter().find(|claim| claim.value.0 == "aud").map(|claim| &claim.spot);
@@ -175,112 +169,21 @@ fn claim_text(text: &str) -> Result<String, Remark> {
     Ok(text.to_owned())
 }
 
-fn claim(name: &str, node: &Node) -> Result<(String, ClaimValue), Vec<Remark>> {
+fn claim(name: &str, node: &Node) -> Result<(String, JsonTemplate<Field>), Vec<Remark>> {
     let good_name = name::claim(name).map_err(|remark| vec![remark]);
-    let ((), value) = both(good_name, claim_value(node))?;
+    let ((), value) = both(good_name, template::json(node))?;
     Ok((name.to_owned(), value))
 }
 
-fn claim_value(node: &Node) -> Result<ClaimValue, Vec<Remark>> {
-    let beyond_json = |says: &str| {
-        vec![
-            Remark::new(says)
-                .so("the application would read another value, or none")
-                .fix("write it as text, in quotes"),
-        ]
-    };
-    match &node.item {
-        Item::Text(text) => template(text).map(ClaimValue::Text),
-        Item::Flag(flag) => Ok(ClaimValue::Fixed(Value::Bool(*flag))),
-        Item::Integer(number) => {
-            let number = i64::try_from(*number).map_err(|_| beyond_json("is beyond what JSON readers agree on"))?;
-            Ok(ClaimValue::Fixed(Value::from(number)))
-        }
-        Item::Float(number) => {
-            let number = Number::from_f64(*number).ok_or_else(|| beyond_json("is no number that JSON knows"))?;
-            Ok(ClaimValue::Fixed(Value::Number(number)))
-        }
-        Item::List(items) => items.iter().map(claim_value).collect::<Result<_, _>>().map(ClaimValue::List),
-        Item::Table(table) => {
-            let entry = |entry: &Entry| Ok((entry.name.clone(), claim_value(&entry.node)?));
-            table.0.iter().map(entry).collect::<Result<_, _>>().map(ClaimValue::Table)
-        }
-        Item::Date(_) => {
-            let remark = Remark::new(format!("expected what JSON has, not {}", node.kind()));
-            let remark = remark.so("an application would read another value, or none");
-            Err(vec![remark.fix("write it as text, in quotes")])
-        }
-    }
+fn further_header(name: &str, node: &Node) -> Result<(HeaderName, Template<Field>), Vec<Remark>> {
+    both(name::identity_header(name).map_err(|remark| vec![remark]), template::of_node(node))
 }
 
-fn further_header(name: &str, node: &Node) -> Result<(HeaderName, Template), Vec<Remark>> {
-    both(name::identity_header(name).map_err(|remark| vec![remark]), node_template(node))
-}
-
-fn cookie(name: &str, node: &Node) -> Result<(String, Template), Vec<Remark>> {
-    both(name::cookie(name).map_err(|remark| vec![remark]), node_template(node))
-}
-
-fn node_template(node: &Node) -> Result<Template, Vec<Remark>> {
-    template(read::plain_text(node).map_err(|remark| vec![remark])?)
-}
-
-/// The template, or a remark about each of its fields that is none.
-fn template(text: &str) -> Result<Template, Vec<Remark>> {
-    let mut rest = text.to_owned();
-    let mut remarks = Vec::new();
-    loop {
-        match Template::parse(&rest) {
-            Ok(template) if remarks.is_empty() => return Ok(template),
-            Ok(_) => return Err(remarks),
-            Err(TemplateError::UnknownField(written)) => {
-                remarks.push(unknown_field(&written));
-                let without = rest.replacen(&format!("{{{written}}}"), "", 1);
-                if without.len() == rest.len() {
-                    return Err(remarks);
-                }
-                rest = without;
-            }
-            Err(error @ TemplateError::UnknownEncoding(_)) => {
-                let known: Vec<_> = ENCODINGS.iter().map(|(name, _)| format!("`|{name}`")).collect();
-                let remark =
-                    Remark::new(error.to_string()).so("the application would be sent the braces in place of a value");
-                remarks.push(remark.fix(format!("there are {}", known.join(", "))));
-                return Err(remarks);
-            }
-            Err(error @ (TemplateError::LoneBrace | TemplateError::Control)) => {
-                let (so, fix) = match &error {
-                    TemplateError::Control => {
-                        ("a line break there would begin a header of its own", "leave out line breaks and tabs")
-                    }
-                    TemplateError::LoneBrace | TemplateError::UnknownField(_) | TemplateError::UnknownEncoding(_) => {
-                        ("where a field ends could not be told", "close the field, or double the brace")
-                    }
-                };
-                remarks.push(Remark::new(error.to_string()).so(so).fix(fix));
-                return Err(remarks);
-            }
-        }
-    }
-}
-
-fn unknown_field(written: &str) -> Remark {
-    let remark = Remark::new(TemplateError::UnknownField(written.to_owned()).to_string());
-    let remark = remark.so("the application would be sent the braces in place of a value");
-    let known: Vec<_> = FIELDS.iter().map(|(name, _)| *name).collect();
-    let last = |name: &&str| name.rsplit('.').next() == Some(written.trim());
-    let other = OTHER_NAMES.iter().find(|(other, _)| *other == written.trim()).map(|(_, name)| *name);
-    let near = || suggest::nearest(written, known.iter().copied());
-    match other.or_else(|| known.iter().copied().find(last)).or_else(near) {
-        Some(name) => remark.fix(format!("did you mean {{{name}}}?")),
-        None => {
-            let all: Vec<_> = known.iter().map(|name| format!("{{{name}}}")).collect();
-            remark.fix(format!("there are {}", all.join(", ")))
-        }
-    }
-}
-
-fn no_header_twice(header: &Given<Option<HeaderName>>, headers: &[Given<(HeaderName, Template)>], log: &mut Findings) {
+fn no_header_twice(
+    header: &Given<Option<HeaderName>>,
+    headers: &[Given<(HeaderName, Template<Field>)>],
+    log: &mut Findings,
+) {
     for (at, further) in headers.iter().enumerate() {
         let name = &further.value.0;
         let earlier = headers.iter().take(at).any(|other| other.value.0 == *name);

@@ -55,7 +55,8 @@ fn paces(limits: &Section<'_>, log: &mut Findings) -> Option<Paces> {
     })
 }
 
-fn own_path(text: &str) -> Result<String, Remark> {
+/// A path of our own.
+pub(super) fn own_path(text: &str) -> Result<String, Remark> {
     let path = path::folder(text)?;
     if path.starts_with("/.well-known/") {
         return Err(Remark::new("/.well-known/ is shared with others, and holds our keys")

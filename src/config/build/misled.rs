@@ -1,13 +1,16 @@
 //! Where a route leads its visitors that nobody can mean: back to itself, or past its own rewrite.
 
+use std::borrow::Cow;
+
 use http::Method;
 use percent_encoding::percent_decode_str;
 
 use super::routes::Known;
 use super::sites;
 use crate::config::error::{Findings, Remark};
-use crate::gateway::{FixedAnswer, Rewrite, RouteSettings, TARGET};
+use crate::gateway::{Access, Blank, FixedAnswer, Rewrite, RouteSettings, TARGET};
 use crate::http::path_pattern::PathPattern;
+use crate::template;
 
 /// Warns of redirects that come back to the route that sends them, and of prefixes that none of a route's paths has.
 pub(super) fn check(routes: &[Known], sites: &[sites::Known], log: &mut Findings) {
@@ -19,6 +22,11 @@ pub(super) fn check(routes: &[Known], sites: &[sites::Known], log: &mut Findings
             let remark = Remark::new(format!("its requests are redirected to {to:?}, which leads back to it"));
             let remark = remark.so("browsers would go round in a circle and give up");
             log.warn(&path.spot, remark.fix("redirect to a path that another route takes, or narrow this one"));
+        }
+        if let Some(page) = login_page(ours).filter(|page| is_guarded(ours, page, &settings, sites)) {
+            let remark = Remark::new(format!("not_logged_in.page leads to {page}, where one has to log in"));
+            let remark = remark.so("browsers would go round in a circle and give up");
+            log.warn(&path.spot, remark.fix("a page that strangers may see: another route for it"));
         }
         if let Some(prefix) = self::prefix(ours).filter(|prefix| !may_begin(prefix, &path.value)) {
             let remark = Remark::new(format!("none of its paths begins with rewrite.prefix = {prefix:?}"));
@@ -89,6 +97,21 @@ impl Place {
         });
         takers.max_by_key(|taker| taker.specificity()).copied()
     }
+}
+
+/// Where a navigation is led that has to log in.
+fn login_page(route: &RouteSettings) -> Option<String> {
+    let text_of = |blank| match blank {
+        Blank::Site => None,
+        Blank::Next | Blank::LoginUrl => Some(Cow::Borrowed("/")),
+    };
+    route.handling.not_logged_in.page.as_ref()?.fill(template::Place::Address, text_of).ok()
+}
+
+fn is_guarded(route: &RouteSettings, page: &str, all: &[&RouteSettings], sites: &[sites::Known]) -> bool {
+    let from = Place { host: route.host.clone(), path: route.path.literal().to_owned() };
+    let place = from.after(page, sites);
+    place.and_then(|place| place.taker(all)).is_some_and(|taker| taker.access == Access::Required)
 }
 
 fn prefix(route: &RouteSettings) -> Option<&str> {

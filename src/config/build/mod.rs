@@ -8,14 +8,17 @@ mod aliased;
 mod balance;
 mod between;
 mod client_auth;
+mod companions;
 mod cookie_reach;
 mod fields;
 mod forward_auth;
+mod front_end;
 mod handling;
 mod health;
 mod identities;
 mod login;
 mod misled;
+mod not_logged_in;
 mod outgoing_tls;
 mod outranked;
 mod qq;
@@ -31,6 +34,7 @@ mod unrouted;
 mod upstreams;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(super) use self::qq::PLACEHOLDER;
 use super::Config;
@@ -83,7 +87,10 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
 
     // What is missing from a list by now has been noted down as a mistake, and nothing is made of this then.
     let store = store?;
+    let mut sites = sites?;
+    let front_ends = sites.iter_mut().map(|site| site.front_end.settings.take().map(Arc::new)).collect();
     Some(Config {
+        front_ends,
         trusted_proxies: listening.trusted_proxies.values().collect(),
         forwarding: listening.forwarding?,
         prefix: listening.prefix?.value,
@@ -91,7 +98,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
         tls: tls.with(clients?)?,
         acme: acme.settings?,
         certificate_fields: asked.headers.values().collect(),
-        sites: sites::together(sites?, strict?.value)?,
+        sites: sites::together(sites, strict?.value)?,
         qq: qq?.settings,
         upstreams: upstreams?.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
         routes: routes?.into_iter().map(|route| route.settings).collect::<Option<_>>()?,

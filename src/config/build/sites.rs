@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use url::{Host, Url};
 
-use super::client_auth;
+use super::{client_auth, front_end};
 use crate::config::error::{Findings, Place, Remark, Spot};
 use crate::config::keys::names_in;
 use crate::config::parse::{address, path, web};
@@ -14,7 +14,7 @@ use crate::config::suggest;
 use crate::config::tree::Node;
 use crate::http::client_certificate::ClientAuth;
 use crate::http::path_pattern::PathPattern;
-use crate::site::{Origin, Site, Sites};
+use crate::site::{Origin, SameSite, Site, Sites};
 
 /// What is known of one site.
 pub(super) struct Known {
@@ -26,6 +26,8 @@ pub(super) struct Known {
     pub(super) redirect_uris: Many<(String, Url)>,
     /// Its own way of asking for certificates.
     pub(super) client_auth: Option<Given<ClientAuth>>,
+    /// How the front end that it has elsewhere logs its visitors in.
+    pub(super) front_end: front_end::Known,
     /// Whether every host of it is known.
     pub(super) whole: bool,
 }
@@ -69,6 +71,10 @@ fn one(section: &Section<'_>, usual: ClientAuth, log: &mut Findings) -> Known {
         about_cookie_domain(domain, spot, origin_value, &aliases.items, log);
     }
     let client_auth = client_auth::of_site(section, log).flatten();
+    let same_site = front_end::same_site(section, origin_value, log);
+    let cors_origins = front_end::cors_origins(section, origin_value, same_site, log);
+    let has_page = !redirect_uris.items.is_empty();
+    let front_end = front_end::read(&section.section("front_end"), has_page, &cors_origins, log);
     let spot = section.spot("origin");
     let whole = origin.is_some() && aliases.whole;
     let site = origin.map(|origin| {
@@ -77,6 +83,8 @@ fn one(section: &Section<'_>, usual: ClientAuth, log: &mut Findings) -> Known {
         Site {
             aliases: aliases.items.iter().map(|alias| bare(&alias.value)).collect(),
             allowed_hosts: allowed_hosts.values().collect(),
+            cors_origins: cors_origins.values().collect(),
+            same_site: same_site.unwrap_or(SameSite::Lax),
             logout_paths: logout_paths.items.iter().map(|path| path.value.clone()).collect(),
             redirect_uris: redirect_uris.items.iter().map(|given| given.value.clone()).collect::<BTreeMap<_, _>>(),
             client_auth: client_auth.as_ref().map_or(usual, |own| own.value),
@@ -85,7 +93,7 @@ fn one(section: &Section<'_>, usual: ClientAuth, log: &mut Findings) -> Known {
         }
     });
     let (aliases, logout_paths) = (aliases.items, logout_paths.items);
-    Known { site, origin: spot, aliases, logout_paths, redirect_uris, client_auth, whole }
+    Known { site, origin: spot, aliases, logout_paths, redirect_uris, client_auth, front_end, whole }
 }
 
 fn logout_path(text: &str) -> Result<PathPattern, Remark> {

@@ -6,4 +6,5 @@ pub(super) mod mode;
 pub(super) mod name;
 pub(super) mod path;
 pub(super) mod status;
+pub(super) mod template;
 pub(super) mod web;

@@ -2,7 +2,8 @@
 
 use super::{Folder, MINIMAL};
 use crate::config::Config;
-use crate::identity::{ClaimValue, Signing};
+use crate::identity::Signing;
+use crate::template::JsonTemplate;
 use crate::upstream::Endpoint;
 
 /// One variable, and a look at what has become of it.
@@ -43,13 +44,13 @@ const CASES: &[Case] = &[
     }),
     (
         &[("MENSHEN__IDENTITY__DEFAULT__CLAIMS__LEVEL", "3")],
-        |config| matches!(&config.identities[0].claims[..], [(name, ClaimValue::Fixed(three))] if name == "level" && three == 3),
+        |config| matches!(&config.identities[0].claims[..], [(name, JsonTemplate::Fixed(three))] if name == "level" && three == 3),
     ),
     (&[("MENSHEN__IDENTITY__DEFAULT__HEADERS__X_MENSHEN_USER", "{user.id}")], |config| {
         config.identities[0].headers.iter().map(|(name, _)| name.as_str()).eq(["x-menshen-user"])
     }),
     (&[("MENSHEN__IDENTITY__DEFAULT__COOKIES__USER_NAME", "{user.id}")], |config| {
-        config.identities[0].cookies.iter().map(|(name, _)| name.as_str()).eq(["user_name"])
+        config.identities[0].cookies.iter().map(|companion| companion.name.as_str()).eq(["user_name"])
     }),
     (&[("MENSHEN__IDENTITY__DEFAULT__SCHEME", "")], |config| config.identities[0].scheme.is_empty()),
     (

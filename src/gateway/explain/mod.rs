@@ -247,7 +247,13 @@ fn answer(decision: &Decision, matched: Matched<'_>) -> &'static str {
         Decision::Allow(clearance) if clearance.identity().is_some() => "the application's, which learns who it is",
         Decision::Allow(_) if access == Access::Public => "the application's, which learns nobody's identity here",
         Decision::Allow(_) => "the application's, as for a stranger",
+        Decision::Login if matched.route.handling.not_logged_in.page.is_some() => {
+            "302 to the route's not_logged_in.page: a session is needed"
+        }
         Decision::Login => "302 to the login page: a session is needed",
+        Decision::Unauthorized if matched.route.handling.not_logged_in.words.is_some() => {
+            "what the route's not_logged_in.json says: a session is needed, and this is no navigation that could log in"
+        }
         Decision::Unauthorized if access != Access::Required => {
             "401: the route wants an Authorization of the client's own, or a session"
         }

@@ -6,7 +6,7 @@
 mod asked;
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, HeaderValue, LOCATION, SET_COOKIE};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
 pub use self::asked::Dialect;
@@ -76,6 +76,7 @@ impl Gateway {
         // Ours are answered here: an application that got them would answer in our place.
         if !method::has_form(request.method(), request.uri())
             || self.shared.own_paths.find(request.uri().path()).is_some()
+            || here.site.own_path(request.uri().path()).is_some()
         {
             return Err(Error::NotFound);
         }
@@ -85,8 +86,8 @@ impl Gateway {
         let answered = async {
             match decision {
                 Decision::Allow(clearance) => self.vouch(request, clearance, &passing, here).await,
-                Decision::Login => Ok(own::login_page::invite(&self.shared, &target, &passing.presented, here.site)),
-                Decision::Unauthorized => Err(own::login_needed(&self.shared, &passing.presented, here.site)),
+                Decision::Login => Ok(own::invite(&self.shared, &target, &passing, here)),
+                Decision::Unauthorized => self.turn_away(&target, &passing, here),
                 Decision::ForeignOrigin => Err(Error::ForeignOrigin),
             }
         };
@@ -94,6 +95,18 @@ impl Gateway {
             return answered.await;
         }
         own::logout::follow(&self.shared, here, &ending, answered).await
+    }
+
+    /// In the route's own words, unless the proxy that asks would take them for a yes.
+    fn turn_away(&self, target: &Uri, passing: &Passing<'_>, here: Here<'_>) -> Result<Response<AnswerBody>, Error> {
+        let mut answered = own::turn_away(&self.shared, target, passing, here);
+        if let Ok(response) = &mut answered
+            && response.status().is_success()
+            && rule::holds(Rule::ARefusalIsNoYes)
+        {
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+        }
+        answered
     }
 
     /// The request may pass: with these fields, and no other of their names.
@@ -116,11 +129,12 @@ impl Gateway {
         self.strip_claims(&mut request, clearance.identity(), *matched, here);
         let mut response = Response::new(AnswerBody::default());
         let headers = response.headers_mut();
-        for name in self.shared.identities.header_names() {
+        let of_certificates = self.shared.certificate_fields.iter().map(|(name, _)| name);
+        for name in self.shared.identities.header_names().chain(of_certificates) {
             headers.insert(name, HeaderValue::from_static(""));
         }
         for name in [AUTHORIZATION, COOKIE] {
-            headers.insert(&name, kept(request.headers(), &name));
+            headers.insert(&name, kept(request.headers(), &name, if name == COOKIE { b"; " } else { b", " }));
         }
         let told = fields.as_ref().and_then(|ready| ready.headers.clone());
         for (name, value) in told.iter().flat_map(|told| told.iter()) {
@@ -136,10 +150,10 @@ impl Gateway {
     }
 }
 
-/// What is left of a field that a client sent, as one.
-fn kept(headers: &HeaderMap, name: &http::HeaderName) -> HeaderValue {
+/// What is left of a field that a client sent, as one (RFC 9110, 5.3; RFC 6265, 5.4).
+fn kept(headers: &HeaderMap, name: &http::HeaderName, between: &[u8]) -> HeaderValue {
     let all: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-    HeaderValue::from_bytes(&all.join(&b"; "[..])).unwrap_or(HeaderValue::from_static(""))
+    HeaderValue::from_bytes(&all.join(between)).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// nginx knows 2xx, 401 and 403, and calls anything else an error of the server's: whoever has to log in gets a 401 that

@@ -11,7 +11,7 @@ use crate::gateway::error::Error;
 use crate::gateway::way_on::WayOn;
 use crate::gateway::{Shared, cookies, respond};
 use crate::http::safe_redirect::SafeRedirect;
-use crate::login::{LoggedIn, Refusal};
+use crate::login::{LoggedIn, Refusal, Return, Returning};
 use crate::rule::{self, Rule};
 use crate::session::Proof;
 use crate::telemetry::ALWAYS;
@@ -29,21 +29,9 @@ pub(in crate::gateway) async fn answer(
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
-    let from = call.here.caller.client.address();
-    let began = Instant::now();
-    let returning = shared.login.finish(from, call.headers, &query_pairs(call.uri), &call.here.site.wire).await;
-    if returning.outcome.as_ref().map_or_else(Refusal::has_asked, |_| true) {
-        shared.metrics.exchange(began.elapsed());
-    }
-    match &returning.outcome {
-        Ok(_) => shared.metrics.login("finished", ""),
-        Err(refusal) => shared.metrics.login("refused", refusal.name()),
-    }
+    let returning = finish(shared, call, &query_pairs(call.uri), Return::ByState, line).await;
     let mut response = match returning.outcome {
         Ok(logged_in) => {
-            if let Some(line) = line {
-                line.user = Some(shared.sessions.logged(&logged_in.snapshot));
-            }
             let response = finished(shared, call, &logged_in)?;
             end_replaced(shared, call, present, &logged_in).await?;
             response
@@ -54,9 +42,6 @@ pub(in crate::gateway) async fn answer(
             respond::redirect(StatusCode::SEE_OTHER, next.location())
         }
         Err(refusal) => {
-            if let Some(user) = refusal.blocked() {
-                shared.trail.login_refused(user, call.here.caller.id.to_string(), call.here.now);
-            }
             let way_on = WayOn::after(returning.next.as_ref(), shared, call, present.is_some());
             respond::refused(&refusal.into(), call.here, &way_on)
         }
@@ -65,13 +50,44 @@ pub(in crate::gateway) async fn answer(
     Ok(response)
 }
 
+/// Ends a login, and tells of it whoever is told of logins.
+pub(super) async fn finish(
+    shared: &Shared,
+    call: Call<'_>,
+    query: &[(String, String)],
+    by: Return,
+    line: &mut Option<Box<Line>>,
+) -> Returning {
+    let from = call.here.caller.client.address();
+    let began = Instant::now();
+    let returning = shared.login.finish(from, call.headers, query, &call.here.site.wire, by).await;
+    if returning.outcome.as_ref().map_or_else(Refusal::has_asked, |_| true) {
+        shared.metrics.exchange(began.elapsed());
+    }
+    match &returning.outcome {
+        Ok(logged_in) => {
+            shared.metrics.login("finished", "");
+            if let Some(line) = line {
+                line.user = Some(shared.sessions.logged(&logged_in.snapshot));
+            }
+        }
+        Err(refusal) => {
+            shared.metrics.login("refused", refusal.name());
+            if let Some(user) = refusal.blocked() {
+                shared.trail.login_refused(user, call.here.caller.id.to_string(), call.here.now);
+            }
+        }
+    }
+    returning
+}
+
 /// What would be answered, as far as it is known before QQ is asked. Nothing is spent.
 pub(super) fn foretell(shared: &Shared, call: Call<'_>, present: Option<&Proof>) -> Result<String, Error> {
     only(call.method, &[Method::GET], "GET")?;
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
-    match shared.login.foretell(call.headers, &query_pairs(call.uri), &call.here.site.wire) {
+    match shared.login.foretell(call.headers, &query_pairs(call.uri), &call.here.site.wire, Return::ByState) {
         Ok(next) => Ok(format!(
             "as QQ says of the code, which only the real callback asks it; in the end 303: to {}",
             next.as_str()
@@ -85,7 +101,7 @@ pub(super) fn foretell(shared: &Shared, call: Call<'_>, present: Option<&Proof>)
 
 /// A login as somebody else ends the session it replaces, so that an answer still under way cannot put that one back.
 /// The same user's goes on: another tab may be using it at this very moment.
-async fn end_replaced(
+pub(super) async fn end_replaced(
     shared: &Shared,
     call: Call<'_>,
     present: Option<&Proof>,
@@ -116,7 +132,14 @@ fn finished(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Result<Res
     } else {
         respond::redirect(StatusCode::SEE_OTHER, logged_in.next.location())
     };
-    add_cookies(response.headers_mut(), cookies::of(shared, snapshot, call.here)?);
+    add_cookies(response.headers_mut(), cookies::of_login(shared, snapshot, call.here, call.headers)?);
+    note(shared, call, logged_in);
+    Ok(response)
+}
+
+/// Writes a login down, once.
+pub(super) fn note(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) {
+    let snapshot = &logged_in.snapshot;
     if logged_in.is_news() {
         tracing::info!(
             target: ALWAYS,
@@ -126,5 +149,4 @@ fn finished(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Result<Res
         let request = call.here.caller.id.to_string();
         shared.trail.logged_in(snapshot.user, snapshot.session, request, logged_in.at);
     }
-    Ok(response)
 }

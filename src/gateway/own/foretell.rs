@@ -2,10 +2,10 @@
 
 use http::Request;
 
-use super::{Call, callback, health, login_page, login_start, logout, userinfo, well_known};
+use super::{Call, callback, front_end, health, login_page, login_start, logout, userinfo, well_known};
 use crate::gateway::error::Error;
 use crate::gateway::explain::{Explanation, session};
-use crate::gateway::route::OwnPath;
+use crate::gateway::own_paths::OwnPath;
 use crate::gateway::{Gateway, Here};
 
 impl Gateway {
@@ -22,6 +22,8 @@ impl Gateway {
         let call = Call { method, uri, headers, here };
         let (response, what) = match own {
             OwnPath::LoginStart => return login_start::foretell(shared, call),
+            OwnPath::FrontEndStart => return front_end::foretell_start(shared, call),
+            OwnPath::FrontEndCallback => return front_end::foretell_return(shared, call),
             OwnPath::Logout => return logout::foretell(shared, call, &self.sessions).await,
             OwnPath::Callback => {
                 let presented = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;

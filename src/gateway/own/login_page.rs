@@ -1,16 +1,16 @@
 //! `GET /.menshen/login?next=/path`: the page of providers.
 
-use http::{HeaderValue, Method, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Response, Uri};
 use url::form_urlencoded;
 
-use super::{Call, next, only, with_cookies};
+use super::{Call, next, only};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::error::Error;
 use crate::gateway::way_on::WayOn;
-use crate::gateway::{Shared, SiteContext, cookies, respond};
+use crate::gateway::{Shared, SiteContext, respond};
 use crate::http::safe_redirect::SafeRedirect;
 use crate::page::{Page, ProviderChoice};
-use crate::session::{Presented, Proof};
+use crate::session::Proof;
 
 pub(in crate::gateway) fn answer(
     shared: &Shared,
@@ -39,18 +39,11 @@ pub(in crate::gateway) fn answer(
     Ok(response)
 }
 
-/// Sends a browser that met a guarded page to the page of providers; it comes back to where it wanted to go.
-pub(in crate::gateway) fn invite(
-    shared: &Shared,
-    wanted: &Uri,
-    presented: &Presented,
-    site: &SiteContext,
-) -> Response<AnswerBody> {
+/// The page of providers, for a browser that wanted to go elsewhere.
+pub(super) fn leading_to(wanted: &Uri, site: &SiteContext) -> HeaderValue {
     let next = wanted.path_and_query().map_or("/", |target| target.as_str());
     let next = SafeRedirect::parse(next, &site.site);
-    let location = HeaderValue::try_from(address(site, &next));
-    let response = respond::redirect(StatusCode::FOUND, location.unwrap_or(HeaderValue::from_static("/")));
-    with_cookies(response, cookies::removed_if_over(shared, presented, site))
+    HeaderValue::try_from(address(site, &next)).unwrap_or(HeaderValue::from_static("/"))
 }
 
 /// The page of providers, for a login that ends at `next`.

@@ -11,11 +11,11 @@ use crate::gateway::caller;
 use crate::gateway::error::Error;
 use crate::gateway::{Shared, respond};
 use crate::http::safe_redirect::SafeRedirect;
-use crate::login::Refusal;
+use crate::login::{Beginning, Refusal, StateShape};
 
 /// Said by an address that we have sent a browser on to. A proxy before us that writes a `Host` of its own would
 /// otherwise have it sent there for ever.
-const SENT_ON: &str = "sent-on";
+pub(super) const SENT_ON: &str = "sent-on";
 
 pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
     let next = match checked(shared, call)? {
@@ -72,7 +72,8 @@ pub(in crate::gateway) fn start(
 ) -> Result<Response<AnswerBody>, Error> {
     let display = caller::display(call.headers);
     let site = call.here.site;
-    let started = shared.login.start(call.headers, &site.wire, &site.redirect_uri, next, display, call.here.now)?;
+    let beginning = Beginning { redirect_uri: &site.redirect_uri, next, state: StateShape::Random, display };
+    let started = shared.login.start(call.headers, &site.wire, beginning, call.here.now)?;
     Ok(with_cookies(send(call, &started.login_url), started.cookies))
 }
 

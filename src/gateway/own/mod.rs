@@ -3,6 +3,7 @@
 pub(super) mod acme_challenge;
 pub(super) mod callback;
 mod foretell;
+pub(super) mod front_end;
 pub(super) mod health;
 pub(super) mod login_page;
 pub(super) mod login_start;
@@ -13,13 +14,13 @@ pub(super) mod well_known;
 use std::sync::Arc;
 
 use http::header::HeaderMap;
-use http::{HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
 
 use super::body::AnswerBody;
 use super::error::Error;
-use super::route::OwnPath;
-use super::{Gateway, Here, Shared, SiteContext, cookies};
+use super::own_paths::OwnPath;
+use super::{Found, Gateway, Here, Passing, Shared, SiteContext, cookies, cors, respond};
 use crate::http::request_path;
 use crate::http::safe_redirect::SafeRedirect;
 use crate::rule::{self, Rule};
@@ -66,6 +67,11 @@ impl Gateway {
                 note_user(line, &session);
                 callback::answer(shared, call, session.session().map(AsRef::as_ref), line).await
             }
+            OwnPath::FrontEndStart => front_end::start(shared, call),
+            OwnPath::FrontEndCallback => {
+                let session = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
+                front_end::hand_in(shared, call, session.session().map(AsRef::as_ref), line).await
+            }
             OwnPath::Logout => {
                 if let Ok(session) = self.session(call).await {
                     note_user(line, &session);
@@ -80,6 +86,22 @@ impl Gateway {
             // Answered before any site is looked for.
             OwnPath::Auth | OwnPath::Nothing => Err(Error::NotFound),
         }
+    }
+
+    /// The same, so that scripts of pages elsewhere that belong to the site can read it.
+    pub(super) async fn answer_own_in_view(
+        &self,
+        own: OwnPath,
+        request: &Request<Incoming>,
+        here: Here<'_>,
+        line: &mut Option<Box<Line>>,
+    ) -> Result<Response<AnswerBody>, Error> {
+        if let Some(response) = cors::preflight(here.site, here.caller, request.headers()) {
+            return Ok(response);
+        }
+        let mut response = self.answer_own(own, request, here, line).await?;
+        cors::allow(&mut response, here.site, here.caller);
+        Ok(response)
     }
 
     /// By token or cookie.
@@ -98,16 +120,49 @@ fn note_user(line: &mut Option<Box<Line>>, presented: &Presented) {
     }
 }
 
+/// Sends a browser that met a guarded page to where one logs in; it comes back to where it wanted to go. Whoever was logged
+/// in is told so by his cookies too.
+pub(super) fn invite(shared: &Shared, wanted: &Uri, passing: &Passing<'_>, here: Here<'_>) -> Response<AnswerBody> {
+    let Passing { found: Found { matched, .. }, presented } = passing;
+    let page = matched.route.handling.not_logged_in.page(wanted, here.site);
+    let location = page.unwrap_or_else(|| login_page::leading_to(wanted, here.site));
+    let response = respond::redirect(StatusCode::FOUND, location);
+    with_cookies(response, cookies::removed_if_over(shared, presented, here.site))
+}
+
 /// Nobody is logged in who must be; whoever was is told so by his cookies too.
-pub(super) fn login_needed(shared: &Shared, presented: &Presented, site: &SiteContext) -> Error {
+fn login_needed(shared: &Shared, presented: &Presented, site: &SiteContext) -> Error {
     Error::LoginNeeded { removals: cookies::removed_if_over(shared, presented, site) }
+}
+
+/// The same of a route, which may have words of its own for it.
+pub(super) fn turn_away(
+    shared: &Shared,
+    wanted: &Uri,
+    passing: &Passing<'_>,
+    here: Here<'_>,
+) -> Result<Response<AnswerBody>, Error> {
+    let Passing { found: Found { matched, .. }, presented } = passing;
+    let words = matched.route.handling.not_logged_in.answer(wanted, here.site);
+    match words.filter(|_| !here.caller.wants_page()) {
+        Some(mut response) => {
+            cors::allow(&mut response, here.site, here.caller);
+            Ok(with_cookies(response, cookies::removed_if_over(shared, presented, here.site)))
+        }
+        None => Err(login_needed(shared, presented, here.site)),
+    }
 }
 
 /// Where a login ends that is begun with this query. Not at an endpoint of ours: that would be another login, or a page
 /// that asks whether to log out again.
 fn next(shared: &Shared, call: Call<'_>) -> SafeRedirect {
+    next_called(shared, call, "next")
+}
+
+/// The same of a query that calls it by another name.
+fn next_called(shared: &Shared, call: Call<'_>, name: &str) -> SafeRedirect {
     let pairs = query_pairs(call.uri);
-    let next = pairs.iter().find(|(name, _)| name == "next").map_or("/", |(_, next)| next);
+    let next = pairs.iter().find(|(found, _)| found == name).map_or("/", |(_, next)| next);
     let next = SafeRedirect::parse(next, &call.here.site.site);
     if is_page(&next, shared) && !is_logout(&next, shared, call.here.site) { next } else { SafeRedirect::home() }
 }
@@ -115,7 +170,9 @@ fn next(shared: &Shared, call: Call<'_>) -> SafeRedirect {
 /// Whether a place is not an endpoint of ours, in any spelling, here or at another site of ours.
 fn is_page(place: &SafeRedirect, shared: &Shared) -> bool {
     let Some(path) = place.path_where(|host| shared.sites.find(host).is_some()) else { return true };
+    let of_a_front_end = |path| shared.sites.iter().any(|site| site.own_path(path).is_some());
     let is_page = request_path::read(path).is_ok_and(|readings| !shared.own_paths.is_ours(path, &readings));
+    let is_page = is_page && !of_a_front_end(path);
     is_page || !rule::holds(Rule::NoLoginEndsAtOurEndpoints)
 }
 

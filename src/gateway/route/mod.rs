@@ -8,149 +8,11 @@ use std::cmp::Reverse;
 use http::Method;
 
 pub use self::settings::{Access, Authorization, RouteSettings};
-use super::Dialect;
 use crate::http::fold_case::fold_case;
 use crate::http::path_pattern::PathPattern;
 use crate::http::request_path::Readings;
 use crate::rule::{self, Rule};
 use crate::site::same_authority;
-
-/// A way of our own, before any route of the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OwnPath {
-    /// Starts a login.
-    LoginStart,
-    /// Where the provider sends browsers back to.
-    Callback,
-    /// The page of providers.
-    LoginPage,
-    /// Ends the session.
-    Logout,
-    /// The session as JSON.
-    UserInfo,
-    /// Whether a request may pass that another proxy carries.
-    Auth,
-    /// Whether the process lives and serves.
-    Health,
-    /// The key set.
-    Jwks,
-    /// The discovery document.
-    OpenIdConfiguration,
-    /// Under our prefix, and nothing.
-    Nothing,
-}
-
-impl OwnPath {
-    /// Its name in the access log.
-    pub fn name(self) -> &'static str {
-        match self {
-            OwnPath::LoginStart => "LoginStart",
-            OwnPath::Callback => "Callback",
-            OwnPath::LoginPage => "LoginPage",
-            OwnPath::Logout => "Logout",
-            OwnPath::UserInfo => "UserInfo",
-            OwnPath::Auth => "Auth",
-            OwnPath::Health => "Health",
-            OwnPath::Jwks => "Jwks",
-            OwnPath::OpenIdConfiguration => "OpenIdConfiguration",
-            OwnPath::Nothing => "Nothing",
-        }
-    }
-
-    /// Whether it says the same at every site, to whoever asks: a health check and a backend that fetches keys may know
-    /// us by address alone.
-    pub fn is_the_same_everywhere(self) -> bool {
-        match self {
-            OwnPath::Health | OwnPath::Jwks => true,
-            OwnPath::LoginStart
-            | OwnPath::Callback
-            | OwnPath::LoginPage
-            | OwnPath::Logout
-            | OwnPath::UserInfo
-            | OwnPath::Auth
-            | OwnPath::OpenIdConfiguration
-            | OwnPath::Nothing => false,
-        }
-    }
-}
-
-/// Where our own endpoints are.
-#[derive(Debug, Clone)]
-pub struct OwnPaths {
-    by_path: Vec<(String, OwnPath)>,
-    prefix: String,
-    /// What lies below is a question about what is named there.
-    questions: Option<String>,
-}
-
-impl OwnPaths {
-    /// `start`, `callback` and `prefix` end in `/`. Our pages are answered with a last slash and without.
-    pub fn new(start: &str, callback: &str, prefix: &str, has_jwks: bool, has_discovery: bool) -> Self {
-        let mut by_path = Vec::new();
-        for (path, own) in [(start, OwnPath::LoginStart), (callback, OwnPath::Callback)] {
-            by_path.push((path.to_owned(), own));
-            by_path.push((path.trim_end_matches('/').to_owned(), own));
-        }
-        let under = [
-            ("login", OwnPath::LoginPage),
-            ("logout", OwnPath::Logout),
-            ("userinfo", OwnPath::UserInfo),
-            ("health", OwnPath::Health),
-        ];
-        for (name, own) in under {
-            by_path.extend([format!("{prefix}{name}"), format!("{prefix}{name}/")].map(|path| (path, own)));
-        }
-        if has_jwks {
-            by_path.push(("/.well-known/jwks.json".to_owned(), OwnPath::Jwks));
-        }
-        if has_discovery {
-            by_path.push(("/.well-known/openid-configuration".to_owned(), OwnPath::OpenIdConfiguration));
-        }
-        OwnPaths { by_path, prefix: prefix.to_owned(), questions: None }
-    }
-
-    /// With the endpoint that other proxies ask at.
-    pub fn with_questions(mut self, dialect: Dialect) -> Self {
-        let path = self.under_prefix("auth");
-        match dialect {
-            Dialect::Nginx | Dialect::Forwarded => self.by_path.push((path, OwnPath::Auth)),
-            Dialect::Envoy => self.questions = Some(format!("{path}/")),
-        }
-        self
-    }
-
-    /// Whether a path of another spelling would be taken, by some server behind us, for one of the contract's two
-    /// endpoints: the application's own login there would go round this one. Some do not look at the case.
-    pub fn is_shadowed(&self, readings: &Readings<'_>) -> bool {
-        let mut all = std::iter::once(readings.usual.as_ref()).chain(readings.others.iter().map(String::as_str));
-        let is_contract = |own: &OwnPath| matches!(own, OwnPath::LoginStart | OwnPath::Callback);
-        all.any(|reading| {
-            let mut contract = self.by_path.iter().filter(|(_, own)| is_contract(own));
-            contract.any(|(path, _)| match reading.is_ascii() {
-                true => path.eq_ignore_ascii_case(reading),
-                false => fold_case(path) == fold_case(reading),
-            })
-        })
-    }
-
-    /// Whether a path is kept from the application: an endpoint of ours, or a spelling that could be taken for one.
-    pub fn is_ours(&self, path: &str, readings: &Readings<'_>) -> bool {
-        self.find(path).is_some() || self.is_shadowed(readings)
-    }
-
-    /// The endpoint of ours that a raw path names. Compared as sent: no other spelling of it is ours.
-    pub fn find(&self, path: &str) -> Option<OwnPath> {
-        let named = self.by_path.iter().find(|(own, _)| own == path).map(|(_, own)| *own);
-        let is_question = || self.questions.as_ref().is_some_and(|below| path.starts_with(below));
-        let named = named.or_else(|| is_question().then_some(OwnPath::Auth));
-        named.or_else(|| path.starts_with(&self.prefix).then_some(OwnPath::Nothing))
-    }
-
-    /// The path of one of our pages.
-    pub fn under_prefix(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
-}
 
 /// The routes of one site, the most specific first.
 #[derive(Debug, Clone)]
@@ -397,25 +259,6 @@ pub(super) mod tests {
         let routes = Routes::for_site(&[route("/*", &[], Access::Public), admin], "http", |_| true);
         for path in ["/admin/x", "/ADMIN/x", "/Admin/x", "/%41dMIN/x"] {
             assert_eq!(access(&routes, Method::GET, path), Some(Access::Required), "{path}");
-        }
-    }
-
-    #[test]
-    fn our_own_paths_are_found_with_and_without_their_last_slash() {
-        let own = OwnPaths::new("/qq/login/", "/oauth_callback/", "/.menshen/", true, false);
-        for (path, found) in [
-            ("/qq/login/", Some(OwnPath::LoginStart)),
-            ("/qq/login", Some(OwnPath::LoginStart)),
-            ("/oauth_callback", Some(OwnPath::Callback)),
-            ("/.menshen/login", Some(OwnPath::LoginPage)),
-            ("/.menshen/", Some(OwnPath::Nothing)),
-            ("/.menshen/x", Some(OwnPath::Nothing)),
-            ("/.well-known/jwks.json", Some(OwnPath::Jwks)),
-            ("/.well-known/openid-configuration", None),
-            ("/qq/login/x", None),
-            ("/", None),
-        ] {
-            assert_eq!(own.find(path), found, "{path}");
         }
     }
 }

@@ -61,6 +61,11 @@ pub enum Authorization {
 }
 
 impl RouteSettings {
+    /// Whether a client needs an `Authorization` of its own where it has no session.
+    pub fn asks_for_credentials(&self) -> bool {
+        self.authorization == Authorization::Required
+    }
+
     /// Of two routes that fit, the greater wins: one for a host, then the more exact path, then one for some methods.
     pub fn specificity(&self) -> impl Ord + use<> {
         (self.host.is_some(), self.path.specificity(), !self.methods.is_empty())

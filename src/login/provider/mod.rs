@@ -37,7 +37,7 @@ impl fmt::Display for ProviderId {
 /// What the provider must hand back, and the page it should show.
 #[derive(Clone, Debug)]
 pub struct Challenge<'a> {
-    /// The login's `state` (RFC 6749, 4.1.1): letters and digits only.
+    /// The login's `state` (RFC 6749, 4.1.1): letters and digits only, unless it is the next page.
     pub state: &'a str,
     /// Where the provider sends the browser afterwards; repeated word for word in the token call.
     pub redirect_uri: &'a Url,

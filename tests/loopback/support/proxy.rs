@@ -41,6 +41,7 @@ pub struct Setup {
     upstream: String,
     cores: usize,
     drain: &'static str,
+    callback: String,
 }
 
 impl Setup {
@@ -57,6 +58,7 @@ impl Setup {
             upstream: String::new(),
             cores: 2,
             drain: "1s",
+            callback: String::new(),
         }
     }
 
@@ -80,6 +82,12 @@ impl Setup {
     /// The site's origin.
     pub fn origin(mut self, origin: &str) -> Self {
         origin.clone_into(&mut self.origin);
+        self
+    }
+
+    /// One more address that QQ sends browsers to.
+    pub fn callback(mut self, callback: &str) -> Self {
+        callback.clone_into(&mut self.callback);
         self
     }
 
@@ -199,7 +207,7 @@ impl Proxy {
         let app = qq::App {
             client_id: CLIENT_ID.to_owned(),
             client_secret: CLIENT_SECRET.to_owned(),
-            callbacks: format!("{}/oauth_callback", setup.origin),
+            callbacks: format!("{}/oauth_callback;{}", setup.origin, setup.callback),
             ..qq::App::default()
         };
         let settings = qq::Settings { apps: vec![app], ..qq::Settings::default() };
@@ -349,7 +357,7 @@ impl Drop for Proxy {
 }
 
 fn text(setup: &Setup, endpoints: &[String], qq: SocketAddr) -> String {
-    let Setup { origin, provider, log, site, routes, more, server, upstream: upstream_lines, cores, drain } = setup;
+    let Setup { origin, provider, log, site, routes, more, server, upstream: upstream_lines, cores, drain, .. } = setup;
     let listen = if server.contains("listen =") { "" } else { "listen = [\"127.0.0.1:0\"]" };
     format!(
         r#"

@@ -229,7 +229,7 @@ pub(super) const KEYS: &[Key] = &[
     key("admin.token_file", File, Derived("none")),
     key("admin.audit_kept", Kind::Duration(DAY, TEN_YEARS), Is(r#""180d""#)),
     key("forward_auth.callers", Texts, Is("[]")),
-    key("forward_auth.dialect", Choice(&["nginx", "forwarded", "envoy"]), Is(r#""nginx""#)),
+    key("forward_auth.dialect", Choice(&["nginx", "caddy", "envoy", "forwarded"]), Is(r#""nginx""#)),
     key("discovery.jwks", Flag, Is("true")),
     key("discovery.openid_configuration", Flag, Is("true")),
     key("log.format", Choice(&["auto", "json", "text"]), Is(r#""auto""#)),

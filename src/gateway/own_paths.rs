@@ -154,7 +154,7 @@ impl OwnPaths {
     pub fn with_questions(mut self, dialect: Dialect) -> Self {
         let path = self.under_prefix("auth");
         match dialect {
-            Dialect::Nginx | Dialect::Forwarded => self.endpoints.0.push((path, OwnPath::Auth)),
+            Dialect::Nginx | Dialect::Forwarded | Dialect::Caddy => self.endpoints.0.push((path, OwnPath::Auth)),
             Dialect::Envoy => self.questions = Some(format!("{path}/")),
         }
         self

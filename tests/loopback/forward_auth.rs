@@ -1,5 +1,7 @@
 //! `/.menshen/auth`: other proxies ask whether requests may pass.
 
+use std::time::Duration;
+
 use crate::support::{Answer, PAGE, Proxy, SCRIPT, Setup, Upstream};
 
 fn asked(dialect: &str, callers: &str) -> Setup {
@@ -72,7 +74,7 @@ fn who_has_to_log_in_is_told_where_if_it_is_a_page_that_was_asked_for() {
 fn words_that_say_ok_are_no_yes_to_a_proxy_that_asks() {
     let route = "path = \"/words/*\"\naccess = \"required\"\nnot_logged_in.page = \"/login/?next={next}\"\n\
         not_logged_in.status = 200\nnot_logged_in.json = { code = \"4101\" }";
-    for (dialect, sent_on) in [("nginx", 401), ("forwarded", 302)] {
+    for (dialect, sent_on) in [("nginx", 401), ("forwarded", 302), ("caddy", 302)] {
         let (proxy, _upstream) = before(asked(dialect, "\"127.0.0.1\"").route_of(route));
         let ask = |target: &str, field: &str| {
             let said = match dialect {
@@ -110,6 +112,32 @@ fn headers_of_certificates_and_lists_come_as_they_would_go_on() {
         assert_eq!(answer.header(&format!("x-client-cert-{name}")), Some(""), "{name}");
     }
     assert_eq!((answer.header("authorization"), answer.header("cookie")), (Some("JWT a, JWT b"), Some("a=1; b=2")));
+}
+
+#[test]
+fn a_session_that_is_used_is_renewed_by_as_many_cookies_as_the_proxy_can_carry() {
+    for (dialect, names) in [
+        ("nginx", &["menshen_session"][..]),
+        ("caddy", &["menshen_session"]),
+        ("forwarded", &["menshen_session", "username"]),
+        ("envoy", &["menshen_session", "username"]),
+    ] {
+        let (proxy, _upstream) = before(asked(dialect, "\"127.0.0.1\""));
+        let browser = proxy.browser();
+        browser.log_in("10001");
+        proxy.advance(Duration::from_secs(6 * 3600));
+        let said = match dialect {
+            "nginx" => vec!["X-Original-Method: GET", "X-Original-URI: /"],
+            "envoy" => Vec::new(),
+            _ => vec!["X-Forwarded-Method: GET", "X-Forwarded-Host: www.meiduo.site", "X-Forwarded-Uri: /"],
+        };
+        let cookie = format!("Cookie: {}", browser.cookie_header().unwrap());
+        let endpoint = if dialect == "envoy" { "/.menshen/auth/" } else { "/.menshen/auth" };
+        let answer = proxy.connect().get(endpoint, &[&said[..], &[&cookie, PAGE]].concat()).answer();
+        assert_eq!(answer.status, 200, "{dialect}");
+        let set: Vec<_> = answer.all("set-cookie").iter().map(|cookie| cookie.split('=').next().unwrap()).collect();
+        assert_eq!(set, names, "{dialect}");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::gateway::{Dialect, ForwardAuth};
 /// Reads the section; `Some(None)`: nobody asks.
 pub(super) fn read(section: &Section<'_>, listening: &Listening, log: &mut Findings) -> Option<Option<ForwardAuth>> {
     let callers = section.each("callers", log, address::peer);
-    let dialects = [Dialect::Nginx, Dialect::Forwarded, Dialect::Envoy];
+    let dialects = [Dialect::Nginx, Dialect::Caddy, Dialect::Envoy, Dialect::Forwarded];
     let dialect = section.value("dialect", log, read::choice(&dialects))?;
     if !callers.whole {
         return None;

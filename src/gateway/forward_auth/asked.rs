@@ -11,8 +11,10 @@ use crate::rule::{self, Rule};
 pub enum Dialect {
     /// nginx's `auth_request`, with `X-Original-Method` and `X-Original-URI` as in `deploy/nginx-forward-auth.conf`.
     Nginx,
-    /// Caddy's `forward_auth` and Traefik's `ForwardAuth`: `X-Forwarded-Method`, `X-Forwarded-Uri`, `X-Forwarded-Host`.
+    /// Traefik's `ForwardAuth` and others: `X-Forwarded-Method`, `X-Forwarded-Uri`, `X-Forwarded-Host`.
     Forwarded,
+    /// The same of Caddy, as in `deploy/Caddyfile`.
+    Caddy,
     /// Envoy's `ext_authz` by HTTP: the request's own method and host, its target below ours.
     Envoy,
 }
@@ -33,7 +35,7 @@ pub(super) fn original<B>(dialect: Dialect, asked: &Request<B>, ours: &str) -> R
     let headers = asked.headers();
     let (method, target, host) = match dialect {
         Dialect::Nginx => (named(headers, &X_ORIGINAL_METHOD)?, whole(headers, &X_ORIGINAL_URI)?, one(headers, &HOST)?),
-        Dialect::Forwarded => {
+        Dialect::Forwarded | Dialect::Caddy => {
             (named(headers, &X_FORWARDED_METHOD)?, whole(headers, &X_FORWARDED_URI)?, one(headers, &X_FORWARDED_HOST)?)
         }
         Dialect::Envoy => {

@@ -157,18 +157,20 @@ fn kept(headers: &HeaderMap, name: &http::HeaderName, between: &[u8]) -> HeaderV
 }
 
 /// nginx knows 2xx, 401 and 403, and calls anything else an error of the server's: whoever has to log in gets a 401 that
-/// says where. Of several cookies it makes one field that no browser reads as such: the session's, which is the first, goes
-/// alone.
+/// says where. Of several cookies it makes one field that no browser reads as such, and so does Caddy of those of a yes: the
+/// session's, which is the first, goes alone.
 fn suited(mut response: Response<AnswerBody>, dialect: Dialect) -> Response<AnswerBody> {
     let status = response.status();
-    if dialect != Dialect::Nginx {
-        return response;
-    }
+    let is_nginx = match dialect {
+        Dialect::Forwarded | Dialect::Envoy => return response,
+        Dialect::Nginx => true,
+        Dialect::Caddy => false,
+    };
     let headers = response.headers_mut();
-    if let Some(first) = headers.get(SET_COOKIE).cloned() {
+    if let Some(first) = headers.get(SET_COOKIE).cloned().filter(|_| is_nginx || status.is_success()) {
         headers.insert(SET_COOKIE, first);
     }
-    if [StatusCode::OK, StatusCode::UNAUTHORIZED].contains(&status) {
+    if !is_nginx || [StatusCode::OK, StatusCode::UNAUTHORIZED].contains(&status) {
         return response;
     }
     let leads_on = status.is_redirection() && response.headers().contains_key(LOCATION);

@@ -1,6 +1,7 @@
 //! What tests of the whole program stand on: the real binary with a configuration of its own, a QQ that runs here, and
 //! whatever software stands before it or behind it.
 
+pub(crate) mod edges;
 pub(crate) mod nginx;
 mod ports;
 mod program;

@@ -27,6 +27,11 @@ impl Environment {
         environment
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Its interpreter. What it says is not kept back, and a proxy that the shell names is not used.
     pub(crate) fn python(&self) -> Command {
         let mut python = Command::new(self.0.join("bin/python"));

@@ -38,7 +38,7 @@ const TLS_ALONE: &str = "HTTP/1.1 400 Bad Request\r\n\
 
 /// How long after the drain has begun the first request is waited for of whoever had just connected: it is on its way. What
 /// connects later is a successor's, where sockets outlive the process.
-const FIRST_WORD: Duration = Duration::from_secs(1);
+const FIRST_WORD: Duration = Duration::from_secs(3);
 
 /// A connection that was just accepted.
 pub(super) struct Accepted {

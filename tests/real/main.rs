@@ -20,6 +20,8 @@ mod dockerfile;
 mod flood;
 mod forward_auth;
 #[cfg(feature = "demo")]
+mod front_end;
+#[cfg(feature = "demo")]
 mod grpc;
 #[cfg(feature = "demo")]
 mod idle_memory;
@@ -36,6 +38,8 @@ mod nginx_https;
 mod qq_login_tool;
 #[cfg(feature = "demo")]
 mod radicale;
+#[cfg(feature = "demo")]
+mod rest_shop;
 #[cfg(feature = "demo")]
 mod scanner;
 #[cfg(feature = "demo")]

@@ -2,6 +2,7 @@
 //! whatever software stands before it or behind it.
 
 pub(crate) mod edges;
+pub(crate) mod mall_api;
 pub(crate) mod nginx;
 mod ports;
 mod program;

@@ -28,6 +28,7 @@ pub(crate) struct Setup {
     server: String,
     site: String,
     sections: String,
+    callback: String,
 }
 
 impl Setup {
@@ -40,6 +41,7 @@ impl Setup {
             server: "cores = 2\n".to_owned(),
             site: String::new(),
             sections: String::new(),
+            callback: String::new(),
         }
     }
 
@@ -58,6 +60,12 @@ impl Setup {
     /// The site is at this port, where a browser can find it.
     pub(crate) fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
+        self
+    }
+
+    /// One more address that QQ sends browsers to.
+    pub(crate) fn callback(mut self, callback: &str) -> Self {
+        callback.clone_into(&mut self.callback);
         self
     }
 
@@ -90,7 +98,7 @@ impl Setup {
         let app = qq::App {
             client_id: CLIENT_ID.to_owned(),
             client_secret: CLIENT_SECRET.to_owned(),
-            callbacks: format!("{}://{}/oauth_callback", self.scheme, self.host()),
+            callbacks: format!("{}://{}/oauth_callback;{}", self.scheme, self.host(), self.callback),
             ..qq::App::default()
         };
         let settings = qq::Settings { apps: vec![app], ..qq::Settings::default() };

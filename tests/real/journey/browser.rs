@@ -17,9 +17,9 @@ const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "goog
 const INSTALL: &str = "scripts/install-test-parts installs what these tests need";
 
 /// Where visitors find the site and QQ: origins.
-pub(super) struct Whereabouts {
-    pub(super) site: String,
-    pub(super) qq: String,
+pub(crate) struct Whereabouts {
+    pub(crate) site: String,
+    pub(crate) qq: String,
 }
 
 /// Plays a case to its good end before a program.
@@ -28,7 +28,7 @@ pub(super) fn play(case: &str, whereabouts: &Whereabouts, program: &Program) {
 }
 
 /// Plays a case that needs to be told more: `told`, on its stage.
-pub(super) fn play_with(case: &str, whereabouts: &Whereabouts, program: &Program, told: &Value) {
+pub(crate) fn play_with(case: &str, whereabouts: &Whereabouts, program: &Program, told: &Value) {
     // Starting a browser costs more than most cases: all share one, and take turns.
     static PLAYER: Mutex<Option<Player>> = Mutex::new(None);
     let fault = {

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 
 import * as caches from "./caches.mjs";
 import * as visitors from "./cases.mjs";
+import * as frontEnds from "./front_end.mjs";
 import * as redirects from "./redirects.mjs";
 import * as secured from "./secured.mjs";
 import * as siblings from "./siblings.mjs";
@@ -13,7 +14,7 @@ import { Chromium, Stage } from "./stage.mjs";
 /** Longest time for one case, in milliseconds: most take a second or two. */
 const PATIENCE = 120_000;
 
-const cases = { ...visitors, ...caches, ...redirects, ...secured, ...siblings };
+const cases = { ...visitors, ...caches, ...frontEnds, ...redirects, ...secured, ...siblings };
 
 const [program, parts, screens] = process.argv.slice(2);
 const chromium = await Chromium.start(program, parts);

@@ -2,7 +2,7 @@
 //! the simulated QQ, as a visitor of the sample mall. What visitors do is in `cases.mjs`, a function for each test here;
 //! what others try to do to them is in files beside it.
 
-mod browser;
+pub(crate) mod browser;
 mod caches;
 mod demo;
 mod redirects;

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 use menshen::account::Accounts;
-use menshen::login::provider::{Challenge, Code, Error, Identity, IdentityProvider, ProviderId, Returned, qq};
+use menshen::login::provider::{Challenge, Error, Exchange, Identity, IdentityProvider, ProviderId, Returned, qq};
 use menshen::login::{Login, Paces, Parts, Refusal, Return, Settings};
 use menshen_fuzz::{Scene, attempt_and_state, parts, qq_provider, scene, store};
 use url::{Url, form_urlencoded};
@@ -116,6 +116,14 @@ impl IdentityProvider for Watched {
         self.qq.id()
     }
 
+    fn title(&self) -> &str {
+        self.qq.title()
+    }
+
+    fn takes_pkce(&self) -> bool {
+        self.qq.takes_pkce()
+    }
+
     fn client_id(&self) -> &str {
         self.qq.client_id()
     }
@@ -124,7 +132,7 @@ impl IdentityProvider for Watched {
         self.qq.patience()
     }
 
-    fn authorize_url(&self, challenge: &Challenge<'_>) -> Url {
+    fn authorize_url(&self, challenge: &Challenge<'_>) -> Option<Url> {
         self.qq.authorize_url(challenge)
     }
 
@@ -132,8 +140,8 @@ impl IdentityProvider for Watched {
         self.qq.read_return(query)
     }
 
-    async fn identify(&self, code: Code, _: &Url) -> Result<Identity, Error> {
-        self.asked.lock().unwrap().push(code.expose().to_owned());
+    async fn identify(&self, exchange: Exchange<'_>) -> Result<Identity, Error> {
+        self.asked.lock().unwrap().push(exchange.code.expose().to_owned());
         Err(Error::Malformed { provider: self.qq.id().clone(), step: "token", reason: "as told by the target" })
     }
 }

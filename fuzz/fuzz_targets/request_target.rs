@@ -41,7 +41,7 @@ static SITE: LazyLock<SiteContext> = LazyLock::new(|| {
         route("/fold/*", Access::Required, true),
     ];
     let issuers = scene().wire.issuers.clone();
-    SiteContext::new(&scene().site, "qq", "/oauth_callback/", "/login".into(), "s", issuers, &routes).unwrap()
+    SiteContext::new(&scene().site, &[("qq", "/oauth_callback/")], "/login".into(), "s", issuers, &routes).unwrap()
 });
 
 fuzz_target!(|data: &[u8]| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use menshen::login::provider::{ProviderId, qq};
+use menshen::login::provider::{ProviderId, Way, qq};
 use menshen::secret::Secret;
 use url::Url;
 
@@ -22,10 +22,8 @@ pub fn qq_provider() -> qq::Qq {
         user_info_url: address,
         unionid: true,
         scope: Vec::new(),
-        connect_timeout: Duration::from_secs(1),
         exchange_timeout: Duration::from_secs(1),
-        proxy: None,
-        extra_ca: None,
+        way: Way { connect_timeout: Duration::from_secs(1), proxy: None, extra_ca: None },
     };
     qq::Qq::new(settings).unwrap()
 }

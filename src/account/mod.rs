@@ -9,7 +9,9 @@ use crate::rule::{self, Rule};
 use crate::store::{self, IdentityKey, NewUser, Profile, SignedIn, Store, User, UserId, UserState};
 
 /// What a user is called whose provider does not say.
-const NAMELESS: &str = "QQ用户";
+fn nameless(provider: &ProviderId) -> &'static str {
+    if provider.as_str() == "qq" { "QQ用户" } else { "用户" }
+}
 
 /// Why nobody was signed in.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -58,7 +60,7 @@ impl Accounts {
             None => {
                 let new = NewUser {
                     id: UserId::new(now, &random::bytes()?),
-                    display_name: profile.display_name.unwrap_or_else(|| NAMELESS.to_owned()),
+                    display_name: profile.display_name.unwrap_or_else(|| nameless(provider).to_owned()),
                     avatar: profile.avatar,
                     unionid: identity.unionid,
                 };

@@ -15,6 +15,8 @@ use crate::config::Config;
 use crate::gateway::{InFlight, OwnPaths, Shared, SiteContext, SiteContexts, SiteError, Transport};
 use crate::identity::{Identities, Identity};
 use crate::keyring::{Keyring, Published};
+use crate::login::Logins;
+use crate::login::provider::IdentityProvider;
 use crate::login::provider::qq::Qq;
 use crate::login::{self, Login};
 use crate::master_key::MasterKey;
@@ -96,7 +98,7 @@ impl Foundations {
     }
 
     /// What the cores share under this configuration. `before`: who logged users in so far, whose states stay spent.
-    pub(super) async fn build(&self, config: &Config, before: Option<&Login>) -> Result<Shared, StartError> {
+    pub(super) async fn build(&self, config: &Config, before: Option<&Logins>) -> Result<Shared, StartError> {
         if let (Some(acme), Some(tls)) = (&config.acme, &config.tls) {
             self.acme.show_kept(acme, &tls.certificates).await;
         }
@@ -120,32 +122,35 @@ impl Foundations {
             control: self.control.clone(),
             lookups: self.lookups.clone(),
         }));
-        let parts = login::Parts {
-            settings: config.login.clone(),
-            provider: Arc::new(Qq::new(config.qq.clone())?),
-            accounts: Accounts::new(Arc::clone(&self.store), config.session.lifetime()),
-            sessions: Arc::clone(&sessions),
-            store: Arc::clone(&self.store),
-            sealer: self.keys.sealer.clone(),
-            clock: self.clock.clone(),
-            control: self.control.clone(),
-        };
         let mut own_paths = OwnPaths::new(
             &config.login.start,
             &config.login.callback,
             &config.prefix,
             config.discovery.jwks,
             config.discovery.openid_configuration,
-        );
+        )
+        .with_providers(config.further.iter().map(|settings| settings.id().as_str()));
         if let Some(forward_auth) = &config.forward_auth {
             own_paths = own_paths.with_questions(forward_auth.dialect);
         }
+        let login = |provider: Arc<dyn IdentityProvider>, settings: login::Settings| {
+            let parts = self.login_parts(config, &sessions, provider, settings);
+            let before = before.and_then(|before| before.with(parts.provider.id().as_str()));
+            Arc::new(before.map_or_else(|| Login::new(parts.clone()), |before| before.renewed(parts.clone())))
+        };
+        let first = login(Arc::new(Qq::new(config.qq.clone())?), config.login.clone());
+        let further = config.further.iter().map(|settings| {
+            let (provider, name) = (settings.build()?, settings.id().as_str());
+            let (start, callback) = (own_paths.start_of(name), own_paths.callback_of(name));
+            Ok(login(provider, login::Settings { start, callback, ..config.login.clone() }))
+        });
+        let logins = Logins::new(first, further.collect::<Result<_, StartError>>()?);
         Ok(Shared {
             clock: self.clock.clone(),
             sites: sites(config, &own_paths)?,
             own_paths,
             forward_auth: config.forward_auth.clone(),
-            login: Arc::new(before.map_or_else(|| Login::new(parts.clone()), |before| before.renewed(parts.clone()))),
+            logins,
             sessions,
             trail: Trail::new(Arc::clone(&self.store), self.control.clone()),
             identities,
@@ -167,6 +172,25 @@ impl Foundations {
             metrics: self.metrics.clone(),
         })
     }
+
+    fn login_parts(
+        &self,
+        config: &Config,
+        sessions: &Arc<Sessions>,
+        provider: Arc<dyn IdentityProvider>,
+        settings: login::Settings,
+    ) -> login::Parts {
+        login::Parts {
+            settings,
+            provider,
+            accounts: Accounts::new(Arc::clone(&self.store), config.session.lifetime()),
+            sessions: Arc::clone(sessions),
+            store: Arc::clone(&self.store),
+            sealer: self.keys.sealer.clone(),
+            clock: self.clock.clone(),
+            control: self.control.clone(),
+        }
+    }
 }
 
 /// What an application is asked as, where it gets the `Host` of visitors: the first site.
@@ -185,10 +209,14 @@ fn sites(config: &Config, own_paths: &OwnPaths) -> Result<SiteContexts, SiteErro
     });
     let contexts = config.sites.iter().zip(&config.front_ends).map(|(site, front_end)| {
         let front_end = front_end.clone();
+        let further = config.further.iter().map(|settings| settings.id().as_str());
+        let further: Vec<_> = further.map(|name| (name, own_paths.callback_of(name))).collect();
+        let first = (config.qq.id.as_str(), config.login.callback.as_str());
+        let further = further.iter().map(|(name, callback)| (*name, callback.as_str()));
+        let providers: Vec<_> = std::iter::once(first).chain(further).collect();
         SiteContext::new(
             site,
-            config.qq.id.as_str(),
-            &config.login.callback,
+            &providers,
             own_paths.under_prefix("login"),
             config.session.cookie(),
             Arc::clone(&issuers),

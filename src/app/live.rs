@@ -99,14 +99,14 @@ impl Live {
 
     /// Ready once no login is half done, for which no other is begun any more.
     pub(super) async fn logins_end(&self) {
-        let login = Arc::clone(&self.present.load().shared.login);
-        login.end().await;
+        let logins = self.present.load().shared.logins.clone();
+        logins.end().await;
     }
 
     /// Has every core go on by what this configuration comes to.
     async fn go_on_by(&self, config: Config) -> Result<(), StartError> {
         let before = self.present.load_full();
-        let shared = Arc::new(self.foundations.build(&config, Some(&before.shared.login)).await?);
+        let shared = Arc::new(self.foundations.build(&config, Some(&before.shared.logins)).await?);
         let terms = self.foundations.terms(&config)?;
         self.server.exchange(gateways(Arc::clone(&shared)), &terms).await?;
         let upstreams = config.upstreams.clone();
@@ -290,7 +290,7 @@ impl Running for Live {
             store_commits: counts.commits(),
             store_commit_time: counts.commit_time(),
             store_reopenings: counts.reopenings(),
-            is_provider_up: present.shared.login.provider_answers(),
+            is_provider_up: present.shared.logins.first().provider_answers(),
         })
     }
 
@@ -306,7 +306,7 @@ impl Running for Live {
         if let Err(error) = self.foundations.store.ping().await {
             reasons.push(format!("nobody can log in: {error}"));
         }
-        let login = Arc::clone(&self.present.load().shared.login);
+        let login = Arc::clone(self.present.load().shared.logins.first());
         match login.unavailable(self.foundations.clock.now()) {
             Some(wait) => {
                 let wait = wait.as_secs();

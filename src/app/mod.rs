@@ -37,7 +37,7 @@ use crate::config::Config;
 use crate::gateway::{Gateway, InFlight, SiteError};
 use crate::http::peer::Peer;
 use crate::keyring::{KeyError, Keyring};
-use crate::login::provider::qq;
+use crate::login::provider::BuildError;
 use crate::master_key::{MasterKey, MasterKeyError};
 use crate::random::NoRandomness;
 use crate::server::{BindError, Gone, Handler, Inherited, ListenAt, Listeners, Server, Speaks};
@@ -79,9 +79,9 @@ pub enum StartError {
     /// There are no keys to work with.
     #[error(transparent)]
     Keys(#[from] KeyError),
-    /// No client for QQ can be made.
-    #[error("no client for calls to QQ can be made")]
-    Provider(#[from] qq::BuildError),
+    /// No client for a provider can be made.
+    #[error("no client for calls to a provider can be made")]
+    Provider(#[from] BuildError),
     /// A site's addresses do not fit together.
     #[error(transparent)]
     Site(#[from] SiteError),

@@ -97,6 +97,11 @@ fn summary(config: &Config) -> String {
                 config.qq.client_id
             );
         }
+        for further in &config.further {
+            if let Some(uri) = config.redirect_uri(site, further.id()) {
+                let _ = writeln!(text, "  {} returns to {uri}\n  (register exactly this there)", further.id());
+            }
+        }
         let _ = writeln!(text, "  login starts at {}{}", site.origin, config.login.start);
     }
     text.push_str("routes       the first that fits, from the top\n");

@@ -44,7 +44,7 @@ pub use self::value::show_duration;
 use crate::gateway::{ForwardAuth, FrontEnd};
 use crate::http::client_certificate::CertificateField;
 use crate::http::peer::Peers;
-use crate::login::provider::{ProviderId, qq};
+use crate::login::provider::{Further, ProviderId, qq};
 use crate::store::IdentityKey;
 use crate::{acme, admin, gateway, identity, login, server, session, site, store, telemetry, tls, token, upstream};
 
@@ -69,6 +69,8 @@ pub struct Config {
     pub front_ends: Vec<Option<Arc<FrontEnd>>>,
     /// Every site.
     pub sites: site::Sites,
+    /// The providers beside QQ.
+    pub further: Vec<Further>,
     /// The QQ app.
     pub qq: qq::Settings,
     /// Every upstream; routes point into this list.
@@ -152,7 +154,11 @@ impl Config {
     /// The address a provider sends the browser back to, word for word as it has to be registered there: the site's own
     /// entry for it, or else its origin and the callback's path without the last slash.
     pub fn redirect_uri(&self, site: &site::Site, provider: &ProviderId) -> Option<Url> {
-        site.redirect_uris.get(provider.as_str()).cloned().or_else(|| usual_redirect_uri(site, &self.login.callback))
+        let callback = match self.qq.id == *provider {
+            true => self.login.callback.clone(),
+            false => format!("{}callback/{provider}", self.prefix),
+        };
+        site.redirect_uris.get(provider.as_str()).cloned().or_else(|| usual_redirect_uri(site, &callback))
     }
 }
 

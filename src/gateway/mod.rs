@@ -65,7 +65,7 @@ use crate::http::peer::{Peer, Peers};
 use crate::http::request_path;
 use crate::http::strip::StripList;
 use crate::identity::Identities;
-use crate::login::Login;
+use crate::login::Logins;
 use crate::rule::{self, Rule};
 use crate::session::{CoreSessions, Presented, Proof, Sessions};
 use crate::telemetry::access_log::{CoreLog, LogHandle};
@@ -88,7 +88,7 @@ pub struct Shared {
     /// Which other proxies ask whether requests may pass; `None`: none does.
     pub forward_auth: Option<ForwardAuth>,
     /// Logging in.
-    pub login: Arc<Login>,
+    pub logins: Logins,
     /// Sessions.
     pub sessions: Arc<Sessions>,
     /// Where logins and logouts are noted down.

@@ -7,10 +7,10 @@ use crate::http::request_path::Readings;
 /// A way of our own, before any route of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnPath {
-    /// Starts a login.
-    LoginStart,
-    /// Where the provider sends browsers back to.
-    Callback,
+    /// Starts a login with a provider, by its place; 0 is the contract's.
+    LoginStart(usize),
+    /// Where that provider sends browsers back to.
+    Callback(usize),
     /// Starts a login for a site's separate front end.
     FrontEndStart,
     /// Where a site's separate front end hands the code in.
@@ -37,8 +37,8 @@ impl OwnPath {
     /// Its name in the access log.
     pub fn name(self) -> &'static str {
         match self {
-            OwnPath::LoginStart => "LoginStart",
-            OwnPath::Callback => "Callback",
+            OwnPath::LoginStart(_) => "LoginStart",
+            OwnPath::Callback(_) => "Callback",
             OwnPath::FrontEndStart => "FrontEndStart",
             OwnPath::FrontEndCallback => "FrontEndCallback",
             OwnPath::LoginPage => "LoginPage",
@@ -55,7 +55,7 @@ impl OwnPath {
     /// Whether a login begins or ends there.
     fn is_of_a_login(self) -> bool {
         match self {
-            OwnPath::LoginStart | OwnPath::Callback | OwnPath::FrontEndStart | OwnPath::FrontEndCallback => true,
+            OwnPath::LoginStart(_) | OwnPath::Callback(_) | OwnPath::FrontEndStart | OwnPath::FrontEndCallback => true,
             OwnPath::LoginPage
             | OwnPath::Logout
             | OwnPath::UserInfo
@@ -72,8 +72,8 @@ impl OwnPath {
     pub fn is_the_same_everywhere(self) -> bool {
         match self {
             OwnPath::Health | OwnPath::Jwks => true,
-            OwnPath::LoginStart
-            | OwnPath::Callback
+            OwnPath::LoginStart(_)
+            | OwnPath::Callback(_)
             | OwnPath::FrontEndStart
             | OwnPath::FrontEndCallback
             | OwnPath::LoginPage
@@ -130,8 +130,8 @@ impl OwnPaths {
     /// `start`, `callback` and `prefix` end in `/`. Our pages are answered with a last slash and without.
     pub fn new(start: &str, callback: &str, prefix: &str, has_jwks: bool, has_discovery: bool) -> Self {
         let mut endpoints = Endpoints::default();
-        endpoints.add(start, OwnPath::LoginStart);
-        endpoints.add(callback, OwnPath::Callback);
+        endpoints.add(start, OwnPath::LoginStart(0));
+        endpoints.add(callback, OwnPath::Callback(0));
         let under = [
             ("login", OwnPath::LoginPage),
             ("logout", OwnPath::Logout),
@@ -148,6 +148,26 @@ impl OwnPaths {
             endpoints.0.push(("/.well-known/openid-configuration".to_owned(), OwnPath::OpenIdConfiguration));
         }
         OwnPaths { endpoints, prefix: prefix.to_owned(), questions: None }
+    }
+
+    /// With those of further providers, each by its name.
+    pub fn with_providers<'n>(mut self, names: impl Iterator<Item = &'n str>) -> Self {
+        for (at, name) in names.enumerate() {
+            let (start, callback) = (self.start_of(name), self.callback_of(name));
+            self.endpoints.add(&start, OwnPath::LoginStart(at + 1));
+            self.endpoints.add(&callback, OwnPath::Callback(at + 1));
+        }
+        self
+    }
+
+    /// Where a login with a further provider begins.
+    pub fn start_of(&self, name: &str) -> String {
+        self.under_prefix(&format!("login/{name}/"))
+    }
+
+    /// Where a further provider sends browsers back to: no two have the same (RFC 9700, 4.4.2).
+    pub fn callback_of(&self, name: &str) -> String {
+        self.under_prefix(&format!("callback/{name}/"))
     }
 
     /// With the endpoint that other proxies ask at.
@@ -192,9 +212,9 @@ mod tests {
     fn our_own_paths_are_found_with_and_without_their_last_slash() {
         let own = OwnPaths::new("/qq/login/", "/oauth_callback/", "/.menshen/", true, false);
         for (path, found) in [
-            ("/qq/login/", Some(OwnPath::LoginStart)),
-            ("/qq/login", Some(OwnPath::LoginStart)),
-            ("/oauth_callback", Some(OwnPath::Callback)),
+            ("/qq/login/", Some(OwnPath::LoginStart(0))),
+            ("/qq/login", Some(OwnPath::LoginStart(0))),
+            ("/oauth_callback", Some(OwnPath::Callback(0))),
             ("/.menshen/login", Some(OwnPath::LoginPage)),
             ("/.menshen/", Some(OwnPath::Nothing)),
             ("/.menshen/x", Some(OwnPath::Nothing)),

@@ -151,7 +151,9 @@ fn page<'p>(
             }
             Refusal::Expired => refused(AttemptRefusal::Expired),
             Refusal::Used => refused(AttemptRefusal::Used),
-            Refusal::Busy | Refusal::StoreDown(_) => kind(ErrorKind::LoginUnavailable(whole_seconds(RETRY_LOGIN))),
+            Refusal::Busy | Refusal::StoreDown(_) | Refusal::Unprepared(_) => {
+                kind(ErrorKind::LoginUnavailable(whole_seconds(RETRY_LOGIN)))
+            }
             Refusal::TooOften(wait) => kind(ErrorKind::TooOften(whole_seconds(*wait))),
             Refusal::ProviderDown(wait) | Refusal::Crowded(wait) => {
                 kind(ErrorKind::LoginUnavailable(whole_seconds(*wait)))
@@ -316,7 +318,7 @@ fn log(error: &Error, caller: &Caller) {
             let client = caller.client.text();
             tracing::warn!(request_id = %id, client, "one address tries to log in too often");
         }
-        Error::Login(Refusal::Busy | Refusal::Crowded(_) | Refusal::StoreDown(_))
+        Error::Login(Refusal::Busy | Refusal::Crowded(_) | Refusal::StoreDown(_) | Refusal::Unprepared(_))
         | Error::Upstream(_)
         | Error::Crowded => {
             tracing::warn!(request_id = %id, error = %chain, "a request could not be served");

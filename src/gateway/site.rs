@@ -25,8 +25,10 @@ pub struct SiteContext {
     pub routes: Routes,
     /// Its host and port, for `X-Forwarded-Host`.
     pub host: HeaderValue,
-    /// What the provider is told to send browsers back to.
+    /// What the contract's provider is told to send browsers back to.
     pub redirect_uri: Url,
+    /// What the further ones are told, in their order.
+    pub further_redirect_uris: Vec<Url>,
     /// The path of its login page.
     pub login_page: String,
     /// Whether who comes without TLS is sent on to where there is.
@@ -57,27 +59,32 @@ pub struct SiteError {
 }
 
 impl SiteContext {
-    /// `callback`: the callback's path with its last slash; the registered address lacks it.
+    /// `providers`: the contract's and the further ones, each with its callback's path with its last slash; the registered
+    /// address lacks it.
     pub fn new(
         site: &Site,
-        provider: &str,
-        callback: &str,
+        providers: &[(&str, &str)],
         login_page: String,
         cookie: &str,
         issuers: Arc<[Arc<str>]>,
         routes: &[RouteSettings],
     ) -> Result<Self, SiteError> {
-        let path = callback.trim_end_matches('/');
-        let failed = || SiteError { site: site.origin.to_string(), path: path.to_owned() };
-        let redirect_uri = match site.redirect_uris.get(provider) {
-            Some(registered) => registered.clone(),
-            None => Url::parse(&format!("{}{path}", site.origin)).map_err(|_| failed())?,
+        let failed = |path: &str| SiteError { site: site.origin.to_string(), path: path.to_owned() };
+        let redirect_uri = |(provider, callback): &(&str, &str)| match site.redirect_uris.get(*provider) {
+            Some(registered) => Ok(registered.clone()),
+            None => {
+                let path = callback.trim_end_matches('/');
+                Url::parse(&format!("{}{path}", site.origin)).map_err(|_| failed(path))
+            }
         };
+        let mut redirect_uris = providers.iter().map(redirect_uri);
+        let first = redirect_uris.next().unwrap_or_else(|| Err(failed("")))?;
         Ok(SiteContext {
             wire: Wire { site: Arc::from(site.origin.as_str()), issuers, jar: CookieJar::new(site, cookie) },
             routes: Routes::for_site(routes, site.origin.scheme(), |host| site.answers_to(host)),
-            host: HeaderValue::from_str(site.origin.authority()).map_err(|_| failed())?,
-            redirect_uri,
+            host: HeaderValue::from_str(site.origin.authority()).map_err(|_| failed(""))?,
+            redirect_uri: first,
+            further_redirect_uris: redirect_uris.collect::<Result<_, _>>()?,
             login_page,
             is_tls_alone: false,
             hsts: None,
@@ -117,12 +124,20 @@ impl SiteContext {
         SiteContext { is_tls_alone: is_https && transport.redirects, hsts, ..self }
     }
 
-    /// Whether the cookies that a visitor gets under this `Host` are there again when the provider sends the browser
-    /// back.
-    pub fn cookies_come_back(&self, host: &str) -> bool {
+    /// What a provider is told to send browsers back to, by its place.
+    pub fn redirect_uri_of(&self, place: usize) -> Option<&Url> {
+        match place.checked_sub(1) {
+            Some(further) => self.further_redirect_uris.get(further),
+            None => Some(&self.redirect_uri),
+        }
+    }
+
+    /// Whether the cookies that a visitor gets under this `Host` are there again when a provider sends the browser back
+    /// to this address.
+    pub fn cookies_come_back(&self, host: &str, redirect_uri: &Url) -> bool {
         // A root dot written out makes another host to browsers.
         let name = host_name(host).to_ascii_lowercase();
-        match (&self.site.cookie_domain, self.redirect_uri.host_str()) {
+        match (&self.site.cookie_domain, redirect_uri.host_str()) {
             (Some(domain), _) => {
                 name.strip_suffix(domain.as_str()).is_some_and(|sub| sub.is_empty() || sub.ends_with('.'))
             }

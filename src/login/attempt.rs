@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::Beginning;
-use super::provider::ProviderId;
+use super::provider::{IdentityProvider, Pkce, ProviderId};
 use crate::clock::Timestamp;
 use crate::http::cookie;
 use crate::http::safe_redirect::SafeRedirect;
@@ -43,6 +43,8 @@ pub struct Attempt {
     next: String,
     #[serde(rename = "t")]
     started: Timestamp,
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    verifier: Option<String>,
     #[serde(rename = "b", default, skip_serializing_if = "StateShape::is_random")]
     shape: StateShape,
 }
@@ -73,19 +75,33 @@ pub enum AttemptError {
     /// Nothing can be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// It is not known where the provider sends browsers.
+    #[error("the provider was not asked where it sends browsers")]
+    Unprepared,
 }
 
 impl Attempt {
     /// A fresh attempt with a state of 128 random bits.
-    pub(super) fn new(provider: &ProviderId, beginning: Beginning<'_>, now: Timestamp) -> Result<Self, NoRandomness> {
+    pub(super) fn new(
+        provider: &dyn IdentityProvider,
+        beginning: Beginning<'_>,
+        now: Timestamp,
+    ) -> Result<Self, NoRandomness> {
+        let verifier = || Ok(random::token_128()? + &random::token_128()?);
         Ok(Attempt {
+            verifier: provider.takes_pkce().then(verifier).transpose()?,
             state: random::token_128()?,
-            provider: provider.as_str().to_owned(),
+            provider: provider.id().as_str().to_owned(),
             redirect_uri: beginning.redirect_uri.clone(),
             next: beginning.next.as_str().to_owned(),
             started: now,
             shape: beginning.state,
         })
+    }
+
+    /// What ties a code and a token to it, with a provider that takes that.
+    pub(super) fn pkce(&self) -> Option<Pkce<'_>> {
+        self.verifier.as_deref().map(Pkce::new)
     }
 
     /// The `state` that the provider is given.

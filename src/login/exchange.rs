@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::breaker::{Pass, Sign};
-use super::provider::{self, Code, Identity};
+use super::provider::{self, Code, Exchange, Identity};
 use super::{Attempt, Login};
 use crate::account::SignInError;
 use crate::clock::Timestamp;
@@ -63,7 +63,9 @@ impl ExchangeError {
 impl Login {
     /// `pass`: the breaker's leave to ask the provider.
     pub(super) async fn exchange(&self, attempt: &Attempt, code: Code, pass: Pass) -> Result<LoggedIn, ExchangeError> {
-        let identity = self.parts.provider.identify(code, attempt.redirect_uri()).await;
+        let now = self.parts.clock.now();
+        let exchange = Exchange { code, redirect_uri: attempt.redirect_uri(), pkce: attempt.pkce(), now };
+        let identity = self.parts.provider.identify(exchange).await;
         if let Some(sign) = sign(&identity) {
             pass.tell(sign, self.parts.clock.now());
         }

@@ -3,6 +3,7 @@
 mod attempt;
 mod breaker;
 mod exchange;
+mod logins;
 mod pace;
 pub mod provider;
 mod refusal;
@@ -21,6 +22,7 @@ use self::attempt::OpenAttempts;
 pub use self::attempt::{Attempt, AttemptError, MAX_ATTEMPTS, StateShape};
 use self::breaker::Breaker;
 pub use self::exchange::{ExchangeError, LoggedIn};
+pub use self::logins::Logins;
 use self::pace::Pace;
 pub use self::pace::Paces;
 use self::provider::{Challenge, Code, Display, IdentityProvider, Returned};
@@ -168,6 +170,16 @@ impl Login {
         self.parts.provider.as_ref()
     }
 
+    /// Finds out where the provider sends browsers, if that is not known: of some it is asked when the first login begins.
+    pub async fn prepare(&self) -> Result<(), Refusal> {
+        if self.parts.provider.is_ready() {
+            return Ok(());
+        }
+        let provider = Arc::clone(&self.parts.provider);
+        let prepared = self.parts.control.spawn(async move { provider.prepare().await });
+        prepared.await.map_err(|_| Refusal::CutOff)?.map_err(Refusal::Unprepared)
+    }
+
     /// How long until it is worth trying again, while the provider does not answer.
     pub fn unavailable(&self, now: Timestamp) -> Option<Duration> {
         self.breaker.wait(now)
@@ -193,14 +205,15 @@ impl Login {
         now: Timestamp,
     ) -> Result<Started, AttemptError> {
         let Beginning { redirect_uri, display, .. } = beginning;
-        let attempt = Attempt::new(self.parts.provider.id(), beginning, now)?;
+        let attempt = Attempt::new(self.parts.provider.as_ref(), beginning, now)?;
         let value = attempt.seal(&self.parts.sealer, &wire.site)?;
         let mut cookies = OpenAttempts::of(headers, &self.parts.sealer, wire).make_room(value.len(), &wire.jar);
         // Longer than it is good: who comes back late is told so and led on, rather than told that cookies do not work.
         let kept = self.parts.settings.attempt_lifetime * 2;
         cookies.extend(wire.jar.set(&attempt.cookie_name(&wire.jar), &value, kept));
-        let challenge = Challenge { state: attempt.told(), redirect_uri, display };
-        Ok(Started { login_url: self.parts.provider.authorize_url(&challenge), cookies })
+        let challenge = Challenge { state: attempt.told(), redirect_uri, display, pkce: attempt.pkce() };
+        let login_url = self.parts.provider.authorize_url(&challenge).ok_or(AttemptError::Unprepared)?;
+        Ok(Started { login_url, cookies })
     }
 
     /// Ends a login. Whatever an attacker could send is checked before anything costs a call to the provider (RFC 6749,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::exchange::ExchangeError;
 use super::pace::TooFast;
-use super::provider::RefusedBy;
+use super::provider::{self, RefusedBy};
 use crate::account::SignInError;
 use crate::store::UserId;
 
@@ -48,6 +48,9 @@ pub enum Refusal {
     /// The provider has not answered lately; it is asked again after so long. Nothing was spent.
     #[error("the provider has not answered lately")]
     ProviderDown(Duration),
+    /// The provider does not tell where it sends browsers. Nothing was begun.
+    #[error("a login cannot begin")]
+    Unprepared(#[source] provider::Error),
     /// The exchange was tried and failed.
     #[error(transparent)]
     Exchange(Arc<ExchangeError>),
@@ -80,7 +83,7 @@ impl Refusal {
             Refusal::Crowded(_) => "crowded",
             Refusal::Busy => "busy",
             Refusal::StoreDown(_) => "store-down",
-            Refusal::ProviderDown(_) => "provider-down",
+            Refusal::ProviderDown(_) | Refusal::Unprepared(_) => "provider-down",
             Refusal::Exchange(error) => match error.as_ref() {
                 ExchangeError::Provider(_) => "exchange-failed",
                 ExchangeError::SignIn(SignInError::Blocked(_)) => "blocked",
@@ -103,7 +106,8 @@ impl Refusal {
             | Refusal::Crowded(_)
             | Refusal::Busy
             | Refusal::StoreDown(_)
-            | Refusal::ProviderDown(_) => true,
+            | Refusal::ProviderDown(_)
+            | Refusal::Unprepared(_) => true,
             Refusal::NoCode
             | Refusal::Malformed
             | Refusal::NoAttempt

@@ -86,6 +86,8 @@ pub enum Back<'a> {
 pub struct ProviderChoice {
     /// The provider's name in the configuration.
     pub id: String,
+    /// What it is called.
+    pub title: String,
     /// Starts a login there.
     pub href: String,
 }

@@ -20,8 +20,8 @@ fn login(providers: &[ProviderChoice], unavailable: Option<u64>) -> Page<'_> {
 fn every_page(foreign: &str, mut check: impl FnMut(&str, &str)) {
     let sites = ["http://www.meiduo.site:8000".to_owned(), foreign.to_owned()];
     let providers = [
-        ProviderChoice { id: "qq".into(), href: "/qq/login/?next=%2Forders%2F".into() },
-        ProviderChoice { id: foreign.into(), href: foreign.into() },
+        ProviderChoice { id: "qq".into(), title: "QQ".into(), href: "/qq/login/?next=%2Forders%2F".into() },
+        ProviderChoice { id: foreign.into(), title: foreign.into(), href: foreign.into() },
     ];
     let mut pages = vec![
         login(&providers, None),
@@ -230,7 +230,7 @@ fn a_site_without_a_way_to_log_in_promises_none() {
 
 #[test]
 fn the_login_page_leads_out_says_who_is_logged_in_and_promises_no_way_back_where_there_is_none() {
-    let providers = [ProviderChoice { id: "qq".into(), href: "/login".into() }];
+    let providers = [ProviderChoice { id: "qq".into(), title: "QQ".into(), href: "/login".into() }];
     for language in LANGUAGES {
         let texts = texts::Texts::of(language);
         let page = |leads_back, known, back| {

@@ -88,14 +88,14 @@ struct LoginView<'a> {
 }
 
 struct Choice<'a> {
+    is_qq: bool,
     name: ForeignText<'a>,
     href: &'a str,
 }
 
 impl<'a> Choice<'a> {
     fn of(choice: &'a ProviderChoice) -> Self {
-        let name = if choice.id == "qq" { "QQ" } else { &choice.id };
-        Choice { name: ForeignText(name), href: local_path(&choice.href) }
+        Choice { is_qq: choice.id == "qq", name: ForeignText(&choice.title), href: local_path(&choice.href) }
     }
 }
 

@@ -55,6 +55,7 @@ mod operators;
 mod operators_import;
 mod overload;
 mod pace;
+mod providers;
 mod qq_down;
 mod qq_switches;
 mod refusals;

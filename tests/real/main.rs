@@ -35,6 +35,8 @@ mod killing;
 #[cfg(feature = "demo")]
 mod nginx_https;
 #[cfg(feature = "demo")]
+mod oidc;
+#[cfg(feature = "demo")]
 mod qq_login_tool;
 #[cfg(feature = "demo")]
 mod radicale;

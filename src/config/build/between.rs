@@ -39,7 +39,8 @@ impl Parts<'_> {
         self.own_paths(log);
         self.attempt_lifetime(log);
         if let (Some(sites), Some(callback)) = (self.sites, &self.login.callback) {
-            redirects::check(sites, &callback.value, log);
+            let prefix = self.listening.prefix.as_ref().map(|prefix| prefix.value.as_str());
+            redirects::check(sites, &callback.value, prefix, log);
         }
         self.transport(log);
         self.sockets(log);

@@ -21,6 +21,7 @@ mod misled;
 mod not_logged_in;
 mod outgoing_tls;
 mod outranked;
+mod providers;
 mod qq;
 mod redirects;
 mod routes;
@@ -59,6 +60,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
     let login = login::read(&root.section("login"), &limits, log);
     let sites = sites::read(&root, asked.usual(), log);
     let qq = qq::read(&root.section("providers").section("qq"), log);
+    let further = providers::read(&root.section("providers"), log);
     let upstreams = upstreams::read(&root.section("upstreams"), log);
     let identities = identities::read(&root.section("identity"), log);
     let routes = routes::read(&root, sites.as_deref(), upstreams.as_deref(), &identities, log);
@@ -100,6 +102,7 @@ pub(super) fn build(tree: &Table, base: &Path, log: &mut Findings) -> Option<Con
         certificate_fields: asked.headers.values().collect(),
         sites: sites::together(sites, strict?.value)?,
         qq: qq?.settings,
+        further: further?,
         upstreams: upstreams?.into_iter().map(|upstream| upstream.settings).collect::<Option<_>>()?,
         routes: routes?.into_iter().map(|route| route.settings).collect::<Option<_>>()?,
         identities: identities.into_iter().map(|identity| identity.settings).collect::<Option<_>>()?,

@@ -12,8 +12,8 @@ use crate::config::parse::web;
 use crate::config::read;
 use crate::config::secrets;
 use crate::config::section::{Given, Section};
-use crate::login::provider::ProviderId;
 use crate::login::provider::qq::Settings;
+use crate::login::provider::{ProviderId, Way};
 use crate::secret::Secret;
 
 /// The appkey that `config.toml` is delivered with.
@@ -40,23 +40,10 @@ pub(super) fn read(section: &Section<'_>, log: &mut Findings) -> Option<Qq> {
     let user_info_url = section.value("user_info_url", log, read::text(web::provider_endpoint));
     let unionid = section.value("unionid", log, read::flag);
     let scope = section.each("scope", log, scope);
-    let connect_timeout = section.value("connect_timeout", log, read::duration);
     let exchange_timeout = section.value("exchange_timeout", log, read::duration);
-    let proxy = proxy(section, log);
-    let extra_ca = section.file("extra_ca_file", log).and_then(|file| match file {
-        Some(file) => certificates(&file, log).map(Some),
-        None => Some(None),
-    });
+    let way = way(section, log);
     for endpoint in [&token_url, &openid_url, &user_info_url].into_iter().flatten() {
         warn_of_plain_http(endpoint, log);
-    }
-    let (connect_timeout, exchange_timeout) = (connect_timeout?, exchange_timeout?);
-    if connect_timeout.value > exchange_timeout.value {
-        let spot = if connect_timeout.is_default() { &exchange_timeout.spot } else { &connect_timeout.spot };
-        let remark = Remark::new("connect_timeout is longer than exchange_timeout, which ends the whole conversation")
-            .so("it would never be reached");
-        log.error(spot, remark.fix("keep connect_timeout below exchange_timeout"));
-        return None;
     }
     Some(Qq {
         settings: Settings {
@@ -69,12 +56,30 @@ pub(super) fn read(section: &Section<'_>, log: &mut Findings) -> Option<Qq> {
             user_info_url: user_info_url?.value,
             unionid: unionid?.value,
             scope: scope.values().collect(),
-            connect_timeout: connect_timeout.value,
-            exchange_timeout: exchange_timeout.value,
-            proxy: proxy?,
-            extra_ca: extra_ca?,
+            exchange_timeout: exchange_timeout?.value,
+            way: way?,
         },
     })
+}
+
+/// How calls to a provider go out.
+pub(super) fn way(section: &Section<'_>, log: &mut Findings) -> Option<Way> {
+    let connect_timeout = section.value("connect_timeout", log, read::duration);
+    let exchange_timeout = section.value("exchange_timeout", &mut Findings::new(""), read::duration);
+    let proxy = proxy(section, log);
+    let extra_ca = section.file("extra_ca_file", log).and_then(|file| match file {
+        Some(file) => certificates(&file, log).map(Some),
+        None => Some(None),
+    });
+    let (connect_timeout, exchange_timeout) = (connect_timeout?, exchange_timeout?);
+    if connect_timeout.value > exchange_timeout.value {
+        let spot = if connect_timeout.is_default() { &exchange_timeout.spot } else { &connect_timeout.spot };
+        let remark = Remark::new("connect_timeout is longer than exchange_timeout, which ends the whole conversation")
+            .so("it would never be reached");
+        log.error(spot, remark.fix("keep connect_timeout below exchange_timeout"));
+        return None;
+    }
+    Some(Way { connect_timeout: connect_timeout.value, proxy: proxy?, extra_ca: extra_ca? })
 }
 
 fn client_id(section: &Section<'_>, log: &mut Findings) -> Option<String> {
@@ -108,7 +113,7 @@ fn client_secret(section: &Section<'_>, log: &mut Findings) -> Option<Secret<Str
 }
 
 /// A secret that travels in an address: visible ASCII. A blank at its end came along when it was copied.
-fn visible(bytes: &[u8], spot: &Spot, log: &mut Findings) -> Option<Secret<String>> {
+pub(super) fn visible(bytes: &[u8], spot: &Spot, log: &mut Findings) -> Option<Secret<String>> {
     match std::str::from_utf8(bytes) {
         Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => Some(Secret::from(text)),
         Ok(_) | Err(_) => {
@@ -160,7 +165,7 @@ fn certificates(given: &Given<PathBuf>, log: &mut Findings) -> Option<Vec<u8>> {
     None
 }
 
-fn warn_of_plain_http(endpoint: &Given<Url>, log: &mut Findings) {
+pub(super) fn warn_of_plain_http(endpoint: &Given<Url>, log: &mut Findings) {
     if endpoint.value.scheme() == "http" && !web::is_loopback(&endpoint.value) {
         let remark = Remark::new("is plain http").so("the appkey and every user's token can be read on the way");
         log.warn(&endpoint.spot, remark.fix("https, unless this is a test"));

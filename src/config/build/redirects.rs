@@ -7,24 +7,43 @@ use crate::config::error::{Findings, Remark, Spot};
 use crate::config::parse::web;
 use crate::config::usual_redirect_uri;
 
-/// Checks the redirect_uri of every site.
-pub(super) fn check(sites: &[sites::Known], callback: &str, log: &mut Findings) {
+/// The provider whose callback is the contract's.
+const QQ: &str = "qq";
+
+/// Checks the redirect_uris of every site. `prefix`: where the callbacks of further providers are.
+pub(super) fn check(sites: &[sites::Known], callback: &str, prefix: Option<&str>, log: &mut Findings) {
     for known in sites {
         if known.redirect_uris.whole
-            && known.redirect_uris.items.is_empty()
+            && known.redirect_uris.items.iter().all(|given| given.value.0 != QQ)
             && let Some(usual) = known.site.as_ref().and_then(|site| usual_redirect_uri(site, callback))
         {
             let asked = Spot { found: None, key: format!("redirect_uri {usual}"), ..known.origin.clone() };
             qq_rules(&usual, &asked, log);
         }
         for given in &known.redirect_uris.items {
-            let (_, uri) = &given.value;
-            if leads_to_the_callback(uri, &given.spot, callback, log) {
+            let (provider, uri) = &given.value;
+            if provider == QQ {
+                if leads_to_the_callback(uri, &given.spot, callback, log) {
+                    leads_to_the_site(uri, &given.spot, known, log);
+                    qq_rules(uri, &given.spot, log);
+                }
+            } else if let Some(prefix) = prefix
+                && leads_to_its_callback(uri, &given.spot, &format!("{prefix}callback/{provider}"), log)
+            {
                 leads_to_the_site(uri, &given.spot, known, log);
-                qq_rules(uri, &given.spot, log);
             }
         }
     }
+}
+
+fn leads_to_its_callback(uri: &Url, spot: &Spot, callback: &str, log: &mut Findings) -> bool {
+    let leads = uri.path().trim_end_matches('/') == callback;
+    if !leads {
+        let remark = Remark::new(format!("does not lead to {callback:?}, where this provider's logins come back"));
+        let remark = remark.so("the browser would come back to the application, and no login would ever end");
+        log.error(spot, remark.fix(format!("end it in {callback:?}, and register it so")));
+    }
+    leads
 }
 
 fn leads_to_the_callback(uri: &Url, spot: &Spot, callback: &str, log: &mut Findings) -> bool {

@@ -6,7 +6,6 @@ use url::{Host, Url};
 
 use super::{client_auth, front_end};
 use crate::config::error::{Findings, Place, Remark, Spot};
-use crate::config::keys::names_in;
 use crate::config::parse::{address, path, web};
 use crate::config::read;
 use crate::config::section::{Given, Many, Section, both};
@@ -48,7 +47,8 @@ pub(super) fn read(root: &Section<'_>, usual: ClientAuth, log: &mut Findings) ->
         log.missing(&spot, remark.fix("[[sites]]\norigin = \"http://www.meiduo.site:8000\""));
         return None;
     }
-    let known: Vec<_> = sections.iter().map(|section| one(section, usual, log)).collect();
+    let providers = providers(root);
+    let known: Vec<_> = sections.iter().map(|section| one(section, usual, &providers, log)).collect();
     no_host_twice(&known, log);
     Some(known)
 }
@@ -59,12 +59,12 @@ pub(super) fn together(known: Vec<Known>, strict: bool) -> Option<Sites> {
     Some(Sites::new(sites.next()??, sites.collect::<Option<_>>()?, strict))
 }
 
-fn one(section: &Section<'_>, usual: ClientAuth, log: &mut Findings) -> Known {
+fn one(section: &Section<'_>, usual: ClientAuth, providers: &[String], log: &mut Findings) -> Known {
     let origin = section.value("origin", log, read::text(web::origin));
     let aliases = section.each("aliases", log, address::host);
     let allowed_hosts = section.each("allowed_hosts", log, web::origin);
     let logout_paths = section.each("logout_paths", log, logout_path);
-    let redirect_uris = section.entries("redirect_uris", log, redirect_uri);
+    let redirect_uris = section.entries("redirect_uris", log, |name, node| redirect_uri(name, node, providers));
     let origin_value = origin.as_ref().map(|origin| &origin.value);
     let cookie_domain = section.value("cookie_domain", log, read::text(|text| cookie_domain(text, origin_value)));
     if let Some(Given { value: Some(domain), spot }) = &cookie_domain {
@@ -73,7 +73,7 @@ fn one(section: &Section<'_>, usual: ClientAuth, log: &mut Findings) -> Known {
     let client_auth = client_auth::of_site(section, log).flatten();
     let same_site = front_end::same_site(section, origin_value, log);
     let cors_origins = front_end::cors_origins(section, origin_value, same_site, log);
-    let has_page = !redirect_uris.items.is_empty();
+    let has_page = redirect_uris.items.iter().any(|given| given.value.0 == "qq");
     let front_end = front_end::read(&section.section("front_end"), has_page, &cors_origins, log);
     let spot = section.spot("origin");
     let whole = origin.is_some() && aliases.whole;
@@ -106,19 +106,25 @@ fn logout_path(text: &str) -> Result<PathPattern, Remark> {
     Ok(pattern)
 }
 
-fn redirect_uri(provider: &str, node: &Node) -> Result<(String, Url), Vec<Remark>> {
+fn redirect_uri(provider: &str, node: &Node, providers: &[String]) -> Result<(String, Url), Vec<Remark>> {
     let uri = read::plain_text(node).and_then(web::redirect_uri).map_err(|remark| vec![remark]);
-    both(known_provider(provider).map_err(|remark| vec![remark]), uri)
+    both(known_provider(provider, providers).map_err(|remark| vec![remark]), uri)
 }
 
-fn known_provider(provider: &str) -> Result<String, Remark> {
-    let providers = names_in("providers");
-    if providers.contains(&provider) {
+fn known_provider(provider: &str, providers: &[String]) -> Result<String, Remark> {
+    if providers.iter().any(|known| known == provider) {
         return Ok(provider.to_owned());
     }
     let remark = Remark::new(format!("there is no provider {provider:?}")).so("nobody would be sent to that address");
-    let near = suggest::nearest(provider, providers.iter().copied()).or(providers.first().copied());
+    let names = || providers.iter().map(String::as_str);
+    let near = suggest::nearest(provider, names()).or(names().next());
     Err(remark.fix(format!("did you mean `{}`?", near.unwrap_or_default())))
+}
+
+/// QQ, and those beside it.
+fn providers(root: &Section<'_>) -> Vec<String> {
+    let further = root.section("providers").named().into_iter().map(|(name, _)| name).filter(|name| name != "qq");
+    std::iter::once("qq".to_owned()).chain(further).collect()
 }
 
 /// `None` for none; the domain has to be one the site's own host lies in (RFC 6265, 5.3).

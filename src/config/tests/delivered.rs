@@ -91,6 +91,7 @@ fn written_out() -> String {
                 || key.starts_with("[routes.")
                 || key.starts_with("[tls.")
                 || key.starts_with("[sites.")
+                || key.starts_with("[providers.")
                 || key.starts_with("[[") =>
         {
             key.to_owned() + "\n"

@@ -35,7 +35,7 @@ const CASES: &[Case] = &[
     (&[("MENSHEN__PROVIDERS__QQ__CLIENT_SECRET", "\"quoted\"")], |config| {
         config.qq.client_secret.expose() == "\"quoted\""
     }),
-    (&[("MENSHEN__PROVIDERS__QQ__PROXY", "socks5h://user:pass@proxy:1080")], |config| config.qq.proxy.is_some()),
+    (&[("MENSHEN__PROVIDERS__QQ__PROXY", "socks5h://user:pass@proxy:1080")], |config| config.qq.way.proxy.is_some()),
     (&[("MENSHEN__PROVIDERS__QQ__CLIENT_SECRET_FILE", "secret")], |config| {
         config.qq.client_secret.expose() == "from-a-file-00000000000000000000"
     }),

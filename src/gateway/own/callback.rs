@@ -1,26 +1,29 @@
 //! `GET /oauth_callback/?code=…&state=…`: ends a login.
 
+use std::sync::Arc;
+
 use http::{Method, Response, StatusCode};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Call, add_cookies, only, query_pairs};
+use super::{Call, Way, add_cookies, only, query_pairs};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::caller;
 use crate::gateway::error::Error;
 use crate::gateway::way_on::WayOn;
 use crate::gateway::{Shared, cookies, respond};
 use crate::http::safe_redirect::SafeRedirect;
-use crate::login::{LoggedIn, Refusal, Return, Returning};
+use crate::login::{LoggedIn, Login, Refusal, Return, Returning};
 use crate::rule::{self, Rule};
 use crate::session::Proof;
 use crate::telemetry::ALWAYS;
 use crate::telemetry::line::Line;
 
 /// `present`: the session this browser has already.
-pub(in crate::gateway) async fn answer(
+pub(super) async fn answer(
     shared: &Shared,
     call: Call<'_>,
+    way: Way<'_>,
     present: Option<&Proof>,
     line: &mut Option<Box<Line>>,
 ) -> Result<Response<AnswerBody>, Error> {
@@ -29,7 +32,7 @@ pub(in crate::gateway) async fn answer(
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
-    let returning = finish(shared, call, &query_pairs(call.uri), Return::ByState, line).await;
+    let returning = finish(shared, call, way.login, (&query_pairs(call.uri), Return::ByState), line).await;
     let mut response = match returning.outcome {
         Ok(logged_in) => {
             let response = finished(shared, call, &logged_in)?;
@@ -54,13 +57,13 @@ pub(in crate::gateway) async fn answer(
 pub(super) async fn finish(
     shared: &Shared,
     call: Call<'_>,
-    query: &[(String, String)],
-    by: Return,
+    login: &Arc<Login>,
+    (query, by): (&[(String, String)], Return),
     line: &mut Option<Box<Line>>,
 ) -> Returning {
     let from = call.here.caller.client.address();
     let began = Instant::now();
-    let returning = shared.login.finish(from, call.headers, query, &call.here.site.wire, by).await;
+    let returning = login.finish(from, call.headers, query, &call.here.site.wire, by).await;
     if returning.outcome.as_ref().map_or_else(Refusal::has_asked, |_| true) {
         shared.metrics.exchange(began.elapsed());
     }
@@ -82,14 +85,15 @@ pub(super) async fn finish(
 }
 
 /// What would be answered, as far as it is known before QQ is asked. Nothing is spent.
-pub(super) fn foretell(shared: &Shared, call: Call<'_>, present: Option<&Proof>) -> Result<String, Error> {
+pub(super) fn foretell(call: Call<'_>, way: Way<'_>, present: Option<&Proof>) -> Result<String, Error> {
     only(call.method, &[Method::GET], "GET")?;
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
-    match shared.login.foretell(call.headers, &query_pairs(call.uri), &call.here.site.wire, Return::ByState) {
+    match way.login.foretell(call.headers, &query_pairs(call.uri), &call.here.site.wire, Return::ByState) {
         Ok(next) => Ok(format!(
-            "as QQ says of the code, which only the real callback asks it; in the end 303: to {}",
+            "as {} says of the code, which only the real callback asks it; in the end 303: to {}",
+            way.login.provider().title(),
             next.as_str()
         )),
         Err(Refusal::Used | Refusal::NoAttempt) if present.is_some() => {

@@ -2,7 +2,7 @@
 
 use http::Request;
 
-use super::{Call, callback, front_end, health, login_page, login_start, logout, userinfo, well_known};
+use super::{Call, Way, callback, front_end, health, login_page, login_start, logout, userinfo, well_known};
 use crate::gateway::error::Error;
 use crate::gateway::explain::{Explanation, session};
 use crate::gateway::own_paths::OwnPath;
@@ -21,21 +21,21 @@ impl Gateway {
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         let call = Call { method, uri, headers, here };
         let (response, what) = match own {
-            OwnPath::LoginStart => return login_start::foretell(shared, call),
+            OwnPath::LoginStart(at) => return login_start::foretell(shared, call, Way::at(call, shared, at)?),
             OwnPath::FrontEndStart => return front_end::foretell_start(shared, call),
             OwnPath::FrontEndCallback => return front_end::foretell_return(shared, call),
             OwnPath::Logout => return logout::foretell(shared, call, &self.sessions).await,
-            OwnPath::Callback => {
+            OwnPath::Callback(at) => {
                 let presented = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
                 let present = presented.session().map(AsRef::as_ref);
                 told.push(("session", session(&self.sessions, present, headers, here).await));
-                return callback::foretell(shared, call, present);
+                return callback::foretell(call, Way::at(call, shared, at)?, present);
             }
             OwnPath::LoginPage => {
                 let presented = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
                 let present = presented.session().map(AsRef::as_ref);
                 told.push(("session", session(&self.sessions, present, headers, here).await));
-                (login_page::answer(shared, call, present)?, "the page with QQ's button")
+                (login_page::answer(shared, call, present)?, "the page with a button for each provider")
             }
             OwnPath::UserInfo => {
                 let presented = self.session(call).await?;

@@ -38,7 +38,8 @@ pub(in crate::gateway) async fn hand_in(
     if let Err(error) = may_hand_in(call, handed) {
         return Ok(told(front_end, &error, call));
     }
-    let returning = callback::finish(shared, call, &query(call, handed), by(handed), line).await;
+    let returning =
+        callback::finish(shared, call, shared.logins.first(), (&query(call, handed), by(handed)), line).await;
     let answered = match returning.outcome {
         Ok(logged_in) => finish(shared, call, handed, &logged_in, present).await,
         Err(refusal) => Err(refusal.into()),
@@ -64,7 +65,7 @@ pub(super) fn foretell_return(shared: &Shared, call: Call<'_>) -> Result<String,
     let (_, handed) = part(call, |front_end| front_end.handed.as_ref())?;
     may_hand_in(call, handed)?;
     let wire = &call.here.site.wire;
-    shared.login.foretell(call.headers, &query(call, handed), wire, by(handed))?;
+    shared.logins.first().foretell(call.headers, &query(call, handed), wire, by(handed))?;
     Ok("as QQ says of the code, which only the real call asks it; in the end 200: JSON with a token".to_owned())
 }
 
@@ -80,10 +81,10 @@ fn begin(shared: &Shared, call: Call<'_>, start: &Start) -> Result<Response<Answ
     if !goes_there && start.begins == Begins::WithNavigation {
         return Ok(said(start, &address(call, start, &next)));
     }
-    shared.login.admit(call.here.caller.client.address(), call.here.now)?;
+    shared.logins.first().admit(call.here.caller.client.address(), call.here.now)?;
     let display = caller::display(call.headers);
     let beginning = Beginning { redirect_uri: page(call, start), next, state: start.state, display };
-    let started = shared.login.start(call.headers, &call.here.site.wire, beginning, call.here.now)?;
+    let started = shared.logins.first().start(call.headers, &call.here.site.wire, beginning, call.here.now)?;
     let response = match HeaderValue::from_str(started.login_url.as_str()) {
         Ok(location) if goes_there => respond::redirect(StatusCode::FOUND, location),
         Ok(_) | Err(_) => said(start, started.login_url.as_str()),
@@ -97,7 +98,7 @@ fn beginning(shared: &Shared, call: Call<'_>, start: &Start) -> Result<SafeRedir
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
-    match shared.login.unavailable(call.here.now) {
+    match shared.logins.first().unavailable(call.here.now) {
         Some(wait) => Err(Refusal::ProviderDown(wait).into()),
         None => Ok(next_called(shared, call, &start.next)),
     }

@@ -1,5 +1,7 @@
 //! `GET /.menshen/login?next=/path`: the page of providers.
 
+use std::sync::Arc;
+
 use http::{HeaderValue, Method, Response, Uri};
 use url::form_urlencoded;
 
@@ -9,6 +11,7 @@ use crate::gateway::error::Error;
 use crate::gateway::way_on::WayOn;
 use crate::gateway::{Shared, SiteContext, respond};
 use crate::http::safe_redirect::SafeRedirect;
+use crate::login::Login;
 use crate::page::{Page, ProviderChoice};
 use crate::session::Proof;
 
@@ -19,20 +22,24 @@ pub(in crate::gateway) fn answer(
 ) -> Result<Response<AnswerBody>, Error> {
     only(call.method, &[Method::GET, Method::HEAD], "GET, HEAD")?;
     let next = next(shared, call);
-    let choice = ProviderChoice {
-        id: shared.login.provider().id().as_str().to_owned(),
-        href: with_next(&shared.login.settings().start, next.as_str()),
+    let choice = |login: &Arc<Login>| ProviderChoice {
+        id: login.provider().id().as_str().to_owned(),
+        title: login.provider().title().to_owned(),
+        href: with_next(&login.settings().start, next.as_str()),
     };
-    let unavailable = shared.login.unavailable(call.here.now).map(respond::whole_seconds);
+    let choices: Vec<_> = shared.logins.iter().map(choice).collect();
+    // While one of several answers there is a way in.
+    let waits: Option<Vec<_>> = shared.logins.iter().map(|login| login.unavailable(call.here.now)).collect();
+    let unavailable = waits.and_then(|waits| waits.into_iter().min()).map(respond::whole_seconds);
     let way_on = WayOn::after(Some(&next), shared, call, present.is_some());
     let page = Page::Login {
-        providers: std::slice::from_ref(&choice),
+        providers: &choices,
         unavailable,
         leads_back: next != SafeRedirect::home(),
         known: present.map(|proof| proof.snapshot.display_name.as_str()),
         back: way_on.back(),
     };
-    let mut response = respond::show(&page, call.here.caller, Some(&choice.href));
+    let mut response = respond::show(&page, call.here.caller, choices.first().map(|choice| choice.href.as_str()));
     if unavailable.is_some() {
         response.extensions_mut().insert(respond::Cause("the provider has not answered lately".to_owned()));
     }

@@ -5,7 +5,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
 use url::Url;
 
-use super::{Call, next, only, query_pairs, with_cookies};
+use super::{Call, Way, next, only, query_pairs, with_cookies};
 use crate::gateway::body::AnswerBody;
 use crate::gateway::caller;
 use crate::gateway::error::Error;
@@ -17,25 +17,27 @@ use crate::login::{Beginning, Refusal, StateShape};
 /// otherwise have it sent there for ever.
 pub(super) const SENT_ON: &str = "sent-on";
 
-pub(in crate::gateway) fn answer(shared: &Shared, call: Call<'_>) -> Result<Response<AnswerBody>, Error> {
-    let next = match checked(shared, call)? {
+pub(super) async fn answer(shared: &Shared, call: Call<'_>, way: Way<'_>) -> Result<Response<AnswerBody>, Error> {
+    let next = match checked(shared, call, way)? {
         Checked::SentOn(address) => return Ok(send(call, &address)),
         Checked::Good(next) => next,
     };
-    shared.login.admit(call.here.caller.client.address(), call.here.now)?;
-    start(shared, call, next)
+    way.login.admit(call.here.caller.client.address(), call.here.now)?;
+    way.login.prepare().await?;
+    start(call, way, next)
 }
 
 /// What would be answered. Nothing is begun, and nobody's number of logins counts.
-pub(super) fn foretell(shared: &Shared, call: Call<'_>) -> Result<String, Error> {
+pub(super) fn foretell(shared: &Shared, call: Call<'_>, way: Way<'_>) -> Result<String, Error> {
     let how = match call.here.caller.is_navigation(call.method, call.headers) {
         true => "302: to",
         false => "200: JSON with the address of",
     };
-    Ok(match checked(shared, call)? {
-        Checked::SentOn(address) => format!("{how} {address}, under the name that QQ sends browsers back to"),
+    let provider = way.login.provider().title();
+    Ok(match checked(shared, call, way)? {
+        Checked::SentOn(address) => format!("{how} {address}, under the name that {provider} sends browsers back to"),
         Checked::Good(next) => {
-            format!("{how} QQ's page, and back to {} after it; 429 if too many log in", next.as_str())
+            format!("{how} {provider}'s page, and back to {} after it; 429 if too many log in", next.as_str())
         }
     })
 }
@@ -48,32 +50,27 @@ enum Checked {
     Good(SafeRedirect),
 }
 
-fn checked(shared: &Shared, call: Call<'_>) -> Result<Checked, Error> {
+fn checked(shared: &Shared, call: Call<'_>, way: Way<'_>) -> Result<Checked, Error> {
     only(call.method, &[Method::GET], "GET")?;
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
     let next = next(shared, call);
-    if let Some(address) = where_cookies_come_back(shared, call, &next) {
+    if let Some(address) = where_cookies_come_back(call, way, &next) {
         return Ok(Checked::SentOn(address));
     }
     // Sent to a provider that does not answer, a visitor would be lost there, or turned away when coming back.
-    match shared.login.unavailable(call.here.now) {
+    match way.login.unavailable(call.here.now) {
         Some(wait) => Err(Refusal::ProviderDown(wait).into()),
         None => Ok(Checked::Good(next)),
     }
 }
 
 /// Begins a login that ends at `next`.
-pub(in crate::gateway) fn start(
-    shared: &Shared,
-    call: Call<'_>,
-    next: SafeRedirect,
-) -> Result<Response<AnswerBody>, Error> {
+fn start(call: Call<'_>, way: Way<'_>, next: SafeRedirect) -> Result<Response<AnswerBody>, Error> {
     let display = caller::display(call.headers);
-    let site = call.here.site;
-    let beginning = Beginning { redirect_uri: &site.redirect_uri, next, state: StateShape::Random, display };
-    let started = shared.login.start(call.headers, &site.wire, beginning, call.here.now)?;
+    let beginning = Beginning { redirect_uri: way.redirect_uri, next, state: StateShape::Random, display };
+    let started = way.login.start(call.headers, &call.here.site.wire, beginning, call.here.now)?;
     Ok(with_cookies(send(call, &started.login_url), started.cookies))
 }
 
@@ -87,13 +84,13 @@ fn send(call: Call<'_>, login_url: &Url) -> Response<AnswerBody> {
 
 /// This endpoint under the name that the provider sends browsers back to, if the one the visitor used is another, to
 /// which alone the attempt's cookie would belong.
-fn where_cookies_come_back(shared: &Shared, call: Call<'_>, next: &SafeRedirect) -> Option<Url> {
+fn where_cookies_come_back(call: Call<'_>, way: Way<'_>, next: &SafeRedirect) -> Option<Url> {
     let host = call.headers.get(HOST)?.to_str().ok()?;
     let is_sent_on = || query_pairs(call.uri).iter().any(|(name, _)| name == SENT_ON);
-    if call.here.site.cookies_come_back(host) || is_sent_on() {
+    if call.here.site.cookies_come_back(host, way.redirect_uri) || is_sent_on() {
         return None;
     }
-    let mut address = call.here.site.redirect_uri.join(&shared.login.settings().start).ok()?;
+    let mut address = way.redirect_uri.join(&way.login.settings().start).ok()?;
     address.query_pairs_mut().clear().append_pair("next", next.as_str()).append_pair(SENT_ON, "1");
     Some(address)
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use http::header::HeaderMap;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
+use url::Url;
 
 use super::body::AnswerBody;
 use super::error::Error;
@@ -23,6 +24,7 @@ use super::own_paths::OwnPath;
 use super::{Found, Gateway, Here, Passing, Shared, SiteContext, cookies, cors, respond};
 use crate::http::request_path;
 use crate::http::safe_redirect::SafeRedirect;
+use crate::login::Login;
 use crate::rule::{self, Rule};
 use crate::session::Presented;
 use crate::telemetry::line::{Line, Route};
@@ -34,6 +36,21 @@ pub(super) struct Call<'r> {
     uri: &'r Uri,
     pub(super) headers: &'r HeaderMap,
     pub(super) here: Here<'r>,
+}
+
+/// One way to log in, as it is at a site.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way<'r> {
+    login: &'r Arc<Login>,
+    redirect_uri: &'r Url,
+}
+
+impl<'r> Way<'r> {
+    /// The way with a provider, by its place. There is one for each path that leads here.
+    fn at(call: Call<'r>, shared: &'r Shared, place: usize) -> Result<Self, Error> {
+        let way = shared.logins.at(place).zip(call.here.site.redirect_uri_of(place));
+        way.map(|(login, redirect_uri)| Way { login, redirect_uri }).ok_or(Error::NotFound)
+    }
 }
 
 impl Gateway {
@@ -53,7 +70,7 @@ impl Gateway {
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         let call = Call { method, uri, headers, here };
         match own {
-            OwnPath::LoginStart => login_start::answer(shared, call),
+            OwnPath::LoginStart(at) => login_start::answer(shared, call, Way::at(call, shared, at)?).await,
             OwnPath::Jwks => well_known::key_set(shared, call),
             OwnPath::OpenIdConfiguration => well_known::openid_configuration(shared, call),
             OwnPath::Health => health::answer(method),
@@ -62,10 +79,11 @@ impl Gateway {
                 note_user(line, &session);
                 login_page::answer(shared, call, session.session().map(AsRef::as_ref))
             }
-            OwnPath::Callback => {
+            OwnPath::Callback(at) => {
+                let way = Way::at(call, shared, at)?;
                 let session = self.sessions.load_cookie(headers, &here.site.wire, here.now).await;
                 note_user(line, &session);
-                callback::answer(shared, call, session.session().map(AsRef::as_ref), line).await
+                callback::answer(shared, call, way, session.session().map(AsRef::as_ref), line).await
             }
             OwnPath::FrontEndStart => front_end::start(shared, call),
             OwnPath::FrontEndCallback => {

@@ -1,16 +1,55 @@
 //! One way to prove who somebody is: endpoints and quirks, never cookies or sessions.
 
+mod calls;
+pub mod github;
+mod oauth;
+pub mod oidc;
+mod profile;
 pub mod qq;
 #[cfg(test)]
 pub(crate) mod suite;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use url::Url;
 
+pub use self::calls::{BuildError, Way};
+pub use self::oauth::TokenAuth;
+use crate::clock::Timestamp;
 use crate::secret::Secret;
+
+/// A further provider, as configured.
+#[derive(Debug, Clone)]
+pub enum Further {
+    /// One that speaks OpenID Connect.
+    Oidc(Box<oidc::Settings>),
+    /// GitHub.
+    GitHub(Box<github::Settings>),
+}
+
+impl Further {
+    /// Its name in the configuration.
+    pub fn id(&self) -> &ProviderId {
+        match self {
+            Further::Oidc(settings) => &settings.id,
+            Further::GitHub(settings) => &settings.id,
+        }
+    }
+
+    /// Builds it. No call is made.
+    pub fn build(&self) -> Result<Arc<dyn IdentityProvider>, BuildError> {
+        Ok(match self {
+            Further::Oidc(settings) => Arc::new(oidc::Oidc::new((**settings).clone())?),
+            Further::GitHub(settings) => Arc::new(github::GitHub::new((**settings).clone())?),
+        })
+    }
+}
 
 /// A provider's name in the configuration (`[providers.qq]`), in paths and in bindings.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -43,6 +82,58 @@ pub struct Challenge<'a> {
     pub redirect_uri: &'a Url,
     /// What kind of screen the browser sits behind.
     pub display: Display,
+    /// What the exchange will prove, for providers that ask for it.
+    pub pkce: Option<Pkce<'a>>,
+}
+
+/// A code that is to be exchanged.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    /// The code.
+    pub code: Code,
+    /// The address the provider was given.
+    pub redirect_uri: &'a Url,
+    /// What the login was begun with.
+    pub pkce: Option<Pkce<'a>>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What only the browser's attempt knows, by which a code and a token are tied to it (RFC 7636; OpenID Connect Core,
+/// 15.5.2).
+#[derive(Clone, Copy)]
+pub struct Pkce<'a>(&'a str);
+
+impl<'a> Pkce<'a> {
+    /// `verifier`: 64 letters and digits that nobody can guess.
+    pub fn new(verifier: &'a str) -> Self {
+        Pkce(verifier)
+    }
+
+    /// `code_verifier`, for the exchange alone.
+    pub fn verifier(self) -> &'a str {
+        self.0
+    }
+
+    /// `code_challenge` by the method S256.
+    pub fn challenge(self) -> String {
+        hashed(&[self.0])
+    }
+
+    /// `nonce`: tells no more of the verifier than the challenge does.
+    pub fn nonce(self) -> String {
+        hashed(&["nonce ", self.0])
+    }
+}
+
+fn hashed(parts: &[&str]) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, parts.concat().as_bytes()))
+}
+
+impl fmt::Debug for Pkce<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pkce")
+    }
 }
 
 /// Which of its pages the provider should show.
@@ -167,19 +258,35 @@ pub trait IdentityProvider: Send + Sync + 'static {
     /// Its name in the configuration.
     fn id(&self) -> &ProviderId;
 
+    /// What it is called on its button.
+    fn title(&self) -> &str;
+
+    /// Whether its logins carry [`Pkce`].
+    fn takes_pkce(&self) -> bool;
+
+    /// Whether it is known where it sends browsers. Where it is not, [`prepare`](Self::prepare) finds out.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Finds out what has to be known before a login begins. Calls the provider; of several at once one does.
+    async fn prepare(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Our client id there (QQ: appid).
     fn client_id(&self) -> &str;
 
     /// The longest that [`identify`](Self::identify) takes.
     fn patience(&self) -> Duration;
 
-    /// Where the browser goes next. Pure: it cannot be slow and cannot fail.
-    fn authorize_url(&self, challenge: &Challenge<'_>) -> Url;
+    /// Where the browser goes next; `None` while it is not ready. Pure: it cannot be slow.
+    fn authorize_url(&self, challenge: &Challenge<'_>) -> Option<Url>;
 
     /// Reads the callback's query, given as decoded pairs. Pure.
     fn read_return(&self, query: &[(String, String)]) -> Returned;
 
     /// Trades the code for the identity it stands for: every network call of a login, and one attempt per code.
     /// The state check has already been made.
-    async fn identify(&self, code: Code, redirect_uri: &Url) -> Result<Identity, Error>;
+    async fn identify(&self, exchange: Exchange<'_>) -> Result<Identity, Error>;
 }

@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 
 use super::*;
-use crate::login::provider::{Challenge, Code, Display, IdentityProvider, ProviderId, qq};
+use crate::clock::Timestamp;
+use crate::login::provider::{Challenge, Code, Display, Exchange, IdentityProvider, ProviderId, Way, qq};
 use crate::secret::Secret;
 
 #[tokio::test]
@@ -376,18 +377,20 @@ async fn our_own_provider_logs_in_here() {
         user_info_url: endpoint("/user/get_user_info"),
         unionid: true,
         scope: Vec::new(),
-        connect_timeout: Duration::from_secs(10),
         exchange_timeout: Duration::from_secs(30),
-        proxy: None,
-        extra_ca: None,
+        way: Way { connect_timeout: Duration::from_secs(10), proxy: None, extra_ca: None },
     })
     .unwrap();
     let redirect_uri = Url::parse(CALLBACK).unwrap();
-    let challenge = Challenge { state: "a1B2", redirect_uri: &redirect_uri, display: Display::Desktop };
-    let callback = Url::parse(&simulator.log_in(&provider.authorize_url(&challenge), "10001").unwrap()).unwrap();
+    let challenge = Challenge { state: "a1B2", redirect_uri: &redirect_uri, display: Display::Desktop, pkce: None };
+    let callback =
+        Url::parse(&simulator.log_in(&provider.authorize_url(&challenge).unwrap(), "10001").unwrap()).unwrap();
     let pairs: Vec<_> = callback.query_pairs().into_owned().collect();
     let code = Code::parse(&pairs[0].1).unwrap();
-    let identity = provider.identify(code, &redirect_uri).await.unwrap();
+    let identity = provider
+        .identify(Exchange { code, redirect_uri: &redirect_uri, pkce: None, now: Timestamp::EPOCH })
+        .await
+        .unwrap();
     assert_eq!(identity.subject, Simulator::openid("10001", CLIENT));
     assert_eq!(identity.unionid, Some(Simulator::unionid("10001", "developer")));
     assert_eq!(identity.display_name.as_deref(), Some("小明"));

@@ -1,6 +1,7 @@
 //! What can be wrong with an answer, and QQ's error numbers (its page 公共返回码说明): the number decides, the text that
 //! comes with it is never shown.
 
+use crate::login::provider::calls::Failure;
 use crate::login::provider::{Error, ProviderId, RefusedBy};
 
 /// The endpoints, by QQ's own names for them.
@@ -33,6 +34,16 @@ pub(super) enum Fault {
     Refused { code: String, meaning: &'static str },
     Malformed(&'static str),
     ForeignClient,
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unavailable(reason) => Fault::Unavailable(reason),
+            Failure::Local(reason) => Fault::Local(reason),
+            Failure::TooLong => Fault::Malformed("longer than 64 KiB"),
+        }
+    }
 }
 
 impl Fault {

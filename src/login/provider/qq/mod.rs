@@ -28,7 +28,8 @@ use tokio::time::Instant;
 use tracing::warn;
 use url::Url;
 
-use super::{Challenge, Code, Display, Error, Identity, IdentityProvider, ProviderId, Returned};
+use super::calls::{BuildError, Way};
+use super::{Challenge, Display, Error, Exchange, Identity, IdentityProvider, ProviderId, Returned};
 use crate::secret::Secret;
 
 use answer::Members;
@@ -36,7 +37,6 @@ use calls::Calls;
 use errors::{Fault, Step};
 use profile::Profile;
 
-pub use calls::BuildError;
 pub use openid::OpenId;
 pub use probe::{Missed, Reached};
 
@@ -64,14 +64,10 @@ pub struct Settings {
     pub unionid: bool,
     /// API names to ask the user for, joined with commas; empty asks for QQ's default, `get_user_info`.
     pub scope: Vec<String>,
-    /// Longest wait for a connection to QQ.
-    pub connect_timeout: Duration,
     /// Longest time for a whole exchange: token, openid and user info together.
     pub exchange_timeout: Duration,
-    /// An HTTP or SOCKS5 proxy for calls to QQ; its address may hold a password.
-    pub proxy: Option<Secret<String>>,
-    /// Further certificate authorities, as PEM.
-    pub extra_ca: Option<Vec<u8>>,
+    /// How calls to QQ go out.
+    pub way: Way,
 }
 
 /// QQ Connect as an identity provider.
@@ -100,7 +96,12 @@ impl Qq {
 
     /// Code to access token. `fmt=json` asks for the one shape whose errors cannot be taken for anything else; other
     /// shapes are read all the same.
-    async fn fetch_token(&self, code: &Code, redirect_uri: &Url, deadline: Instant) -> Result<Secret<String>, Fault> {
+    async fn fetch_token(
+        &self,
+        code: &super::Code,
+        redirect_uri: &Url,
+        deadline: Instant,
+    ) -> Result<Secret<String>, Fault> {
         let pairs = [
             ("grant_type", "authorization_code"),
             ("client_id", &self.settings.client_id),
@@ -164,6 +165,15 @@ impl IdentityProvider for Qq {
         &self.settings.id
     }
 
+    fn title(&self) -> &str {
+        "QQ"
+    }
+
+    fn takes_pkce(&self) -> bool {
+        // QQ documents none, and how it takes parameters that it does not know is not known.
+        false
+    }
+
     fn client_id(&self) -> &str {
         &self.settings.client_id
     }
@@ -172,7 +182,7 @@ impl IdentityProvider for Qq {
         self.settings.exchange_timeout
     }
 
-    fn authorize_url(&self, challenge: &Challenge<'_>) -> Url {
+    fn authorize_url(&self, challenge: &Challenge<'_>) -> Option<Url> {
         let mut url = self.settings.authorize_url.clone();
         let mut query = url.query_pairs_mut();
         query
@@ -188,17 +198,17 @@ impl IdentityProvider for Qq {
             query.append_pair("display", "mobile");
         }
         drop(query);
-        url
+        Some(url)
     }
 
     fn read_return(&self, query: &[(String, String)]) -> Returned {
         returned::read(&self.settings.id, query)
     }
 
-    async fn identify(&self, code: Code, redirect_uri: &Url) -> Result<Identity, Error> {
+    async fn identify(&self, exchange: Exchange<'_>) -> Result<Identity, Error> {
         let id = &self.settings.id;
         let deadline = Instant::now() + self.settings.exchange_timeout;
-        let token = self.fetch_token(&code, redirect_uri, deadline).await;
+        let token = self.fetch_token(&exchange.code, exchange.redirect_uri, deadline).await;
         let token = token.map_err(|fault| fault.at(id, Step::Token))?;
         let openid = self.fetch_openid(token.expose(), deadline).await;
         let (openid, unionid) = openid.map_err(|fault| fault.at(id, Step::OpenId))?;

@@ -1,6 +1,7 @@
 //! What QQ sends the browser back with. Anybody can send a browser here, so nothing of it is believed yet.
 
 use super::errors::{Step, Told};
+use crate::login::provider::oauth::once;
 use crate::login::provider::{Code, ProviderId, Returned};
 use crate::rule::{self, Rule};
 
@@ -26,13 +27,6 @@ pub(super) fn read(provider: &ProviderId, query: &[(String, String)]) -> Returne
         }
         (None, None, _) => Returned::Cancelled,
     }
-}
-
-/// The one value of a parameter, if it came; `Err` if it came twice.
-fn once<'a>(query: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, ()> {
-    let mut values = query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let first = values.next();
-    if values.next().is_some() && rule::holds(Rule::AParameterComesOnce) { Err(()) } else { Ok(first) }
 }
 
 /// QQ's codes are 32 hexadecimal digits wherever one has been seen. A text with quotes, brackets or the like is none, and

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
 use crate::login::provider::suite::server::{Reply, ScriptedServer};
-use crate::login::provider::suite::{CODE, Call, Subject, provider_suite};
+use crate::login::provider::suite::{Call, Subject, exchange, provider_suite};
 
 const SECRET: &str = "s3cret+&#%=";
 const TOKEN: &str = "T0KEN+&#%=";
@@ -42,11 +42,15 @@ pub(super) fn settings(base: &Url) -> Settings {
         user_info_url: base.join("/user/get_user_info").unwrap(),
         unionid: false,
         scope: Vec::new(),
-        connect_timeout: Duration::from_secs(10),
         exchange_timeout: Duration::from_secs(30),
-        proxy: None,
-        extra_ca: None,
+        way: Way { connect_timeout: Duration::from_secs(10), proxy: None, extra_ca: None },
     }
+}
+
+fn with_way(base: &Url, change: impl FnOnce(&mut Way)) -> Settings {
+    let mut settings = settings(base);
+    change(&mut settings.way);
+    settings
 }
 
 fn redirect_uri() -> Url {
@@ -54,7 +58,7 @@ fn redirect_uri() -> Url {
 }
 
 async fn log_in(settings: Settings) -> Result<Identity, Error> {
-    Qq::new(settings).unwrap().identify(Code::parse(CODE).unwrap(), &redirect_uri()).await
+    Qq::new(settings).unwrap().identify(exchange(&redirect_uri())).await
 }
 
 /// A server where everything goes well but what `other` answers.
@@ -74,15 +78,15 @@ fn the_authorize_address_holds_the_documented_parameters_in_order() {
     let authorize_url = Url::parse("https://graph.qq.com/oauth2.0/authorize").unwrap();
     let settings = || Settings { authorize_url: authorize_url.clone(), ..settings(&base) };
     let redirect_uri = redirect_uri();
-    let challenge = |display| Challenge { state: "a1B2", redirect_uri: &redirect_uri, display };
-    let plain = Qq::new(settings()).unwrap().authorize_url(&challenge(Display::Desktop));
+    let challenge = |display| Challenge { state: "a1B2", redirect_uri: &redirect_uri, display, pkce: None };
+    let plain = Qq::new(settings()).unwrap().authorize_url(&challenge(Display::Desktop)).unwrap();
     assert_eq!(
         plain.as_str(),
         "https://graph.qq.com/oauth2.0/authorize?response_type=code&client_id=101000001\
          &redirect_uri=http%3A%2F%2Fwww.meiduo.site%3A8000%2Foauth_callback%3Fa%3D1%26b%3D%25E4%25B8%25AD&state=a1B2"
     );
     let scope = vec!["get_user_info".to_owned(), "list_album".to_owned()];
-    let full = Qq::new(Settings { scope, ..settings() }).unwrap().authorize_url(&challenge(Display::Mobile));
+    let full = Qq::new(Settings { scope, ..settings() }).unwrap().authorize_url(&challenge(Display::Mobile)).unwrap();
     assert_eq!(full.as_str(), format!("{plain}&scope=get_user_info%2Clist_album&display=mobile"));
 }
 
@@ -206,7 +210,7 @@ async fn a_proxy_carries_every_call_and_its_password_is_never_printed() {
     let proxy = server(|_| None).await;
     let address = proxy.url("/").to_string().replace("http://", "http://user:pa55word@");
     let unreachable = Url::parse("http://qq.invalid").unwrap();
-    let through = |address: &str| Settings { proxy: Some(Secret::from(address)), ..settings(&unreachable) };
+    let through = |address: &str| with_way(&unreachable, |way| way.proxy = Some(Secret::from(address)));
     log_in(through(&address)).await.unwrap();
     let heads = proxy.requests();
     assert_eq!(heads.len(), 3);
@@ -227,12 +231,12 @@ async fn https_is_spoken_only_with_hosts_that_a_known_authority_vouches_for() {
     let (address, pem) = tls_in_front_of(&server).await;
     let base = Url::parse(&format!("https://localhost:{}", address.port())).unwrap();
     let (_, another_pem) = tls_in_front_of(&server).await;
-    let error = log_in(Settings { extra_ca: Some(another_pem.into_bytes()), ..settings(&base) }).await.unwrap_err();
+    let error = log_in(with_way(&base, |way| way.extra_ca = Some(another_pem.into_bytes()))).await.unwrap_err();
     assert!(error.to_string().contains("invalid peer certificate: "), "{error}");
     assert!(!error.to_string().contains("s3cret"), "{error}");
     assert_eq!(server.requests(), Vec::<String>::new());
 
-    let trusting = Settings { extra_ca: Some(pem.into_bytes()), ..settings(&base) };
+    let trusting = with_way(&base, |way| way.extra_ca = Some(pem.into_bytes()));
     log_in(trusting.clone()).await.unwrap();
     let elsewhere = Url::parse(&format!("https://127.0.0.1:{}/oauth2.0/token", address.port())).unwrap();
     let error = log_in(Settings { token_url: elsewhere, ..trusting }).await.unwrap_err();
@@ -268,7 +272,7 @@ async fn tls_in_front_of(server: &ScriptedServer) -> (SocketAddr, String) {
 fn an_authority_that_cannot_be_read_is_a_mistake_of_the_configuration() {
     let base = Url::parse("https://graph.qq.com").unwrap();
     for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-        let built = Qq::new(Settings { extra_ca: Some(pem.as_bytes().to_vec()), ..settings(&base) });
+        let built = Qq::new(with_way(&base, |way| way.extra_ca = Some(pem.as_bytes().to_vec())));
         assert!(matches!(built, Err(BuildError::ExtraCa(_) | BuildError::Client { .. })), "{pem}");
     }
 }

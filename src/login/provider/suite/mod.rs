@@ -7,11 +7,23 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use url::Url;
 
-use super::{Code, Error, Identity, IdentityProvider};
+use super::{Code, Error, Exchange, Identity, IdentityProvider, Pkce};
+use crate::clock::Timestamp;
 use server::{Reply, ScriptedServer};
 
 /// A code with every character that a query must escape.
 pub(crate) const CODE: &str = "C0DE+&#%=/?9A5F";
+
+/// What the suite's logins were begun with.
+pub(crate) const VERIFIER: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// When they end.
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+/// A code that is to be exchanged.
+pub(crate) fn exchange(redirect_uri: &Url) -> Exchange<'_> {
+    Exchange { code: Code::parse(CODE).unwrap(), redirect_uri, pkce: Some(Pkce::new(VERIFIER)), now: NOW }
+}
 
 /// What the suite must know of a provider to hold it to its promises.
 pub(crate) struct Subject {
@@ -185,7 +197,7 @@ impl Login {
 
     async fn run(&self) -> Result<Identity, Error> {
         let redirect_uri = Url::parse("http://www.meiduo.site:8000/oauth_callback").unwrap();
-        self.provider.identify(Code::parse(CODE).unwrap(), &redirect_uri).await
+        self.provider.identify(exchange(&redirect_uri)).await
     }
 
     fn told_no_secret(&self, error: &Error) {

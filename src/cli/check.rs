@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{Config, Report, Warning, show_duration};
-use crate::gateway::{Access, Authorization, RouteSettings};
+use crate::gateway::{Access, Authorization, FrontEnd, RouteSettings};
 use crate::upstream;
 
 /// How a check came out.
@@ -79,6 +79,19 @@ fn conclusion(path: &Path, warnings: &[Warning], refused: bool) -> String {
     format!("{gap}{}: {verdict}, {warnings}\n\n", path.display())
 }
 
+/// How the pages elsewhere log in.
+fn tell_front_end(text: &mut String, origin: &str, front_end: &FrontEnd) {
+    if let Some(start) = &front_end.start {
+        let _ = writeln!(text, "  front end    begins at {origin}{}", start.path);
+        if let Some(page) = &start.redirect_uri {
+            let _ = writeln!(text, "    QQ returns to {page}\n    (register exactly this as well)");
+        }
+    }
+    if let Some(handed) = &front_end.handed {
+        let _ = writeln!(text, "  front end    hands the code in at {origin}{}", handed.path);
+    }
+}
+
 /// What the configuration does, in the order in which a request meets it.
 fn summary(config: &Config) -> String {
     let mut text = String::new();
@@ -86,7 +99,7 @@ fn summary(config: &Config) -> String {
     let tls = config.server.listen_tls.iter().map(|address| format!("{address} (TLS)"));
     let listen: Vec<_> = plain.chain(tls).collect();
     let _ = writeln!(text, "listens on   {}", listen.join(", "));
-    for site in config.sites.iter() {
+    for (site, front_end) in config.sites.iter().zip(&config.front_ends) {
         let hosts: Vec<_> =
             std::iter::once(site.origin.as_str()).chain(site.aliases.iter().map(String::as_str)).collect();
         let _ = writeln!(text, "site         {}", hosts.join(", "));
@@ -103,6 +116,9 @@ fn summary(config: &Config) -> String {
             }
         }
         let _ = writeln!(text, "  login starts at {}{}", site.origin, config.login.start);
+        if let Some(front_end) = front_end {
+            tell_front_end(&mut text, site.origin.as_str(), front_end);
+        }
     }
     text.push_str("routes       the first that fits, from the top\n");
     let mut routes: Vec<_> = config.routes.iter().collect();

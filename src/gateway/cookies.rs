@@ -10,7 +10,6 @@ use super::body::AnswerBody;
 use super::error::Error;
 use super::site::SiteContext;
 use super::{Here, Shared, caching};
-use crate::http::cookie;
 use crate::identity::{Content, Snapshot};
 use crate::random;
 use crate::rule::{self, Rule};
@@ -20,23 +19,14 @@ use crate::session::{self, CookieJar, Presented, Proof};
 /// remove. A login takes a visitor some seconds.
 const MEANWHILE: Duration = Duration::from_secs(1);
 
-/// The cookies of a session that has just begun, for a browser that brings these.
-pub(super) fn of_login(
-    shared: &Shared,
-    snapshot: &Snapshot,
-    here: Here<'_>,
-    brought: &HeaderMap,
-) -> Result<Vec<HeaderValue>, Error> {
+/// The cookies of a session that has just begun. What nobody can guess is another value each time, also where there is one
+/// already: somebody else may have set it.
+pub(super) fn of_login(shared: &Shared, snapshot: &Snapshot, here: Here<'_>) -> Result<Vec<HeaderValue>, Error> {
     let mut cookies = of(shared, snapshot, here)?;
-    let jar = &here.site.wire.jar;
-    let rest = shared.sessions.rest(snapshot, here.now);
+    let (jar, rest) = (&here.site.wire.jar, shared.sessions.rest(snapshot, here.now));
     for companion in shared.identities.companions().filter(|companion| matches!(companion.content, Content::Random)) {
-        // The shop's open pages hold the value of one that is there.
-        let is_there = cookie::pairs(brought).any(|(name, _)| name == companion.name.as_bytes());
-        let is_set = cookies.iter().any(|cookie| name(cookie) == companion.name.as_bytes());
-        if !is_there && !is_set {
-            let lifetime = companion.lifetime.map_or(rest, |lifetime| lifetime.min(rest));
-            cookies.extend(jar.set_companion(&companion.name, &random::token_128()?, lifetime));
+        if !cookies.iter().any(|cookie| name(cookie) == companion.name.as_bytes()) {
+            cookies.extend(jar.set_companion(&companion.name, &random::token_128()?, rest));
         }
     }
     Ok(cookies)

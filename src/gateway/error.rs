@@ -25,6 +25,9 @@ pub(super) enum Error {
     /// The proxy that asks about a request, or whoever set it up.
     #[error("a question about no request, or about two")]
     Unsaid(#[source] Unsaid),
+    /// The client: a field whose name the application could take for another's.
+    #[error("a field has a name that the application could take for one by which it is told who somebody is")]
+    Disguised,
     /// The client, or whoever configured the sites: no site of ours has this name.
     #[error("no site is called {host:?}")]
     UnknownHost {

@@ -133,7 +133,7 @@ fn page<'p>(
         Error::NoHost | Error::TargetForm | Error::NotRewritable | Error::Ambiguous(_) | Error::Prefetch => {
             kind(ErrorKind::BadRequest)
         }
-        Error::Unsaid(_) => kind(ErrorKind::BadRequest),
+        Error::Unsaid(_) | Error::Disguised => kind(ErrorKind::BadRequest),
         Error::UnknownHost { host } => kind(ErrorKind::UnknownHost { host, sites: origins }),
         Error::Misdirected => kind(ErrorKind::Misdirected),
         Error::TargetTooLong => kind(ErrorKind::TargetTooLong),
@@ -334,7 +334,7 @@ fn log(error: &Error, caller: &Caller) {
             | Refusal::Expired
             | Refusal::Used,
         ) => tracing::info!(request_id = %id, reason = %chain, "a callback ended in no login"),
-        Error::NotACaller | Error::Unsaid(_) => {
+        Error::NotACaller | Error::Unsaid(_) | Error::Disguised => {
             let client = caller.client.text();
             tracing::info!(request_id = %id, client, reason = %chain, "a question about a request was not answered");
         }

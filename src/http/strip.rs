@@ -115,6 +115,16 @@ impl StripList {
         same_length.iter().any(|listed| listed.iter().zip(name).all(|(ours, theirs)| *ours == fold(*theirs)))
     }
 
+    /// Whether a field of another name would be taken for one that must not pass, by backends that fold names.
+    pub fn is_disguised(&self, name: &HeaderName) -> bool {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+        if name.as_str().as_bytes().iter().all(is_plain) {
+            return false;
+        }
+        let folded: Vec<u8> = name.as_str().bytes().map(fold).collect();
+        HeaderName::from_bytes(&folded).is_ok_and(|folded| self.holds(&folded))
+    }
+
     /// Removes what must not pass.
     pub fn apply(&self, headers: &mut HeaderMap) {
         if headers.keys().any(|name| self.holds(name)) {
@@ -146,6 +156,18 @@ mod tests {
         }
         for name in ["x-menshen-users", "x-menshen-use", "xmenshenuser", "accept", "x-requested-with"] {
             assert!(!list.holds(&HeaderName::from_bytes(name.as_bytes()).unwrap()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_disguise_is_an_odd_spelling_of_what_must_not_pass() {
+        let list = StripList::new([&HeaderName::from_static("x-menshen-user")], []);
+        let is_disguised = |name: &str| list.is_disguised(&HeaderName::from_bytes(name.as_bytes()).unwrap());
+        for name in ["X_Menshen_User", "x-menshen_user", "x.menshen.user", "x_forwarded_for", "x_original_url"] {
+            assert!(is_disguised(name), "{name}");
+        }
+        for name in ["x-menshen-user", "x-forwarded-for", "api_key", "x.y", "accept"] {
+            assert!(!is_disguised(name), "{name}");
         }
     }
 

@@ -21,7 +21,7 @@ pub struct Companion {
 pub enum Content {
     /// Something of the user. Renewed with the session's cookie.
     Told(Template<Field>),
-    /// Something that nobody can guess, for backends that compare a cookie with what their pages send beside it. What a
-    /// browser has stays, since open pages hold its value.
+    /// Something that nobody can guess, for backends that compare a cookie with what their pages send beside it. Stays for as
+    /// long as the session can last, since open pages hold its value.
     Random,
 }

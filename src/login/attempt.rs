@@ -123,6 +123,11 @@ impl Attempt {
         Secret::from(self.state.as_str()).matches(state.as_bytes())
     }
 
+    /// Whether its return has no state that would tell it.
+    pub(super) fn is_stateless(&self) -> bool {
+        self.shape == StateShape::Next
+    }
+
     /// Whether it was begun with this provider.
     pub fn is_with(&self, provider: &ProviderId) -> bool {
         self.provider == provider.as_str()
@@ -226,6 +231,14 @@ impl<'r> OpenAttempts<'r> {
             Found { short_name, size: value.len(), attempt }
         });
         OpenAttempts { found: found.collect() }
+    }
+
+    /// Removals of those whose return has no state.
+    pub(super) fn give_way(&mut self, jar: &CookieJar) -> Vec<HeaderValue> {
+        let is_stateless = |found: &Found<'_>| found.attempt.as_ref().is_some_and(Attempt::is_stateless);
+        let (doomed, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.found).into_iter().partition(is_stateless);
+        self.found = kept;
+        doomed.iter().filter_map(|found| jar.remove(&jar.attempt(found.short_name))).collect()
     }
 
     /// What must go so that one more attempt of `size` bytes fits: whatever is no attempt of ours, and the oldest.

@@ -207,7 +207,10 @@ impl Login {
         let Beginning { redirect_uri, display, .. } = beginning;
         let attempt = Attempt::new(self.parts.provider.as_ref(), beginning, now)?;
         let value = attempt.seal(&self.parts.sealer, &wire.site)?;
-        let mut cookies = OpenAttempts::of(headers, &self.parts.sealer, wire).make_room(value.len(), &wire.jar);
+        let mut open = OpenAttempts::of(headers, &self.parts.sealer, wire);
+        // Of two a return without a state could belong to either: the new one counts.
+        let mut cookies = if attempt.is_stateless() { open.give_way(&wire.jar) } else { Vec::new() };
+        cookies.extend(open.make_room(value.len(), &wire.jar));
         // Longer than it is good: who comes back late is told so and led on, rather than told that cookies do not work.
         let kept = self.parts.settings.attempt_lifetime * 2;
         cookies.extend(wire.jar.set(&attempt.cookie_name(&wire.jar), &value, kept));

@@ -20,6 +20,16 @@ pub enum JsonTemplate<F> {
 }
 
 impl<F: Placeholder> JsonTemplate<F> {
+    /// Whether some of its texts name a field like this.
+    pub fn names(&self, is_it: impl Fn(F) -> bool + Copy) -> bool {
+        match self {
+            JsonTemplate::Fixed(_) => false,
+            JsonTemplate::Text(template) => template.fields().any(is_it),
+            JsonTemplate::List(items) => items.iter().any(|item| item.names(is_it)),
+            JsonTemplate::Table(entries) => entries.iter().any(|(_, value)| value.names(is_it)),
+        }
+    }
+
     /// Fills it in. For a field of which there is nothing `lacking` is asked: an error is what all comes to; else the text
     /// that names it is left out, since an empty one would say something. `None`: nothing is left.
     pub fn fill<'v, E>(

@@ -115,6 +115,23 @@ fn headers_of_certificates_and_lists_come_as_they_would_go_on() {
 }
 
 #[test]
+fn a_name_in_disguise_is_vouched_for_by_nobody() {
+    for (dialect, status) in [("nginx", 403), ("forwarded", 400), ("caddy", 400)] {
+        let (proxy, _upstream) = before(asked(dialect, "\"127.0.0.1\""));
+        let said = match dialect {
+            "nginx" => ["X-Original-Method: GET", "X-Original-URI: /", "Accept: */*"],
+            _ => ["X-Forwarded-Method: GET", "X-Forwarded-Host: www.meiduo.site", "X-Forwarded-Uri: /"],
+        };
+        let ask = |field: &str| proxy.connect().get("/.menshen/auth", &[&said[..], &[field]].concat()).answer();
+        for field in ["X_User: root", "x!user: root", "X.User: root", "X_Client_Cert_Subject: CN=root"] {
+            let answer = ask(field);
+            assert_eq!((answer.status, answer.header("x-user")), (status, None), "{dialect} {field}");
+        }
+        assert_eq!(ask("api_key: 1").status, 200, "what is nobody's");
+    }
+}
+
+#[test]
 fn a_session_that_is_used_is_renewed_by_as_many_cookies_as_the_proxy_can_carry() {
     for (dialect, names) in [
         ("nginx", &["menshen_session"][..]),

@@ -42,7 +42,8 @@ fn login_url(answer: &Answer) -> Url {
 /// The page goes to the address that its script was told: from there to QQ's, and back to the page of redirect_uri.
 fn through_qq(proxy: &Proxy, browser: &Browser<'_>, told: &Url, user: &str) -> Url {
     assert_eq!(told.origin().ascii_serialization(), format!("http://{}", proxy.host));
-    let sent = browser.visit(&format!("{}?{}", told.path(), told.query().unwrap()));
+    let page = format!("Referer: {PAGES}/login.html");
+    let sent = browser.get(&format!("{}?{}", told.path(), told.query().unwrap()), &[PAGE, &page]);
     assert_eq!(sent.status, 302, "{}", sent.text());
     let qq = Url::parse(sent.header("location").unwrap()).unwrap();
     let back = Url::parse(&proxy.qq.log_in(&qq, user).unwrap()).unwrap();
@@ -184,14 +185,23 @@ fn a_code_without_a_state_is_taken_where_one_login_is_under_way_and_no_more() {
     let kept = browser.copy();
     assert_eq!(hand_in(&browser, &first), 200);
     assert_eq!(hand_in(&kept, &first), 400, "used");
-    // With two under way a code could be of either, or of neither.
+    // Whoever begins anew has given up the one before.
     let (one, two) = (begin_stateless(&proxy, &browser, "10001"), begin_stateless(&proxy, &browser, "10002"));
+    assert_eq!(browser.cookie_names("menshen_login_").len(), 1);
+    assert_eq!(hand_in(&browser.copy(), &two), 200);
+    // With two under way, as by another's cookie, a code could be of either, or of neither.
+    let stranger = proxy.browser();
+    begin_stateless(&proxy, &stranger, "10001");
+    let planted = stranger.cookie_names("menshen_login_").remove(0);
+    let both = proxy.browser();
+    let own = begin_stateless(&proxy, &both, "10001");
+    both.keep(&format!("{planted}={}", stranger.cookie(&planted).unwrap()));
     let asked = proxy.qq.count(Endpoint::Token);
-    assert_eq!((hand_in(&browser, &one), hand_in(&browser, &two)), (400, 400));
+    assert_eq!((hand_in(&both, &own), hand_in(&both, &one)), (400, 400));
     assert_eq!(proxy.qq.count(Endpoint::Token), asked);
     // One that has been left lying does not stand in the way, and is good for nothing.
     proxy.advance(Duration::from_secs(601));
-    assert_eq!(hand_in(&browser, &one), 400);
+    assert_eq!(hand_in(&browser, &two), 400);
     let fresh = proxy.browser();
     begin_stateless(&proxy, &fresh, "10001");
     proxy.advance(Duration::from_secs(601));
@@ -253,8 +263,43 @@ fn nobody_is_led_elsewhere_after_it() {
         let begun = call(&proxy, &format!("{START}?{}", query(&[("next", next)])));
         let told = login_url(&begun);
         assert_eq!(parameter(&told, "next"), "/", "{next}");
-        let sent = proxy.connect().get(&format!("{}?{}", told.path(), told.query().unwrap()), &[PAGE]).answer();
+        let page = format!("Referer: {PAGES}/");
+        let sent = proxy.connect().get(&format!("{}?{}", told.path(), told.query().unwrap()), &[PAGE, &page]).answer();
         let qq = Url::parse(sent.header("location").unwrap()).unwrap();
         assert_eq!(parameter(&qq, "state"), "/", "{next}");
     }
+}
+
+/// Regression: any page could have a visitor begin a login, and end it with a code of its own.
+#[test]
+fn a_login_without_a_state_is_begun_by_listed_pages_alone() {
+    let (proxy, _upstream) = before("state = \"next\"");
+    let begin = |fields: &[&str]| {
+        let answer = proxy.connect().get(&format!("{START}?next=/&sent-on=1"), fields).answer();
+        (answer.status, answer.cookie("menshen_login_").is_some())
+    };
+    let ours = format!("Referer: {PAGES}/login.html");
+    let this_site = format!("Referer: http://{}/login/", proxy.host);
+    for fields in [&[PAGE, &ours][..], &[PAGE, &this_site], &[SCRIPT, FROM_PAGES]] {
+        assert_eq!(begin(fields), (302, true), "{fields:?}");
+    }
+    for fields in [
+        &[PAGE][..],
+        &[PAGE, "Referer: http://evil.example/"],
+        &[PAGE, "Referer: http://web.meiduo.site:8080.evil.example/"],
+        &[PAGE, "Referer: x"],
+        &[PAGE, &ours, "Sec-Fetch-Site: cross-site"],
+        &[SCRIPT, "Origin: http://evil.example"],
+        &[SCRIPT, "Origin: null", &ours],
+    ] {
+        assert_eq!(begin(fields), (400, false), "{fields:?}");
+    }
+}
+
+#[test]
+fn what_becomes_of_its_calls_can_be_explained() {
+    let (proxy, _upstream) = before("");
+    let explained = |target: &str| proxy.command(&["explain", "GET", target]).good();
+    assert!(explained(&format!("{START}?next=/")).contains("200: JSON with"), "{}", explained(START));
+    assert!(explained(&format!("{HAND_IN}?code=A&state=b")).contains("403"), "{}", explained(HAND_IN));
 }

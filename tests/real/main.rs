@@ -37,9 +37,13 @@ mod nginx_https;
 #[cfg(feature = "demo")]
 mod oidc;
 #[cfg(feature = "demo")]
+mod oscar;
+#[cfg(feature = "demo")]
 mod qq_login_tool;
 #[cfg(feature = "demo")]
 mod radicale;
+#[cfg(feature = "demo")]
+mod resource_server;
 #[cfg(feature = "demo")]
 mod rest_shop;
 #[cfg(feature = "demo")]

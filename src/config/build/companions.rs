@@ -39,7 +39,13 @@ fn from_table(table: &Table) -> Result<(Content, Option<Duration>), Vec<Remark>>
     }
     let Some(value) = table.get("value") else { return Err(lost("has no value".to_owned())) };
     let lifetime = table.get("lifetime").map(lifetime).transpose().map_err(|remark| vec![remark]);
-    both(content(value), lifetime)
+    let (content, lifetime) = both(content(value), lifetime)?;
+    if matches!(content, Content::Random) && lifetime.is_some() {
+        let remark = Remark::new("{random} has no lifetime of its own");
+        let remark = remark.so("it would run out under open pages, whose forms would be refused from then on");
+        return Err(vec![remark.fix("leave lifetime out: it stays for as long as the session can last")]);
+    }
+    Ok((content, lifetime))
 }
 
 fn lifetime(node: &Node) -> Result<Duration, Remark> {

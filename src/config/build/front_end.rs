@@ -67,6 +67,12 @@ pub(super) fn cors_origins(
     let mut listed = section.each("cors_origins", log, web::origin);
     for given in &listed.items {
         let is_reached = origin.is_none_or(|origin| origin.is_same_site(&given.value));
+        if origin.is_some_and(Origin::is_https) && !given.value.is_https() && same_site == Some(SameSite::None) {
+            let remark = Remark::new("is http, while the site is https");
+            let remark = remark.so("whoever sits on the way to that page could act as whoever is logged in here");
+            log.error(&given.spot, remark.fix("https"));
+            listed.whole = false;
+        }
         if !is_reached && same_site == Some(SameSite::Lax) {
             let site = origin.map(ToString::to_string).unwrap_or_default();
             let remark = Remark::new(format!("is another site than {site} to browsers"));
@@ -86,8 +92,8 @@ pub(super) fn read(section: &Section<'_>, has_page: bool, cors: &Many<Origin>, l
     let redirect_uri = section.optional("redirect_uri", log, read::text(web::redirect_uri));
     let start = section.optional("start", log, read::text(own_path));
     let callback = section.optional("callback", log, read::text(own_path));
-    let next = section.value("next", log, read::text(parameter));
-    let code = section.value("code", log, read::text(parameter));
+    let next = section.value("next", log, read::text(|text| free(text, "sent-on")));
+    let code = section.value("code", log, read::text(|text| free(text, "state")));
     let start_json = json::<Started>(section, "start_json", log);
     let callback_json = json::<Done>(section, "callback_json", log);
     let error_json = json::<Fault>(section, "error_json", log);
@@ -115,6 +121,17 @@ pub(super) fn read(section: &Section<'_>, has_page: bool, cors: &Many<Origin>, l
     }
     if let Some(state) = state.as_ref().filter(|state| state.value == StateShape::Next) {
         about_next(state, cors, log);
+        if let (Some(Some(_)), Some(None)) = (&start, &callback) {
+            let remark = Remark::new("needs front_end.callback: QQ's return has no state that would tell whose it is");
+            log.error(&state.spot, remark.so("no login would ever end").fix("callback = \"/oauth/qq/user/\""));
+        }
+    }
+    if let (Some(json), Some(false), Some(Some(callback))) =
+        (&callback_json, with_cookies.as_ref().map(|flag| flag.value), &callback)
+        && !json.names(|blank| blank == Done::Token)
+    {
+        let remark = Remark::new("answers without {token}, and cookies = false").so("nobody would be logged in by it");
+        log.error(&callback.spot, remark.fix("callback_json = { token = \"{token}\" }, or cookies = true"));
     }
     if let Some(Some(page)) = &redirect_uri
         && cors.whole
@@ -147,8 +164,7 @@ fn about_next(state: &Given<StateShape>, cors: &Many<Origin>, log: &mut Findings
     }
     let remark = Remark::new("a login's return does not say which login it belongs to");
     let remark = remark.so(
-        "while a visitor has a login under way, a link that somebody else made can log that visitor in as somebody else; \
-         with two under way neither ends",
+        "while a visitor has a login under way, a link that somebody else made can log that visitor in as somebody else",
     );
     log.warn(
         &state.spot,
@@ -164,6 +180,16 @@ fn json<F: template::Known>(section: &Section<'_>, name: &str, log: &mut Finding
 fn status(section: &Section<'_>, name: &str, log: &mut Findings) -> Option<StatusCode> {
     let given = section.value(name, log, read::count)?;
     u16::try_from(given.value).ok().and_then(|status| StatusCode::from_u16(status).ok())
+}
+
+/// A parameter's name, but for one that has a meaning of its own there.
+fn free(text: &str, taken: &str) -> Result<String, Remark> {
+    if text == taken {
+        return Err(Remark::new("has a meaning of its own")
+            .so("what stands there would be lost")
+            .fix("the name by which the page sends it"));
+    }
+    parameter(text)
 }
 
 fn parameter(text: &str) -> Result<String, Remark> {

@@ -37,6 +37,7 @@ impl Gateway {
         hop_by_hop::check_framing(request.headers()).map_err(upstream::Error::from)?;
         let own = self.shared.own_paths.find(request.uri().path());
         let site = self.site(&request, own)?;
+        let own = own.or_else(|| site.own_path(request.uri().path()));
         let here = Here { site, caller: &caller, now };
         told.push(("site", site.site.origin.to_string()));
         told.push(("client", caller.client.text().to_owned()));

@@ -80,6 +80,11 @@ impl Gateway {
         {
             return Err(Error::NotFound);
         }
+        // Whoever asks hands it on, where we would have dropped it.
+        let is_disguised = request.headers().keys().any(|name| self.strip.is_disguised(name));
+        if is_disguised && rule::holds(Rule::NoDisguiseIsVouchedFor) {
+            return Err(Error::Disguised);
+        }
         let target = request.uri().clone();
         let Judged { decision, passing, ending } = self.judge(&mut request, here, line).await?;
         let is_foreign = matches!(decision, Decision::ForeignOrigin);

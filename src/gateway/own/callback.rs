@@ -32,6 +32,8 @@ pub(super) async fn answer(
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
+    // What a return has to say is known of a provider that was asked.
+    way.login.prepare().await?;
     let returning = finish(shared, call, way.login, (&query_pairs(call.uri), Return::ByState), line).await;
     let mut response = match returning.outcome {
         Ok(logged_in) => {
@@ -136,7 +138,7 @@ fn finished(shared: &Shared, call: Call<'_>, logged_in: &LoggedIn) -> Result<Res
     } else {
         respond::redirect(StatusCode::SEE_OTHER, logged_in.next.location())
     };
-    add_cookies(response.headers_mut(), cookies::of_login(shared, snapshot, call.here, call.headers)?);
+    add_cookies(response.headers_mut(), cookies::of_login(shared, snapshot, call.here)?);
     note(shared, call, logged_in);
     Ok(response)
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 
-use http::header::RETRY_AFTER;
+use http::header::{REFERER, RETRY_AFTER};
 use http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
@@ -19,6 +19,7 @@ use crate::login::{Beginning, LoggedIn, Refusal, Return, StateShape};
 use crate::page::Page;
 use crate::rule::{self, Rule};
 use crate::session::Proof;
+use crate::site::Origin;
 use crate::telemetry::line::Line;
 
 /// `GET /oauth/qq/authorization/?next=/path`
@@ -98,10 +99,28 @@ fn beginning(shared: &Shared, call: Call<'_>, start: &Start) -> Result<SafeRedir
     if caller::is_prefetch(call.headers) {
         return Err(Error::Prefetch);
     }
+    // Without a state whoever has a login begin can end it too: only pages of ours have one begin.
+    if start.state == StateShape::Next && !is_asked_by_us(call) && rule::holds(Rule::AReturnWithoutAStateWasBegunHere) {
+        return Err(Error::ForeignOrigin);
+    }
     match shared.logins.first().unavailable(call.here.now) {
         Some(wait) => Err(Refusal::ProviderDown(wait).into()),
         None => Ok(next_called(shared, call, &start.next)),
     }
+}
+
+/// Whether a page of ours makes the browser ask: by its origin where a script calls, else by where the browser comes from.
+fn is_asked_by_us(call: Call<'_>) -> bool {
+    let site = &call.here.site.site;
+    let is_ours = |origin: &str| site.is_origin(origin) || site.is_cors_origin(origin);
+    let cross_site = call.headers.get("sec-fetch-site").is_some_and(|from| from == "cross-site");
+    let text = |name| call.headers.get(name).and_then(|value| value.to_str().ok());
+    let by_referer = || text(REFERER).and_then(|from| Origin::of(&Url::parse(from).ok()?));
+    !cross_site
+        && match &call.here.caller.origin {
+            Some(origin) => origin.to_str().is_ok_and(is_ours),
+            None => by_referer().is_some_and(|origin| is_ours(origin.as_str())),
+        }
 }
 
 /// Whether the browser itself comes, by the address that a script was told or by a link.
@@ -188,7 +207,7 @@ async fn finish(
     let mut response = respond::json(&json.unwrap_or_default());
     if handed.with_cookies {
         callback::end_replaced(shared, call, present, logged_in).await?;
-        add_cookies(response.headers_mut(), cookies::of_login(shared, snapshot, call.here, call.headers)?);
+        add_cookies(response.headers_mut(), cookies::of_login(shared, snapshot, call.here)?);
     }
     Ok(response)
 }

@@ -49,6 +49,7 @@ impl Tokens {
 }
 
 /// Where and until when a provider is asked.
+#[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {
     pub(super) provider: &'a ProviderId,
     pub(super) calls: &'a Calls,
@@ -95,7 +96,7 @@ impl Asking<'_> {
         request: RequestBuilder,
     ) -> Result<T, Error> {
         let answered = timeout_at(self.deadline, self.answered(step, request)).await;
-        answered.unwrap_or_else(|_| Err(Failure::Unavailable("timed out".to_owned()).at(self.provider, step)))
+        answered.unwrap_or_else(|_| Err(self.timed_out(step)))
     }
 
     async fn answered<T: DeserializeOwned>(&self, step: &'static str, request: RequestBuilder) -> Result<T, Error> {
@@ -117,6 +118,11 @@ impl Asking<'_> {
         // Such an answer cannot succeed, but it may still say why.
         let told = calls::body(response).await.ok().and_then(|body| serde_json::from_slice::<Told>(&body).ok());
         Err(told.map_or_else(|| failed(unavailable), |told| refused(self.provider, step, &told.error).into()))
+    }
+
+    /// There was no answer in time.
+    pub(super) fn timed_out(&self, step: &'static str) -> Error {
+        Failure::Unavailable("timed out".to_owned()).at(self.provider, step)
     }
 
     /// An answer that cannot be read.

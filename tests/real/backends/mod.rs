@@ -4,6 +4,7 @@
 pub(crate) mod edges;
 pub(crate) mod mall_api;
 pub(crate) mod nginx;
+pub(crate) mod npm;
 mod ports;
 mod program;
 mod proxy;

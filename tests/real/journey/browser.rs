@@ -1,7 +1,6 @@
 //! Chromium, driven by Playwright on Node. Chromium and Node are the system's; Playwright's version is pinned here.
 
 use std::env;
-use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -9,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::backends::Program;
+use crate::backends::{Program, npm};
 
 /// What Chromium is called, depending on who packed it.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -53,7 +52,7 @@ struct Player {
 
 impl Player {
     fn start() -> Self {
-        let parts = install_playwright();
+        let parts = npm::installed("journey", &here());
         let mut node = Command::new("node");
         node.arg(here().join("main.mjs")).arg(chromium()).arg(&parts).arg(parts.join("screens"));
         let node = node.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
@@ -88,25 +87,4 @@ fn chromium() -> PathBuf {
     let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
     let mut programs = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     programs.find(|program| program.is_file()).unwrap_or_else(|| panic!("there is no Chromium. {INSTALL}"))
-}
-
-/// The folder in which exactly the locked packages are installed.
-fn install_playwright() -> PathBuf {
-    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join(".test-parts/journey");
-    fs::create_dir_all(&parts).unwrap();
-    let lock = fs::read(here().join("package-lock.json")).unwrap();
-    let installed = parts.join("installed-lock.json");
-    if fs::read(&installed).is_ok_and(|installed| installed == lock) {
-        return parts;
-    }
-    for file in ["package.json", "package-lock.json"] {
-        fs::copy(here().join(file), parts.join(file)).unwrap();
-    }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&parts);
-    let output = npm.output().unwrap_or_else(|error| panic!("npm cannot be run: {error}. {INSTALL}"));
-    assert!(output.status.success(), "{npm:?}: {}", String::from_utf8_lossy(&output.stderr));
-    // Last, so that an installation that was cut off is done again.
-    fs::write(installed, lock).unwrap();
-    parts
 }

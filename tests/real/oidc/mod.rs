@@ -2,14 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use url::Url;
 
-use crate::backends::{Answer, Browser, Connection, Program, Proxy, SCRIPT, Setup, Upstream, free_address};
+use crate::backends::{Answer, Browser, Connection, Program, Proxy, SCRIPT, Setup, Upstream, free_address, npm};
 
 /// A running provider.
 struct OpenIdProvider {
@@ -20,7 +19,7 @@ struct OpenIdProvider {
 impl OpenIdProvider {
     /// At an address, for a way to log in of this name, with a fresh key.
     fn start(address: SocketAddr, name: &str, key: &str) -> Self {
-        let parts = installed();
+        let parts = npm::installed("oidc", &here());
         let redirect_uri = format!("http://www.meiduo.site/.menshen/callback/{name}");
         let mut node = Command::new("node");
         node.arg(here().join("provider.mjs")).arg(parts).args([&address.to_string(), &redirect_uri, key]);
@@ -32,29 +31,6 @@ impl OpenIdProvider {
 
 fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/oidc")
-}
-
-/// The folder in which exactly the locked packages are installed.
-fn installed() -> PathBuf {
-    let parts = Path::new(env!("CARGO_MANIFEST_DIR")).join(".test-parts/oidc");
-    fs::create_dir_all(&parts).unwrap();
-    let turn = File::create(parts.with_extension("lock")).unwrap();
-    turn.lock().unwrap();
-    let lock = fs::read(here().join("package-lock.json")).unwrap();
-    let mark = parts.join("installed-lock.json");
-    if fs::read(&mark).is_ok_and(|installed| installed == lock) {
-        return parts;
-    }
-    for file in ["package.json", "package-lock.json"] {
-        fs::copy(here().join(file), parts.join(file)).unwrap();
-    }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&parts);
-    let output = npm.output().unwrap_or_else(|error| panic!("npm cannot be run: {error}"));
-    assert!(output.status.success(), "{npm:?}: {}", String::from_utf8_lossy(&output.stderr));
-    // Last, so that an installation that was cut off is done again.
-    fs::write(mark, lock).unwrap();
-    parts
 }
 
 /// Two ways to log in, and QQ.

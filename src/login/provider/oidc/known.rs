@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::jwk::JwkSet;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::metadata::Metadata;
 use crate::login::provider::Error;
@@ -18,6 +18,11 @@ const FRESH: Duration = Duration::from_secs(60 * 60);
 
 /// How long nobody asks again: neither after a failure, nor for keys after some that tokens named were asked for.
 const COOL_DOWN: Duration = Duration::from_secs(10);
+
+/// How long a login waits for something newer than what is known.
+const REFRESH: Duration = Duration::from_secs(2);
+
+const STEP: &str = "discovery";
 
 /// What is known of a provider.
 pub(super) struct Known {
@@ -47,40 +52,46 @@ impl Knowledge {
         self.present.load_full()
     }
 
-    /// What is known, asked for if it is not, or old. What is old serves where nothing newer is to be had.
+    /// What is known, asked for if it is not, or old. What is old serves while nothing newer is to be had, and is waited for
+    /// by nobody for long.
     pub(super) async fn get(&self, asking: &Asking<'_>, issuer: &str) -> Result<Arc<Known>, Error> {
         let fresh = |known: &Arc<Known>| known.since.elapsed() < FRESH;
-        if let Some(known) = self.present().filter(fresh) {
+        let old = self.present();
+        if let Some(known) = old.clone().filter(fresh) {
             return Ok(known);
         }
-        let failed = &mut self.asking.lock().await.failed;
+        let mut last = match &old {
+            Some(old) => match self.asking.try_lock() {
+                Ok(last) => last,
+                Err(_) => return Ok(Arc::clone(old)),
+            },
+            None => timeout_at(asking.deadline, self.asking.lock()).await.map_err(|_| asking.timed_out(STEP))?,
+        };
         // Somebody has found out meanwhile, or in vain just now.
         if let Some(known) = self.present().filter(fresh) {
             return Ok(known);
         }
-        let found = match failed.as_ref().filter(|(since, _)| since.elapsed() < COOL_DOWN) {
-            Some((_, error)) => Err(error.clone()),
-            None => find_out(asking, issuer).await,
-        };
-        match found {
+        if let Some((_, error)) = last.failed.as_ref().filter(|(since, _)| since.elapsed() < COOL_DOWN) {
+            return old.ok_or_else(|| error.clone());
+        }
+        let briefly = Asking { deadline: asking.deadline.min(Instant::now() + REFRESH), ..*asking };
+        match find_out(if old.is_some() { &briefly } else { asking }, issuer).await {
             Ok(known) => {
                 let known = Arc::new(known);
                 self.present.store(Some(Arc::clone(&known)));
-                *failed = None;
+                last.failed = None;
                 Ok(known)
             }
             Err(error) => {
-                if failed.as_ref().is_none_or(|(since, _)| since.elapsed() >= COOL_DOWN) {
-                    *failed = Some((Instant::now(), error.clone()));
-                }
-                self.present().ok_or(error)
+                last.failed = Some((Instant::now(), error.clone()));
+                old.ok_or(error)
             }
         }
     }
 
     /// The same with keys that are newer than these, if they may have changed.
     pub(super) async fn newer_keys(&self, asking: &Asking<'_>, known: &Arc<Known>) -> Option<Arc<Known>> {
-        let mut last = self.asking.lock().await;
+        let mut last = timeout_at(asking.deadline, self.asking.lock()).await.ok()?;
         let present = self.present()?;
         if !Arc::ptr_eq(&present, known) {
             return Some(present);
@@ -104,7 +115,6 @@ impl Knowledge {
 }
 
 async fn find_out(asking: &Asking<'_>, issuer: &str) -> Result<Known, Error> {
-    const STEP: &str = "discovery";
     let address = Metadata::address(issuer).ok_or_else(|| asking.malformed(STEP, "the issuer is no address"))?;
     let metadata: Metadata = asking.json(STEP, asking.calls.client().get(address)).await?;
     let metadata = metadata.check(issuer).map_err(|reason| asking.malformed(STEP, reason))?;

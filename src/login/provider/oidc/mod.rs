@@ -84,10 +84,16 @@ impl Oidc {
     }
 
     /// Who the token says it is. A key that is not known may be a new one: the keys are asked for once more then.
-    async fn verified(&self, token: &str, expected: &Expected<'_>, known: Arc<Known>) -> Result<Claims, Error> {
+    async fn verified(
+        &self,
+        asking: &Asking<'_>,
+        token: &str,
+        expected: &Expected<'_>,
+        known: &Arc<Known>,
+    ) -> Result<Claims, Error> {
         let mut verified = id_token::verify(token, &known.keys, expected);
         if verified.as_ref().err() == Some(&Bad::UnknownKey)
-            && let Some(newer) = self.knowledge.newer_keys(&self.asking(), &known).await
+            && let Some(newer) = self.knowledge.newer_keys(asking, known).await
         {
             verified = id_token::verify(token, &newer.keys, expected);
         }
@@ -104,10 +110,16 @@ impl Oidc {
     }
 
     /// What the userinfo endpoint adds, if it is of the same person.
-    async fn further(&self, known: &Known, token: &Secret<String>, subject: &str) -> Option<Claimed> {
+    async fn further(
+        &self,
+        asking: &Asking<'_>,
+        known: &Known,
+        token: &Secret<String>,
+        subject: &str,
+    ) -> Option<Claimed> {
         let endpoint = known.metadata.userinfo_endpoint.clone()?;
         let request = self.calls.client().get(endpoint).bearer_auth(token.expose());
-        match self.asking().json::<UserInfo>("userinfo", request).await {
+        match asking.json::<UserInfo>("userinfo", request).await {
             Ok(info) if info.sub == subject || !rule::holds(Rule::UserInfoIsTheSamePersons) => Some(info.profile),
             Ok(_) => {
                 warn!(provider = %self.settings.id, "userinfo is another person's than the ID token: left out");
@@ -198,14 +210,14 @@ impl IdentityProvider for Oidc {
         let (access_token, id_token) = tokens;
         let nonce = exchange.pkce.map(super::Pkce::nonce).unwrap_or_default();
         let expected = Expected { issuer, client_id, algorithm: *algorithm, nonce: &nonce, now: exchange.now };
-        let claims = self.verified(id_token.expose(), &expected, Arc::clone(&known)).await?;
+        let claims = self.verified(&asking, id_token.expose(), &expected, &known).await?;
         let mut profile = claims.profile;
-        if profile.called().is_none() {
-            profile = self.further(&known, &access_token, &claims.sub).await.unwrap_or(profile);
+        if called(&profile).is_none() {
+            profile = self.further(&asking, &known, &access_token, &claims.sub).await.unwrap_or(profile);
         }
-        let avatar = profile.picture.as_ref().and_then(|picture| profile::picture(Url::parse(picture).ok()?));
+        let avatar = profile.picture().and_then(|picture| profile::picture(Url::parse(picture).ok()?));
         Ok(Identity {
-            display_name: profile.called(),
+            display_name: called(&profile),
             avatar,
             subject: claims.sub,
             client_id: client_id.clone(),
@@ -214,10 +226,7 @@ impl IdentityProvider for Oidc {
     }
 }
 
-impl Claimed {
-    /// The first name that can be shown.
-    fn called(&self) -> Option<String> {
-        let mut names = [&self.name, &self.nickname, &self.preferred_username].into_iter().flatten();
-        names.find_map(|name| display_name(name))
-    }
+/// The first name that can be shown.
+fn called(profile: &Claimed) -> Option<String> {
+    profile.names().find_map(display_name)
 }

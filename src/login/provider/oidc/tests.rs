@@ -147,6 +147,11 @@ fn a_token_that_was_asked_for_says_who_somebody_is() {
     assert!(verified(&shared).is_ok());
     // Clocks may be a little apart.
     let now = NOW.as_secs();
+    // Times may have fractions, and what is for display alone may be odd.
+    assert!(verified(&with("iat", json!(now as f64 + 0.5))).is_ok());
+    for odd in [json!(5), json!({ "a": 1 }), json!(["x"])] {
+        assert!(verified(&with("name", odd.clone())).is_ok() && verified(&with("picture", odd)).is_ok());
+    }
     assert!(verified(&with("exp", (now - 59).into())).is_ok() && verified(&with("iat", (now + 60).into())).is_ok());
 }
 
@@ -176,6 +181,7 @@ fn a_token_that_is_not_as_it_has_to_be_proves_nothing() {
         ("iss", json!("https://id.example/")),
         ("iss", json!("https://evil.example")),
         ("iss", Value::Null),
+        ("iss", json!([ISSUER, "x"])),
         ("sub", Value::Null),
         ("sub", json!("")),
         ("sub", json!("x".repeat(256))),
@@ -207,6 +213,12 @@ fn a_token_is_signed_by_a_key_of_the_providers_in_the_way_that_was_agreed_upon()
     let by_secret = EncodingKey::from_secret(KEY.published.to_string().as_bytes());
     let confused = encode(&header, &claims(), &by_secret).unwrap();
     assert!(matches!(verify(&confused), Err(Bad::Refused(_))));
+    // An extension that has to be understood.
+    let signed = KEY.token("k1", &claims());
+    let (header, rest) = signed.split_once('.').unwrap();
+    let mut header: Value = serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    header["crit"] = json!(["b64"]);
+    assert!(matches!(verify(&format!("{}.{rest}", part(&header))), Err(Bad::Refused(why)) if why.contains("header")));
     for text in ["", "a", "a.b.c", "..", "eyJhbGciOiJFUzI1NiJ9.e30."] {
         assert!(verify(text).is_err(), "{text}");
     }
@@ -370,4 +382,37 @@ async fn a_key_that_is_not_known_is_asked_for_once_and_not_by_every_token() {
 fn what_is_known_of_time_is_passed_in() {
     let later = Expected { now: Timestamp::from_secs(NOW.as_secs() + 361), ..expected("") };
     assert!(id_token::verify(&KEY.token("k1", &claims()), &keys(), &later).is_err());
+}
+
+#[test]
+fn a_key_is_found_among_keys_for_other_things() {
+    let nonce = nonce();
+    let mut encrypts = KEY.published.clone();
+    encrypts["use"] = "enc".into();
+    let rsa = json!({ "kty": "RSA", "kid": "k1", "n": "AQAB", "e": "AQAB" });
+    let keys: JwkSet = serde_json::from_value(json!({ "keys": [encrypts, rsa, KEY.published] })).unwrap();
+    assert!(id_token::verify(&KEY.token("k1", &claims()), &keys, &expected(&nonce)).is_ok());
+    let nameless = encode(&Header::new(Algorithm::ES256), &claims(), &KEY.signs).unwrap();
+    assert!(id_token::verify(&nameless, &keys, &expected(&nonce)).is_ok(), "one suits");
+    let two: JwkSet = serde_json::from_value(json!({ "keys": [KEY.published, Signing::new("k2").published] })).unwrap();
+    assert_eq!(id_token::verify(&nameless, &two, &expected(&nonce)).map(|claims| claims.sub), Err(Bad::UnknownKey));
+}
+
+/// Regression: whoever refreshed what was old used up the time of the exchange.
+#[tokio::test]
+async fn what_is_old_serves_on_while_the_provider_says_nothing_of_itself() {
+    let body = |path: &str| CALLS.iter().find(|call| call.path == path).map(|call| call.body.to_owned());
+    let server = ScriptedServer::start(move |path| body(path).map_or(Reply::Silence, Reply::Body)).await;
+    let Some(long_ago) = Instant::now().checked_sub(Duration::from_secs(3601)) else { return };
+    let knowledge = Knowledge::of(metadata(&server.url("/"), json!({})), keys(), long_ago);
+    let issuer = server.url("/").as_str().trim_end_matches('/').to_owned();
+    // The token is of the usual issuer; what is asked at this one is its document.
+    let provider = Oidc { knowledge, ..Oidc::new(settings(Duration::from_secs(8))).unwrap() };
+    let asking = Asking { deadline: Instant::now() + Duration::from_secs(8), ..provider.asking() };
+    let known = provider.knowledge.get(&asking, &issuer).await.unwrap();
+    assert!(known.metadata.token_endpoint.as_str().ends_with("/token"));
+    assert!(asking.deadline > Instant::now() + Duration::from_secs(4), "most of the time is left");
+    // And nobody waits for it again so soon.
+    let again = provider.knowledge.get(&asking, &issuer).await.unwrap();
+    assert!(Arc::ptr_eq(&known, &again));
 }

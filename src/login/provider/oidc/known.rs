@@ -28,7 +28,7 @@ const STEP: &str = "discovery";
 pub(super) struct Known {
     pub(super) metadata: Metadata,
     pub(super) keys: JwkSet,
-    since: Instant,
+    fresh_until: Instant,
 }
 
 /// What is known now, and who is finding out.
@@ -55,7 +55,7 @@ impl Knowledge {
     /// What is known, asked for if it is not, or old. What is old serves while nothing newer is to be had, and is waited for
     /// by nobody for long.
     pub(super) async fn get(&self, asking: &Asking<'_>, issuer: &str) -> Result<Arc<Known>, Error> {
-        let fresh = |known: &Arc<Known>| known.since.elapsed() < FRESH;
+        let fresh = |known: &Arc<Known>| Instant::now() < known.fresh_until;
         let old = self.present();
         if let Some(known) = old.clone().filter(fresh) {
             return Ok(known);
@@ -101,15 +101,15 @@ impl Knowledge {
         }
         last.newer = Some(Instant::now());
         let keys = keys(asking, &present.metadata).await.ok()?;
-        let newer = Arc::new(Known { metadata: present.metadata.clone(), keys, since: Instant::now() });
+        let newer = Arc::new(Known { metadata: present.metadata.clone(), keys, fresh_until: Instant::now() + FRESH });
         self.present.store(Some(Arc::clone(&newer)));
         Some(newer)
     }
 
     /// Known from the start.
     #[cfg(test)]
-    pub(super) fn of(metadata: Metadata, keys: JwkSet, since: Instant) -> Self {
-        let known = Known { metadata, keys, since };
+    pub(super) fn of(metadata: Metadata, keys: JwkSet, fresh_until: Instant) -> Self {
+        let known = Known { metadata, keys, fresh_until };
         Knowledge { present: ArcSwapOption::from_pointee(known), asking: Mutex::default() }
     }
 }
@@ -119,7 +119,7 @@ async fn find_out(asking: &Asking<'_>, issuer: &str) -> Result<Known, Error> {
     let metadata: Metadata = asking.json(STEP, asking.calls.client().get(address)).await?;
     let metadata = metadata.check(issuer).map_err(|reason| asking.malformed(STEP, reason))?;
     let keys = keys(asking, &metadata).await?;
-    Ok(Known { metadata, keys, since: Instant::now() })
+    Ok(Known { metadata, keys, fresh_until: Instant::now() + FRESH })
 }
 
 async fn keys(asking: &Asking<'_>, metadata: &Metadata) -> Result<JwkSet, Error> {

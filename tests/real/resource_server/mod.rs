@@ -6,7 +6,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use crate::backends::{Program, Proxy, Setup, free_address, menshen, npm};
+use tokio::time::Instant;
+
+use crate::backends::{PATIENCE, Program, Proxy, Setup, free_address, menshen, npm};
 
 fn serve(issuer: &str) -> (Program, SocketAddr) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/resource_server");
@@ -38,9 +40,10 @@ fn an_api_that_discovers_our_keys_knows_the_user_and_refuses_nobody_while_a_new_
 
     let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     let cookies = format!("Cookie: {}", browser.cookie_header().unwrap());
+    let deadline = Instant::now() + PATIENCE;
     let ask = || {
         let mut others = Vec::new();
-        while !is_over.load(Ordering::Relaxed) {
+        while !is_over.load(Ordering::Relaxed) && Instant::now() < deadline {
             match proxy.browser().get("/orders", &[&cookies]).status {
                 200 => drop(answered.fetch_add(1, Ordering::Relaxed)),
                 other => others.push(other),
@@ -53,6 +56,7 @@ fn an_api_that_discovers_our_keys_knows_the_user_and_refuses_nobody_while_a_new_
         let some_more = || {
             let before = answered.load(Ordering::Relaxed);
             while answered.load(Ordering::Relaxed) < before + 100 {
+                assert!(Instant::now() < deadline, "no answers any more\n{}", node.said());
                 thread::yield_now();
             }
         };
